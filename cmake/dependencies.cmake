@@ -1,0 +1,24 @@
+# Third-party libraries, all from Debian 12 packages (tools/packages.txt), as SYSTEM includes.
+
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
+find_package(RocksDB 7.8 REQUIRED)
+find_package(OpenSSL 3 REQUIRED)
+find_package(CapnProto 0.9 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(lz4 REQUIRED IMPORTED_TARGET liblz4)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+find_package(CLI11 REQUIRED)
+find_package(tomlplusplus REQUIRED)
+find_package(spdlog REQUIRED)
+if(ZEOLITE_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+if(ZEOLITE_BENCH)
+  find_package(benchmark REQUIRED)
+endif()
+
+# Debian's RocksDB is shared; Boost.Asio and Beast are header only.
+add_library(zeolite_asio INTERFACE)
+target_link_libraries(zeolite_asio INTERFACE Boost::headers Threads::Threads)
+target_compile_definitions(zeolite_asio INTERFACE BOOST_ASIO_NO_DEPRECATED)

@@ -1,0 +1,31 @@
+# Compiler settings of the project's own targets. Consumers of the installed package inherit none.
+
+if(PROJECT_IS_TOP_LEVEL)
+  find_program(CCACHE ccache)
+  if(CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE}")
+  endif()
+  if(NOT CMAKE_BUILD_TYPE)
+    set(CMAKE_BUILD_TYPE RelWithDebInfo)
+  endif()
+  set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+endif()
+
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+add_library(zeolite_options INTERFACE)
+target_compile_options(zeolite_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
+  -Wnon-virtual-dtor -Woverloaded-virtual -Wformat=2 -Wcast-qual -Wmissing-declarations
+  -Wimplicit-fallthrough -fno-omit-frame-pointer)
+if(ZEOLITE_WERROR)
+  target_compile_options(zeolite_options INTERFACE -Werror)
+endif()
+if(ZEOLITE_SANITIZE)
+  target_compile_options(zeolite_options INTERFACE
+    -fsanitize=${ZEOLITE_SANITIZE} -fno-sanitize-recover=all -O1 -g1)
+  target_link_options(zeolite_options INTERFACE -fsanitize=${ZEOLITE_SANITIZE})
+endif()

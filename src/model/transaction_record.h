@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "model/ids.h"
+
+namespace zeolite {
+
+// What one object became in one transaction. Numbers are stored: fixed for ever.
+enum class RevisionKind : std::uint8_t {
+  data = 1,          // a record, as the client sent it
+  back_pointer = 2,  // the same record as this object's revision at `back` (undo)
+  deletion = 3,      // the object is gone (deleted, or its creation undone)
+};
+
+// What a log record is for. Only `transaction` records are seen by clients; the others keep the
+// server's own state in the one replicated order. Numbers are stored: fixed for ever.
+enum class RecordKind : std::uint8_t {
+  transaction = 1,
+  epoch = 2,      // first record of a reign
+  oids = 3,       // oid_mark moved: oids below it may have been handed out
+  tombstone = 4,  // (session, number) will never commit
+};
+
+// One object's part in a transaction.
+struct ObjectWrite {
+  Oid oid;
+  Tid previous;  // its revision before this one; kNoTid when it did not exist (new or deleted)
+  RevisionKind kind = RevisionKind::data;
+  Bytes data;       // kind data: the record (may be empty only in imports); else empty
+  Tid back;         // kind back_pointer: a revision of the same oid with kind data; else kNoTid
+};
+
+// User, description, extension: as the application gave them. Bytes, normally UTF-8; the extension
+// is a pickled dict for Python clients, opaque to us. Each at most 65,535 bytes long.
+struct TransactionMetadata {
+  std::string user;
+  std::string description;
+  std::string extension;
+  friend bool operator==(const TransactionMetadata&, const TransactionMetadata&) = default;
+};
+
+// One entry of the log with the objects it carries. A value: built once, then read only.
+struct TransactionRecord {
+  RecordKind kind = RecordKind::transaction;
+  Epoch epoch;
+  Tid tid;
+  CommitId commit_id;  // empty() when the record answers no client
+  char status = ' ';   // FileStorage's status: ' ' normal, 'p' packed; kept for export
+  TransactionMetadata metadata;
+  Oid oid_mark;                     // kind oids only
+  std::vector<ObjectWrite> writes;  // each oid at most once
+};
+
+// What the log keeps of an object's part in a transaction: everything but the data.
+struct ObjectSummary {
+  Oid oid;
+  Tid previous;
+  RevisionKind kind = RevisionKind::data;
+  Tid back;
+  std::uint32_t size = 0;  // bytes of data; 0 unless kind is data
+  friend bool operator==(const ObjectSummary&, const ObjectSummary&) = default;
+};
+
+// A log entry as it is stored: the record without its data, tied to its place by the chain.
+struct LogEntry {
+  RecordKind kind = RecordKind::transaction;
+  Position position;  // its epoch and tid, and the chain including this entry
+  Tid previous_tid;   // the entry before it in the log; kNoTid for the first
+  CommitId commit_id;
+  char status = ' ';
+  TransactionMetadata metadata;
+  Oid oid_mark;
+  std::vector<ObjectSummary> objects;
+  ChainHash body_hash{};  // over the objects' data; see storage/log_chain.h
+  friend bool operator==(const LogEntry&, const LogEntry&) = default;
+};
+
+}  // namespace zeolite

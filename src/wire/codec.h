@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/error.h"
+#include "wire/frame.h"
+#include "wire/messages.h"
+
+namespace zeolite::wire {
+
+// Appends `message` to `out` as one frame. Bodies of at least `compress_from` bytes are compressed
+// when that makes them smaller. Defined for every alternative of Message.
+template <typename M>
+void encode(const M& message, std::uint32_t request_id, std::string& out,
+            std::size_t compress_from = 4096);
+
+// The message in `frame`. Bytes fields share the frame's memory.
+// Errors (protocol_error): unknown type, not a Cap'n Proto message of that type, lists longer than
+// the message has room for, an id that is not 16 bytes, metadata longer than 65,535 bytes, an enum
+// out of range, counts outside the range that messages.h gives.
+[[nodiscard]] Result<Message> decode(const Frame& frame);
+
+}  // namespace zeolite::wire
