@@ -1,0 +1,68 @@
+#pragma once
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace zeolite::net {
+
+class FramedConnection;
+
+// One io_context and the one thread that runs it. Whatever lives on a shard (connections, their
+// sessions) is only touched by that thread, so it needs no lock.
+//
+// Output is gathered: connections that were written to are flushed once at the end of the turn that
+// wrote, so that replies and invalidations made together leave in one system call.
+//
+// Thread: post and stop from any; all else on the shard's own.
+class IoShard {
+ public:
+  // `name` is given to the thread (at most 15 bytes are shown by the system).
+  explicit IoShard(const std::string& name);
+  // Stops and joins. Handlers that did not run are destroyed unrun.
+  ~IoShard();
+  IoShard(const IoShard&) = delete;
+  IoShard& operator=(const IoShard&) = delete;
+
+  [[nodiscard]] boost::asio::io_context& context() { return context_; }
+  [[nodiscard]] bool on_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
+
+  // Runs `function` on the shard's thread as one turn. After stop() it may never run.
+  template <typename F>
+  void post(F function) {
+    boost::asio::post(context_, [this, function = std::move(function)]() mutable {
+      function();
+      end_turn();
+    });
+  }
+
+  // Ends the thread after the handler it is in. Idempotent; does not wait (the destructor does).
+  void stop();
+
+  // A buffer for one read, reused by all connections of the shard within one handler.
+  static constexpr std::size_t kScratchSize = 256 * 1024;
+  [[nodiscard]] char* scratch() { return scratch_.get(); }
+
+  // Remembers to flush the connection when the turn ends.
+  void flush_at_end_of_turn(std::shared_ptr<FramedConnection> connection) {
+    dirty_.push_back(std::move(connection));
+  }
+  // Flushes what was written during this turn. Called by post() and by the connections' handlers.
+  void end_turn();
+
+ private:
+  boost::asio::io_context context_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  std::unique_ptr<char[]> scratch_ = std::make_unique<char[]>(kScratchSize);
+  std::vector<std::shared_ptr<FramedConnection>> dirty_;
+  std::vector<std::shared_ptr<FramedConnection>> flushing_;  // end_turn's, kept for its capacity
+  std::thread thread_;
+};
+
+}  // namespace zeolite::net
