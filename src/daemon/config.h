@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "net/address.h"
+
+namespace zeolite::daemon {
+
+// One named database of the server and where it lives.
+struct StorageConfig {
+  std::string name = "main";
+  std::filesystem::path directory;
+};
+
+// Everything `zeolite serve` can be told. Sizes are bytes.
+struct ServerConfig {
+  std::string node_name = "node";  // --name
+  std::vector<StorageConfig> storages;  // the first is what clients get by default
+  std::optional<net::HostPort> native;  // --native; not set: the port is not opened
+  unsigned io_threads = 0;   // 0: one per core, at most 4
+  unsigned read_threads = 2;  // for reads that must wait for the disk
+
+  std::uint64_t block_cache_bytes = 256ULL << 20;  // all storages together
+  std::uint64_t memtable_bytes = 32ULL << 20;      // per storage
+  std::optional<std::uint64_t> disk_reserve_bytes;  // nothing: a tenth of the disk, 16..256 MiB
+
+  std::uint32_t frame_bytes_max = 64U << 20;
+  std::uint64_t transaction_bytes_max = 256ULL << 20;  // one transaction, all its stages
+  std::uint64_t staged_bytes_max = 1ULL << 30;         // all connections together
+  std::uint64_t outbound_bytes_max = 64ULL << 20;      // unsent, per connection
+  std::uint32_t connections_max = 20'000;
+  Duration handshake_timeout = std::chrono::seconds(10);
+  Duration progress_timeout = std::chrono::seconds(30);  // an unfinished frame, an unread reply
+  Duration vote_timeout = std::chrono::seconds(60);
+  Duration lock_timeout = std::chrono::seconds(30);
+  // Longest time a group waits for committers that are known to be on their way back.
+  Duration group_wait_max = std::chrono::microseconds(200);
+};
+
+}  // namespace zeolite::daemon

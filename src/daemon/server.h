@@ -1,0 +1,43 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "daemon/config.h"
+
+namespace zeolite::daemon {
+
+enum class LogLevel : std::uint8_t { debug, info, warning, error };
+using LogSink = std::function<void(LogLevel, std::string_view)>;  // called from any thread
+
+// The running server: opens the storages, listens, serves, until it is stopped.
+// Thread: start, wait and the destructor from one thread; request_stop from any (not from a signal
+// handler). Owner: main.
+class Server {
+ public:
+  // Everything is open and listening when this returns. Errors are one line for people: busy (a
+  // port, or another server on the same data), too_new, corruption, io_error, out_of_space.
+  [[nodiscard]] static Result<std::unique_ptr<Server>> start(ServerConfig config, LogSink log);
+  ~Server();
+
+  // The native port's address with the port that was picked; empty when it is not opened.
+  [[nodiscard]] std::string native_address() const;
+
+  // Stops accepting, answers what is in flight, closes.
+  void request_stop();
+
+  // Returns when the server has stopped: success after request_stop(); an error when it had to stop
+  // because of a failed write (outcome_unknown: clients ask again after the restart).
+  [[nodiscard]] Result<> wait();
+
+ private:
+  class Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace zeolite::daemon
