@@ -1,0 +1,70 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "filestorage/file_storage_reader.h"
+#include "model/ids.h"
+#include "storage/object_store.h"
+
+namespace zeolite::maintenance {
+
+struct ImportProgress {
+  std::uint64_t bytes_done = 0;  // of the file
+  std::uint64_t bytes_total = 0;
+  std::uint64_t transactions = 0;  // read so far
+};
+
+struct ImportOptions {
+  // Read and check the file (and compare, when incremental and a store is given); write nothing.
+  bool dry_run = false;
+  // Go on where the store ends, after making sure that all it holds is the same in the file.
+  bool incremental = false;
+  // Transactions are appended in groups of about this many bytes, each one synced batch.
+  std::size_t group_bytes = std::size_t{4} << 20;
+  // Looked at between transactions; when it turns true the import ends with error aborted.
+  const std::atomic<bool>* cancelled = nullptr;
+  // Called on the importing thread, about once per MiB read and once at the end. May be empty.
+  std::function<void(const ImportProgress&)> progress;
+};
+
+struct ImportReport {
+  std::uint64_t transactions = 0;  // imported; in a dry run: that would be
+  std::uint64_t records = 0;       // in them: data, back-pointers and deletions
+  std::uint64_t data_bytes = 0;
+  std::uint64_t compared_transactions = 0;  // found in the store, equal
+  std::uint64_t undone_transactions = 0;    // status 'u': not part of the database, left out
+  std::uint64_t repeated_records = 0;       // replaced by a later one in the same transaction
+  Tid last_tid;                             // of the file's last complete transaction
+  std::optional<filestorage::TruncatedTail> tail;  // what was left at the file's end
+  std::vector<std::string> warnings;               // sentences for people; a tail is one of them
+};
+
+// Copies a FileStorage file into `store`: every transaction with its tid, status, user,
+// description and extension, every record byte for byte. Epoch 1 (or the store's, if later) without
+// an epoch record: a reign begins when the store is served, at a tid of that day, and the file's
+// tids are older. `store` may be null in a dry run. Nobody else may append meanwhile.
+//
+// Whatever the error, what was appended before is complete transactions in order, and a run with
+// `incremental` goes on from there; the error's detail says up to which tid.
+// Errors: as FileStorageReader (corruption names the byte); invalid_argument: the store is not
+// empty and incremental was not asked for; conflict: the store and the file differ in their common
+// part, or the file's next transaction is older than the store's last entry; aborted: cancelled;
+// and what ObjectStore::append answers.
+[[nodiscard]] Result<ImportReport> import_filestorage(const std::filesystem::path& path,
+                                                      storage::ObjectStore* store,
+                                                      const ImportOptions& options);
+
+// The same from a reader that has not been read from.
+[[nodiscard]] Result<ImportReport> import_filestorage(filestorage::FileStorageReader& reader,
+                                                      storage::ObjectStore* store,
+                                                      const ImportOptions& options);
+
+}  // namespace zeolite::maintenance
