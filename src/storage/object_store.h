@@ -14,10 +14,10 @@ namespace zeolite::storage {
 
 // What load_before found.
 enum class LoadStatus : std::uint8_t {
-  found,     // data, tid and end are set
-  unknown,   // no revision of this oid at or below the line
-  not_yet,   // the object exists, but only from `before` on
-  deleted,   // the newest revision below `before` is a deletion; tid and end are set
+  found,    // data, tid and end are set
+  unknown,  // no revision of this oid at or below the line
+  not_yet,  // the object exists, but only from `before` on
+  deleted,  // the newest revision below `before` is a deletion; tid and end are set
 };
 
 struct Loaded {
@@ -35,7 +35,10 @@ enum class ReadTier : std::uint8_t {
 
 // How an exactly-once commit ended. Stored in the same batch as its log entry.
 struct Outcome {
-  enum class Kind : std::uint8_t { committed = 1, aborted = 2 };
+  enum class Kind : std::uint8_t {
+    committed = 1,
+    aborted = 2
+  };
   Kind kind = Kind::committed;
   Tid tid;  // of the transaction, or of the tombstone
   friend bool operator==(const Outcome&, const Outcome&) = default;

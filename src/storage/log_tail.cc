@@ -1,0 +1,61 @@
+#include "storage/log_tail.h"
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+#include "base/check.h"
+#include "model/tid_time.h"
+#include "storage/log_chain.h"
+
+namespace zeolite::storage {
+
+namespace {
+
+// The horizon moves in steps, so that it is not written with every transaction.
+constexpr std::int64_t kHorizonStepUs = 60'000'000;
+
+void check_writes(const TransactionRecord& record) {
+  std::vector<Oid> oids;
+  oids.reserve(record.writes.size());
+  for (const ObjectWrite& write : record.writes) {
+    CHECK(write.kind == RevisionKind::data || write.data.empty(), "only kind data has data");
+    oids.push_back(write.oid);
+  }
+  std::ranges::sort(oids);
+  CHECK(std::ranges::adjacent_find(oids) == oids.end(), "an oid twice in one record");
+}
+
+}  // namespace
+
+std::string LogTail::extend(const TransactionRecord& record) {
+  CHECK(record.tid > last_.tid, "tids strictly increase along the log");
+  CHECK(record.tid <= kMaxTid, "a tid beyond the greatest");
+  CHECK(record.epoch >= last_.epoch, "epochs never decrease along the log");
+  check_writes(record);
+  std::string value = encode_log_entry(record, last_.tid, body_hash(record.writes));
+  last_ = Position{record.epoch, record.tid, next_chain(last_.chain, value)};
+  put_id128(value, last_.chain);
+
+  if (record.kind == RecordKind::transaction) marks_.last_transaction = record.tid;
+  if (record.kind == RecordKind::oids) marks_.oid_mark = std::max(marks_.oid_mark, record.oid_mark);
+  for (const ObjectWrite& write : record.writes) {
+    // The last oid there is has no next; nothing can be handed out beyond it anyway.
+    const Oid above = write.oid.next().is_zero() ? write.oid : write.oid.next();
+    marks_.oid_mark = std::max(marks_.oid_mark, above);
+  }
+  advance_horizon();
+  return value;
+}
+
+void LogTail::advance_horizon() {
+  const std::int64_t retention_us =
+      std::chrono::duration_cast<std::chrono::microseconds>(outcome_retention_).count();
+  const WallTime now = time_of_tid(last_.tid);
+  const WallTime horizon = time_of_tid(marks_.outcome_horizon);
+  const WallTime wanted{now.unix_us - retention_us};
+  if (wanted.unix_us - horizon.unix_us < std::min(kHorizonStepUs, retention_us)) return;
+  marks_.outcome_horizon = std::max(marks_.outcome_horizon, tid_from_time(wanted));
+}
+
+}  // namespace zeolite::storage

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+
+#include "base/time.h"
+#include "model/ids.h"
+#include "model/transaction_record.h"
+#include "storage/record_codec.h"
+
+namespace zeolite::storage {
+
+// The end of a log: where the next entry goes and what the log says about marks. Shared by all
+// stores, so that they agree byte for byte. A value; the writer keeps a copy and publishes it only
+// once what it describes is durable.
+class LogTail {
+ public:
+  // An empty log.
+  explicit LogTail(Duration outcome_retention) : outcome_retention_(outcome_retention) {}
+  // A log that ends at `last`.
+  LogTail(Duration outcome_retention, const Position& last, const Marks& marks)
+      : outcome_retention_(outcome_retention), last_(last), marks_(marks) {}
+
+  // Adds `record` and returns its encoded log entry, chain included. CHECKs the preconditions of
+  // ObjectStore::append.
+  [[nodiscard]] std::string extend(const TransactionRecord& record);
+
+  [[nodiscard]] const Position& last() const { return last_; }
+  [[nodiscard]] const Marks& marks() const { return marks_; }
+
+ private:
+  void advance_horizon();
+
+  Duration outcome_retention_;
+  Position last_;
+  Marks marks_;
+};
+
+}  // namespace zeolite::storage

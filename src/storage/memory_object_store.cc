@@ -1,0 +1,228 @@
+#include "storage/memory_object_store.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "storage/log_chain.h"
+
+namespace zeolite::storage {
+
+MemoryObjectStore::MemoryObjectStore(const Options& options)
+    : options_(options), tail_(options.outcome_retention) {}
+
+void MemoryObjectStore::set_out_of_space(bool out_of_space) {
+  const std::unique_lock lock(mutex_);
+  out_of_space_ = out_of_space;
+}
+
+void MemoryObjectStore::break_appends() {
+  const std::unique_lock lock(mutex_);
+  broken_ = true;
+}
+
+Position MemoryObjectStore::last_position() const {
+  const std::shared_lock lock(mutex_);
+  return tail_.last();
+}
+
+Tid MemoryObjectStore::last_transaction() const {
+  const std::shared_lock lock(mutex_);
+  return tail_.marks().last_transaction;
+}
+
+Oid MemoryObjectStore::oid_mark() const {
+  const std::shared_lock lock(mutex_);
+  return tail_.marks().oid_mark;
+}
+
+Tid MemoryObjectStore::outcome_horizon() const {
+  const std::shared_lock lock(mutex_);
+  return tail_.marks().outcome_horizon;
+}
+
+Result<Position> MemoryObjectStore::append(std::span<const TransactionRecord> group) {
+  const std::unique_lock lock(mutex_);
+  if (out_of_space_) return make_error(ErrorCode::out_of_space, "the memory store is told full");
+  if (broken_) return make_error(ErrorCode::io_error, "the memory store is told broken");
+  for (const TransactionRecord& record : group) RETURN_IF_ERROR(apply(record));
+  return tail_.last();
+}
+
+Result<> MemoryObjectStore::check_space() const {
+  const std::shared_lock lock(mutex_);
+  if (out_of_space_) return make_error(ErrorCode::out_of_space, "the memory store is told full");
+  return {};
+}
+
+Result<> MemoryObjectStore::apply(const TransactionRecord& record) {
+  const std::string value = tail_.extend(record);
+  ASSIGN_OR_RETURN(LogEntry entry, decode_log_entry(record.tid, value));
+  log_.emplace(record.tid, StoredEntry{std::move(entry), value.size()});
+  for (const ObjectWrite& write : record.writes) {
+    objects_[write.oid].emplace(record.tid, Revision{write.kind, write.data, write.back});
+  }
+  if (record.commit_id.empty()) return {};
+  if (record.kind == RecordKind::transaction) {
+    outcomes_[record.commit_id] = Outcome{Outcome::Kind::committed, record.tid};
+  } else if (record.kind == RecordKind::tombstone) {
+    outcomes_[record.commit_id] = Outcome{Outcome::Kind::aborted, record.tid};
+  }
+  return {};
+}
+
+const MemoryObjectStore::Revision* MemoryObjectStore::newest_at(Oid oid, Tid line, Tid& tid) const {
+  const auto object = objects_.find(oid);
+  if (object == objects_.end()) return nullptr;
+  auto next = object->second.upper_bound(line);
+  if (next == object->second.begin()) return nullptr;
+  --next;
+  tid = next->first;
+  return &next->second;
+}
+
+Result<> MemoryObjectStore::fill(Oid oid, Tid tid, const Revision& revision, Loaded& loaded) const {
+  loaded.tid = tid;
+  loaded.status = LoadStatus::found;
+  switch (revision.kind) {
+    case RevisionKind::data:
+      loaded.data = revision.data;
+      return {};
+    case RevisionKind::deletion:
+      loaded.status = LoadStatus::deleted;
+      return {};
+    case RevisionKind::back_pointer:
+      break;
+  }
+  const Revisions& revisions = objects_.at(oid);
+  const auto target = revisions.find(revision.back);
+  if (target == revisions.end() || target->second.kind != RevisionKind::data) {
+    return make_error(ErrorCode::corruption, "object " + to_hex(oid) + " as of transaction " +
+                                                 to_hex(tid) + " points back to transaction " +
+                                                 to_hex(revision.back) +
+                                                 ", which has no data of it");
+  }
+  loaded.data = target->second.data;
+  return {};
+}
+
+Result<Loaded> MemoryObjectStore::load_before(Oid oid, Tid before, Tid line,
+                                              ReadTier /*tier*/) const {
+  const std::shared_lock lock(mutex_);
+  Loaded loaded;
+  Tid newest;
+  if (newest_at(oid, line, newest) == nullptr) return loaded;
+  Tid tid;
+  const Revision* const revision =
+      before.is_zero() ? nullptr : newest_at(oid, std::min(before.previous(), line), tid);
+  if (revision == nullptr) {
+    loaded.status = LoadStatus::not_yet;
+    return loaded;
+  }
+  RETURN_IF_ERROR(fill(oid, tid, *revision, loaded));
+  const Revisions& revisions = objects_.at(oid);
+  const auto next = revisions.upper_bound(tid);
+  if (next != revisions.end() && next->first <= line) loaded.end = next->first;
+  return loaded;
+}
+
+Result<Loaded> MemoryObjectStore::load_serial(Oid oid, Tid tid, Tid line) const {
+  const std::shared_lock lock(mutex_);
+  Loaded loaded;
+  Tid found;
+  if (tid > line) return loaded;
+  const Revision* const revision = newest_at(oid, tid, found);
+  if (revision == nullptr || found != tid) return loaded;
+  RETURN_IF_ERROR(fill(oid, tid, *revision, loaded));
+  return loaded;
+}
+
+Result<std::vector<Tid>> MemoryObjectStore::current_tids(std::span<const Oid> oids,
+                                                         Tid line) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<Tid> tids;
+  tids.reserve(oids.size());
+  for (const Oid oid : oids) {
+    Tid tid;
+    const Revision* const revision = newest_at(oid, line, tid);
+    const bool current = revision != nullptr && revision->kind != RevisionKind::deletion;
+    tids.push_back(current ? tid : kNoTid);
+  }
+  return tids;
+}
+
+Result<std::vector<ObjectStore::ObjectRevision>> MemoryObjectStore::history(
+    Oid oid, Tid line, std::size_t count) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<ObjectRevision> found;
+  const auto object = objects_.find(oid);
+  if (object == objects_.end()) return found;
+  auto next = object->second.upper_bound(line);
+  while (next != object->second.begin() && found.size() < count) {
+    --next;
+    const Revision& revision = next->second;
+    ObjectSummary summary{oid, kNoTid, revision.kind, revision.back,
+                          static_cast<std::uint32_t>(revision.data.size())};
+    found.push_back(ObjectRevision{next->first, summary});
+  }
+  return found;
+}
+
+Result<std::optional<CurrentObject>> MemoryObjectStore::next_object(Oid from, Tid line) const {
+  const std::shared_lock lock(mutex_);
+  for (auto object = objects_.lower_bound(from); object != objects_.end(); ++object) {
+    Tid tid;
+    const Revision* const revision = newest_at(object->first, line, tid);
+    if (revision != nullptr && revision->kind != RevisionKind::deletion) {
+      return CurrentObject{object->first, tid};
+    }
+  }
+  return std::nullopt;
+}
+
+Result<std::vector<LogEntry>> MemoryObjectStore::read_log(Tid after, Tid until,
+                                                          LogLimit limit) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<LogEntry> entries;
+  std::size_t bytes = 0;
+  for (auto next = log_.upper_bound(after); next != log_.end() && next->first <= until; ++next) {
+    bytes += next->second.encoded_size;
+    if (!entries.empty() && (entries.size() >= limit.entries || bytes > limit.bytes)) break;
+    entries.push_back(next->second.entry);
+  }
+  return entries;
+}
+
+Result<std::optional<LogEntry>> MemoryObjectStore::log_entry(Tid tid) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = log_.find(tid);
+  if (found == log_.end()) return std::nullopt;
+  return found->second.entry;
+}
+
+Result<TransactionRecord> MemoryObjectStore::read_record(const LogEntry& entry) const {
+  const std::shared_lock lock(mutex_);
+  TransactionRecord record = record_without_data(entry);
+  for (ObjectWrite& write : record.writes) {
+    if (write.kind != RevisionKind::data) continue;
+    Tid found;
+    const Revision* const revision = newest_at(write.oid, entry.position.tid, found);
+    if (revision == nullptr || found != entry.position.tid) {
+      return make_error(ErrorCode::not_found, "object " + to_hex(write.oid) +
+                                                  " as of transaction " +
+                                                  to_hex(entry.position.tid) + " is not stored");
+    }
+    write.data = revision->data;
+  }
+  RETURN_IF_ERROR(check_body(entry, record.writes));
+  return record;
+}
+
+Result<std::optional<Outcome>> MemoryObjectStore::find_outcome(const CommitId& id) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = outcomes_.find(id);
+  if (found == outcomes_.end()) return std::nullopt;
+  if (found->second.tid <= tail_.marks().outcome_horizon) return std::nullopt;
+  return found->second;
+}
+
+}  // namespace zeolite::storage
