@@ -1,0 +1,60 @@
+"""Counts tests from what ctest and GoogleTest wrote."""
+
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Results:
+    passed: int = 0
+    failed: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)  # name, reason
+
+    def add(self, other: "Results") -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+    def summary(self) -> str:
+        line = f"{self.passed} passed, {len(self.failed)} failed"
+        return line + (f", {len(self.skipped)} skipped" if self.skipped else "")
+
+
+def read_gtest(report: Path, prefix: str) -> Results:
+    results = Results()
+    for case in ElementTree.parse(report).iter("testcase"):
+        name = f"{prefix}{case.get('classname')}.{case.get('name')}"
+        skipped = case.find("skipped")
+        if case.find("failure") is not None:
+            results.failed.append(name)
+        elif skipped is not None:
+            # "file:line", then the reason.
+            reason = (skipped.get("message") or "").split("\n", 1)[-1].strip()
+            results.skipped.append((name, reason or "no reason given"))
+        elif case.get("status") != "notrun":  # disabled
+            results.passed += 1
+    return results
+
+
+def read_ctest(report: Path, gtest_reports: Path, prefix: str) -> Results:
+    """A ctest that is a GoogleTest executable counts as its tests, any other one as one test."""
+    results = Results()
+    for case in ElementTree.parse(report).iter("testcase"):
+        name = case.get("name")
+        status = case.get("status")
+        gtest_report = gtest_reports / f"{name.split('.', 1)[-1]}_tests.xml"
+        if gtest_report.is_file():
+            inner = read_gtest(gtest_report, prefix)
+            results.add(inner)
+            if status == "fail" and not inner.failed:
+                results.failed.append(f"{prefix}{name} (its process failed after the tests)")
+        elif status == "run":
+            results.passed += 1
+        elif status == "fail":
+            results.failed.append(prefix + name)
+        else:
+            skipped = case.find("skipped")
+            reason = skipped.get("message") if skipped is not None else None
+            results.skipped.append((prefix + name, reason or status))
+    return results

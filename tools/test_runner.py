@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""Builds and runs the tests, stage by stage. ./test is the way in and says what the stages are."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+import check
+import doc_commands
+from project_files import ROOT
+from test_results import Results, read_ctest
+
+FUZZ_SECONDS = 10
+JOBS = os.cpu_count() or 1
+
+# ctest arguments. Whatever carries neither label is an integration test: examples, package.
+LABELS = {
+    "unit": ["-L", "^unit$"],
+    "integration": ["-LE", "^(unit|soak)$"],
+    "soak": ["-L", "^soak$"],
+}
+ALL_STAGES = ("checks", "unit", "integration", "asan", "tsan", "fuzz", "docs")
+GROUPS = {"fast": ("checks", "unit"), "all": ALL_STAGES}
+
+
+def run(command, env=None) -> bool:
+    sys.stdout.flush()
+    return subprocess.run(command, cwd=ROOT, env=env).returncode == 0
+
+
+def build(preset: str, target: str = "all") -> bool:
+    configured = (ROOT / "build" / preset / "build.ninja").is_file()
+    if not configured and not run(["cmake", "--preset", preset]):
+        return False
+    return run(["cmake", "--build", f"build/{preset}", "--target", target])
+
+
+def run_checks() -> Results:
+    results = Results()
+    for outcome in check.run_all(full=False):
+        name = f"check {outcome.name}"
+        if outcome.status == "passed":
+            results.passed += 1
+        elif outcome.status == "failed":
+            results.failed.append(name)
+        else:
+            results.skipped.append((name, outcome.detail))
+    return results
+
+
+def run_ctest(preset: str, label: str, environment: dict, wrapper: list[str]) -> Results:
+    reports = ROOT / "build" / preset / "reports" / label
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir(parents=True)
+    junit = reports / "ctest.xml"
+    env = os.environ | environment | {"GTEST_OUTPUT": f"xml:{reports}/"}
+    command = wrapper + [
+        "ctest", "--test-dir", f"build/{preset}", "--output-on-failure", "--no-tests=error",
+        "-j", str(JOBS), "--output-junit", str(junit), *LABELS[label]]
+    passed = run(command, env)
+    prefix = "" if preset == "dev" else f"{preset}: "
+    if not junit.is_file():
+        return Results(failed=[f"{prefix}{label} (ctest wrote no report)"])
+    results = read_ctest(junit, reports, prefix)
+    if not passed and not results.failed:
+        results.failed.append(f"{prefix}{label} (ctest failed, see above)")
+    return results
+
+
+def run_tests(preset: str, labels: list[str], environment=None, wrapper=None) -> Results:
+    if not build(preset):
+        return Results(failed=[f"build {preset}"])
+    results = Results()
+    for label in labels:
+        results.add(run_ctest(preset, label, environment or {}, wrapper or []))
+    return results
+
+
+def sanitizer_runs(sanitizer: str, environment=None, wrapper=None) -> bool:
+    """Whether a program that does nothing runs under this sanitizer on this machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "empty.cc")
+        source.write_text("int main() { return 0; }\n")
+        program = Path(folder, "empty")
+        command = ["g++", f"-fsanitize={sanitizer}", str(source), "-o", str(program)]
+        if subprocess.run(command, capture_output=True).returncode != 0:
+            return False
+        env = os.environ | (environment or {})
+        command = (wrapper or []) + [str(program)]
+        return subprocess.run(command, env=env, capture_output=True).returncode == 0
+
+
+def run_asan() -> Results:
+    environment = {"UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
+    results = Results()
+    if not sanitizer_runs("address"):
+        environment["ASAN_OPTIONS"] = "detect_leaks=0"
+        if not sanitizer_runs("address", environment):
+            return Results(skipped=[("asan", "a program under the address sanitizer does not start")])
+        results.skipped.append(("asan: leaks", "the leak check needs ptrace, forbidden here"))
+    results.add(run_tests("asan", ["unit", "integration"], environment))
+    return results
+
+
+def run_tsan() -> Results:
+    environment = {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}
+    wrapper = []
+    if not sanitizer_runs("thread", environment):
+        # Kernels with more address randomisation than the sanitizer of g++ 12 knows.
+        wrapper = ["setarch", os.uname().machine, "-R"]
+        if not sanitizer_runs("thread", environment, wrapper):
+            return Results(skipped=[("tsan", "a program under the thread sanitizer does not start")])
+    return run_tests("tsan", ["unit", "integration"], environment, wrapper)
+
+
+def fuzz_one(target: Path) -> tuple[str, bool, str]:
+    name = target.name.removesuffix("_fuzz")
+    artifacts = ROOT / "build/fuzz/artifacts"
+    artifacts.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as found:
+        corpus = ROOT / "fuzz/corpus" / name
+        command = [target, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-rss_limit_mb=1024",
+                   f"-artifact_prefix={artifacts}/{name}-", found]
+        command += [corpus] if corpus.is_dir() else []
+        result = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    return name, result.returncode == 0, result.stderr[-4000:]
+
+
+def run_fuzz() -> Results:
+    if not shutil.which("clang++-19"):
+        return Results(skipped=[("fuzz", "clang++-19 is not installed")])
+    if not build("fuzz", "fuzz/all"):
+        return Results(failed=["build fuzz"])
+    targets = sorted((ROOT / "build/fuzz/fuzz").glob("*_fuzz"))
+    if not targets:
+        return Results(failed=["fuzz (no targets were built)"])
+    results = Results()
+    with ThreadPoolExecutor(JOBS) as pool:
+        for name, passed, output in pool.map(fuzz_one, targets):
+            if passed:
+                results.passed += 1
+            else:
+                results.failed.append(f"fuzz {name}")
+                print(output)
+    return results
+
+
+def run_docs() -> Results:
+    if not build("release", "zeolite"):
+        return Results(failed=["build release"])
+    return doc_commands.run_all(ROOT, ROOT / "build/release")
+
+
+@dataclass(frozen=True)
+class Stage:
+    action: Callable[[], Results]
+    shown: str
+
+
+STAGES = {
+    "checks": Stage(run_checks, "tools/check.sh fast"),
+    "unit": Stage(lambda: run_tests("dev", ["unit"]), "build dev, ctest unit"),
+    "integration": Stage(lambda: run_tests("dev", ["integration"]), "build dev, ctest integration"),
+    "asan": Stage(run_asan, "build asan, ctest unit and integration"),
+    "tsan": Stage(run_tsan, "build tsan, ctest unit and integration"),
+    "fuzz": Stage(run_fuzz, f"build fuzz, each target {FUZZ_SECONDS} s"),
+    "docs": Stage(run_docs, "build release, commands of README.md and docs/"),
+    "soak": Stage(lambda: run_tests("release", ["soak"]), "build release, ctest soak"),
+}
+
+
+def stages_of(arguments: list[str]) -> list[str]:
+    names = []
+    for argument in arguments or ["all"]:
+        for name in GROUPS.get(argument, (argument,)):
+            if name not in STAGES:
+                known = ", ".join([*GROUPS, *STAGES])
+                sys.exit(f"test: no stage '{name}'; there are {known}")
+            if name not in names:
+                names.append(name)
+    return names
+
+
+def main(arguments: list[str]) -> int:
+    dry_run = "--dry-run" in arguments
+    names = stages_of([argument for argument in arguments if argument != "--dry-run"])
+    if dry_run:
+        for name in names:
+            print(f"{name}: {STAGES[name].shown}")
+        return 0
+    total = Results()
+    for name in names:
+        print(f"=== {name}: {STAGES[name].shown}", flush=True)
+        started = time.monotonic()
+        results = STAGES[name].action()
+        print(f"=== {name}: {results.summary()} ({time.monotonic() - started:.0f} s)", flush=True)
+        total.add(results)
+    for name, reason in total.skipped:
+        print(f"skipped: {name}: {reason}")
+    for name in total.failed:
+        print(f"failed: {name}")
+    print(total.summary())
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
