@@ -4,8 +4,11 @@ find_package(Threads REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
 find_package(RocksDB 7.8 REQUIRED)
 find_package(OpenSSL 3 REQUIRED)
-find_package(CapnProto 0.9 REQUIRED)
 find_package(PkgConfig REQUIRED)
+# Not CapnProtoConfig.cmake: it wants libatomic where CMake does not look for it, for an RPC library
+# that we do not use.
+pkg_check_modules(capnp REQUIRED IMPORTED_TARGET capnp>=0.9)
+find_program(CAPNP_COMPILER capnp REQUIRED)
 pkg_check_modules(lz4 REQUIRED IMPORTED_TARGET liblz4)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 find_package(CLI11 REQUIRED)
