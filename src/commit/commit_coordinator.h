@@ -1,126 +1,35 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <deque>
+#include <map>
 #include <optional>
-#include <span>
-#include <string>
+#include <set>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/time.h"
+#include "commit/commit_effects.h"
 #include "commit/lock_table.h"
+#include "commit/oid_allocator.h"
+#include "commit/recent_map.h"
 #include "commit/recent_writes.h"
+#include "commit/staged_transaction.h"
 #include "commit/tid_generator.h"
 #include "model/ids.h"
 #include "model/transaction_record.h"
 
 namespace zeolite::commit {
 
-// Names one transaction within the coordinator. Chosen by the caller, never reused.
-using Ticket = std::uint64_t;
-// Names the connection a transaction belongs to.
-using OwnerId = std::uint64_t;
-
-// A read that must still be true when the transaction commits (`readCurrent`).
-struct ReadCheck {
-  Oid oid;
-  Tid tid;  // the revision that was read
-};
-
-// A write: the object's new state and the revision it was made from.
-struct StagedWrite {
-  Oid oid;
-  Tid base;  // kNoTid: the client believes the object to be new
-  RevisionKind kind = RevisionKind::data;
-  Bytes data;
-  Tid back;
-};
-
-// All that a transaction wants; complete when it reaches the coordinator.
-// Each oid at most once in `writes` and at most once in `reads` (validated by the caller).
-struct StagedTransaction {
-  CommitId commit_id;
-  Tid begun;  // visible tid the client had when it first sent this commit; for `expired` answers
-  TransactionMetadata metadata;
-  char status = ' ';
-  std::vector<StagedWrite> writes;
-  std::vector<ReadCheck> reads;
-};
-
-// What the store said about a transaction before it was submitted. Read at one line `as_of` (the
-// visible tid when reading began); the coordinator knows what happened since.
-struct Prefetched {
-  Tid as_of;
-  std::vector<Tid> write_tids;  // current tid of writes[i].oid, kNoTid if none
-  std::vector<Tid> read_tids;   // current tid of reads[i].oid
-  // The stored outcome of commit_id, if there is one: `aborted` false means committed at `tid`.
-  struct KnownOutcome {
-    bool aborted = false;
-    Tid tid;
-  };
-  std::optional<KnownOutcome> outcome;
-  Tid outcome_horizon;  // outcomes at or below it may have been pruned
-};
-
-// One object that stands in the way of a commit.
-struct Conflict {
-  Oid oid;
-  Tid current;  // committed revision now
-  Tid base;     // revision the transaction was made from
-  bool read = false;  // a ReadCheck failed, not a write
-  friend bool operator==(const Conflict&, const Conflict&) = default;
-};
-
-// What the caller must carry out, in the order of the lists below; each list in its own order.
-struct CommitEffects {
-  // The new entries of the log, in tid order. Append them as a group, then call acknowledged().
-  std::vector<TransactionRecord> append;
-
-  // Transactions whose Prefetched is too old to judge them: read again (now) and call refetched().
-  std::vector<Ticket> refetch;
-
-  // Became visible: in tid order. Queue the invalidation (oids) to every connection but `owner`
-  // before any reply below is sent. oids is empty for the server's own records.
-  struct Publish {
-    Tid tid;
-    RecordKind kind = RecordKind::transaction;
-    std::vector<Oid> oids;
-    OwnerId owner = 0;  // 0: nobody's
-  };
-  std::vector<Publish> publish;
-
-  struct Reply {
-    Ticket ticket = 0;
-    enum class Kind : std::uint8_t {
-      voted,       // locks are held until finish, abort, timeout or disconnection
-      committed,   // tid is visible
-      conflicted,  // conflicts is not empty; the transaction is over, nothing is held
-      failed,      // error; the transaction is over, nothing is held
-      oids,        // oid range [first_oid, first_oid + oid_count)
-      aborted,     // answer to an outcome query: this commit will never happen
-    } kind = Kind::failed;
-    Tid tid;
-    std::vector<Conflict> conflicts;
-    Error error{ErrorCode::aborted, {}};
-    Oid first_oid;
-    std::uint32_t oid_count = 0;
-  };
-  std::vector<Reply> reply;
-
-  // Connections to close: their voted transaction was not finished in time.
-  std::vector<OwnerId> close;
-
-  void clear();
-  [[nodiscard]] bool empty() const;
-};
-
 struct CommitOptions {
-  Duration vote_timeout = std::chrono::seconds(60);   // from vote to finish
-  Duration lock_timeout = std::chrono::seconds(30);   // waiting for objects held by others
-  std::uint32_t oid_reserve = 100'000;                // oids per log record of kind oids
-  std::size_t recent_writes_max = 200'000;            // objects remembered to judge old prefetches
+  Duration vote_timeout = std::chrono::seconds(60);  // from vote to finish
+  Duration lock_timeout = std::chrono::seconds(30);  // waiting for objects held by others
+  std::uint32_t oid_reserve = 100'000;               // oids per log record of kind oids
+  std::size_t recent_writes_max = 200'000;           // objects remembered to judge old prefetches
+  std::size_t recent_outcomes_max = 100'000;         // commit ids remembered for the same
 };
 
 // Decides the fate of transactions of one database, and their order.
@@ -134,7 +43,12 @@ struct CommitOptions {
 // Transactions on disjoint objects never wait for each other.
 //
 // Exactly once: a CommitId that is in flight is not started twice (the later request takes over
-// the reply), one that ended is answered from its outcome.
+// the reply, the earlier is answered `outcome_unknown`), one that ended is answered from its
+// outcome. What two-phase holds voted belongs to a connection that lives, so a repeat of that is
+// answered `unavailable`.
+//
+// A transaction without writes appends nothing and leaves no outcome: its reads are checked, and
+// it is committed at the visible tid.
 //
 // Does no I/O, reads no clock, owns no thread. Deterministic.
 // Thread: one at a time (the engine's owner serialises all calls).
@@ -142,21 +56,28 @@ class CommitCoordinator {
  public:
   // State as the store holds it. The caller appends the EPOCH record by calling begin_epoch().
   struct Start {
-    Epoch epoch;        // the epoch that new records carry
-    Tid last_tid;       // last entry in the log
-    Oid oid_mark;       // oids from here on are free
+    Epoch epoch;   // the epoch that new records carry
+    Tid last_tid;  // last entry in the log
+    Oid oid_mark;  // oids from here on are free
   };
   CommitCoordinator(const CommitOptions& options, const Start& start, Now now);
+  ~CommitCoordinator();  // whatever is undecided is forgotten, as in a crash
+  CommitCoordinator(const CommitCoordinator&) = delete;
+  CommitCoordinator& operator=(const CommitCoordinator&) = delete;
 
   // Appends the first record of this reign. Call once, before anything else.
   void begin_epoch(Now now, CommitEffects& effects);
 
-  // A complete transaction asks to vote (and with `one_request` to finish at once).
+  // A complete transaction asks to vote (and with `one_request` to finish at once). Replies voted
+  // (unless one_request), committed, conflicted or failed: aborted (a tombstone was there first),
+  // expired (`begun` below the horizon and nothing known), timeout (waited for locks), unavailable
+  // (ask again later), invalid_argument (the commit id names a transaction on other objects).
   void submit(Ticket ticket, OwnerId owner, StagedTransaction transaction, Prefetched prefetched,
               bool one_request, Now now, CommitEffects& effects);
   // Answer to effects.refetch.
   void refetched(Ticket ticket, Prefetched prefetched, Now now, CommitEffects& effects);
-  // The voted transaction `ticket` commits; `reply_to` takes its place in the reply.
+  // The voted transaction `ticket` commits; `reply_to` takes its place in the reply. A ticket that
+  // is not voted (any more) is answered failed: aborted.
   void finish(Ticket ticket, Ticket reply_to, Now now, CommitEffects& effects);
   // Ends a transaction that is waiting or voted; unknown or sequenced tickets are ignored (what
   // was sequenced commits). No reply is made.
@@ -166,12 +87,15 @@ class CommitCoordinator {
 
   // What became of commit_id? Committed if it is (now or when it becomes visible); a voted or
   // waiting one is answered `unavailable` (pending: ask again); else a tombstone is appended and
-  // once it is durable the reply is `aborted`. `begun` at or below the horizon: `expired`.
+  // once it is durable the reply is `aborted`. `begun` below the horizon: `expired`. (A commit
+  // has a tid above its `begun`, so at the horizon itself nothing of it can have been pruned.)
+  // A Prefetched too old to tell is answered `unavailable`: read and ask again.
   void query_outcome(Ticket ticket, OwnerId owner, const CommitId& commit_id, Tid begun,
                      const Prefetched& prefetched, Now now, CommitEffects& effects);
 
   // Hands out `count` (1 to 10,000) fresh oids. Replies at once while the durable reserve lasts,
-  // else after the record that moves the mark is acknowledged.
+  // else after the record that moves the mark is acknowledged. Fails with invalid_argument when
+  // no oids are left. A client may also write oids of its own choice: later ones lie above them.
   void allocate_oids(Ticket ticket, OwnerId owner, std::uint32_t count, Now now,
                      CommitEffects& effects);
 
@@ -190,8 +114,96 @@ class CommitCoordinator {
   };
   [[nodiscard]] Counts counts() const;
 
+  // The wall clock jumped and is not followed for now; see TidGenerator.
+  [[nodiscard]] bool distrusts_clock() const { return tids_.distrusts_clock(); }
+
   // Walks every structure and CHECKs that they agree; for tests and the simulator.
   void check_invariants() const;
+
+ private:
+  using Reply = CommitEffects::Reply;
+  enum class State : std::uint8_t {
+    waiting,     // for its locks
+    refetching,  // holds its locks; its current tids are being read again
+    voted,       // holds its locks; may finish
+    sequenced,   // has a tid and is in in_flight_; it commits
+  };
+  struct Transaction {
+    Ticket ticket = 0;    // its key in transactions_
+    Ticket reply_to = 0;  // 0: the one who asked has gone
+    OwnerId owner = 0;
+    bool one_request = false;
+    // No outcome of this commit id can have escaped us when it was submitted.
+    bool outcome_checked = false;
+    State state = State::waiting;
+    Tid granted_at;  // visible tid when it got its locks
+    StagedTransaction staged;
+    Prefetched prefetched;  // once judged: true to the present
+    std::optional<Instant> deadline;
+    LockTable::Request locks;
+  };
+  // Somebody else who wants to know how a sequenced record ends.
+  struct Waiter {
+    Ticket ticket = 0;
+    OwnerId owner = 0;
+    bool query = false;  // asked for the outcome; else submitted the commit again
+  };
+  // A record that was appended and not acknowledged yet.
+  struct Sequenced {
+    Tid tid;
+    RecordKind kind = RecordKind::transaction;
+    CommitId commit_id;
+    Oid oid_mark;
+    Transaction* transaction = nullptr;  // kind transaction only
+    std::vector<Waiter> waiters;
+  };
+  // A commit id in flight: as a transaction, a sequenced record, or both.
+  struct Attempt {
+    Transaction* transaction = nullptr;
+    Sequenced* record = nullptr;
+  };
+
+  // Exactly once (exactly_once.cc).
+  std::optional<Reply> known_outcome(Ticket ticket, const CommitId& id, Tid begun,
+                                     const Prefetched& prefetched, bool query) const;
+  bool repeat_of_attempt(Ticket ticket, OwnerId owner, const StagedTransaction& staged,
+                         Prefetched& prefetched, bool one_request, Now now, CommitEffects& effects);
+  void take_over(Transaction& transaction, Ticket ticket, OwnerId owner, Prefetched prefetched,
+                 bool one_request, Now now, CommitEffects& effects);
+  void publish_outcome(const Sequenced& record, CommitEffects& effects);
+
+  // The life of a transaction.
+  void judge(Transaction& transaction, Now now, CommitEffects& effects);
+  [[nodiscard]] bool is_fresh(const Transaction& transaction) const;
+  [[nodiscard]] std::vector<Conflict> find_conflicts(Transaction& transaction) const;
+  void commit(Transaction& transaction, Now now, CommitEffects& effects);
+  Sequenced& append(TransactionRecord record, Now now, CommitEffects& effects);
+  void publish(Sequenced& record, CommitEffects& effects);
+  // Ends it: `reply` (if any) is sent to whoever waits for it; its locks go to the next.
+  void end(Transaction& transaction, std::optional<Reply> reply, CommitEffects& effects);
+  void judge_granted(Now now, CommitEffects& effects);
+  std::size_t& count_of(State state);
+  void set_state(Transaction& transaction, State state);
+  void set_deadline(Transaction& transaction, std::optional<Instant> deadline);
+  Transaction* find(Ticket ticket);
+  void answer_oids(Now now, CommitEffects& effects);
+
+  CommitOptions options_;
+  Epoch epoch_;
+  Tid visible_;
+  TidGenerator tids_;
+  OidAllocator oids_;
+  LockTable locks_;
+  RecentWrites recent_writes_;
+  RecentMap<CommitId, bool> recent_outcomes_;  // whether it was aborted
+
+  std::map<Ticket, Transaction> transactions_;  // all that are not over
+  std::unordered_map<CommitId, Attempt> attempts_;
+  std::deque<Sequenced> in_flight_;  // in tid order; elements never move
+  std::set<std::pair<Instant, Ticket>> deadlines_;
+  Counts counts_;
+  std::vector<LockTable::Request*> granted_;  // hold their locks and are to be judged
+  std::vector<OidAllocator::Answer> oid_answers_;
 };
 
 }  // namespace zeolite::commit
