@@ -22,7 +22,8 @@ PASSED = BUILD / "passed"
 
 
 def configure() -> None:
-    subprocess.run(["cmake", "--preset", "tidy"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    if subprocess.run(["cmake", "--preset", "tidy"], cwd=ROOT, stdout=subprocess.DEVNULL).returncode:
+        sys.exit("clang-tidy: cmake --preset tidy failed, see above")
     targets = subprocess.run(["ninja", "-C", BUILD, "-t", "targets", "all"], check=True,
                              capture_output=True, text=True).stdout
     generated = re.findall(r"^(\S+\.capnp\.h): CUSTOM_COMMAND", targets, re.MULTILINE)
