@@ -1,0 +1,49 @@
+#include "invalidation/line_history.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace zeolite::invalidation {
+
+LineHistory::LineHistory(Tid line) : line_(line) {}
+
+void LineHistory::publish(BatchPtr batch) {
+  CHECK(batch->tid() > line_, "batches are published in tid order");
+  line_ = batch->tid();
+  if (!pins_.empty() && !batch->oids().empty()) batches_.push_back(std::move(batch));
+}
+
+void LineHistory::pin(Tid line) {
+  CHECK(line == line_ || pins_.contains(line), "what came after this line may be forgotten");
+  ++pins_[line];
+}
+
+void LineHistory::unpin(Tid line) {
+  const auto pin = pins_.find(line);
+  CHECK(pin != pins_.end(), "the line is pinned");
+  if (--pin->second > 0) return;
+  pins_.erase(pin);
+  drop_unpinned();
+}
+
+std::optional<Tid> LineHistory::end_after(Oid oid, Tid after, Tid until) const {
+  CHECK(pins_.contains(after), "what came after this line may be forgotten");
+  auto batch = std::ranges::upper_bound(batches_, after, {}, &InvalidationBatch::tid);
+  for (; batch != batches_.end() && (*batch)->tid() <= until; ++batch) {
+    if ((*batch)->names(oid)) return (*batch)->tid();
+  }
+  return std::nullopt;
+}
+
+void LineHistory::drop_unpinned() {
+  if (pins_.empty()) {
+    batches_.clear();
+    return;
+  }
+  const Tid lowest = pins_.begin()->first;
+  while (!batches_.empty() && batches_.front()->tid() <= lowest) batches_.pop_front();
+}
+
+}  // namespace zeolite::invalidation

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <optional>
+
+#include "invalidation/invalidation_batch.h"
+#include "model/ids.h"
+
+namespace zeolite::invalidation {
+
+// What was published on one I/O shard while reads are in progress: corrects the answer of a read
+// that was made at a line which its connection has left behind.
+//
+// A read is made at the line L of its connection and takes time; meanwhile the connection may be
+// sent the invalidation of the same object. An answer "current" would then be kept for ever by the
+// client's cache. So: pin(L) when the read starts, and when it ends look up end_after(oid, L, L2)
+// with the line L2 that the connection has by then, put that into the answer, and unpin(L).
+//
+// Only what a pin may ask for is kept: with no read in progress, nothing.
+//
+// Thread: its shard's. Owned by the shard.
+class LineHistory {
+ public:
+  // `line` is the visible tid when the shard starts.
+  explicit LineHistory(Tid line);
+
+  // The next batch became visible. Tids strictly increase.
+  void publish(BatchPtr batch);
+
+  // Newest tid published.
+  [[nodiscard]] Tid line() const { return line_; }
+
+  // Keeps what comes after `line` until unpin(line), called once for each pin. `line` is line(),
+  // or one that is pinned already: a connection that lags behind (catching up, with reads allowed)
+  // keeps a pin at its own line.
+  void pin(Tid line);
+  void unpin(Tid line);
+
+  // The first tid in (after, until] whose batch names `oid`; nothing when there is none. `after`
+  // must be pinned.
+  [[nodiscard]] std::optional<Tid> end_after(Oid oid, Tid after, Tid until) const;
+
+  // Batches that are kept.
+  [[nodiscard]] std::size_t size() const { return batches_.size(); }
+
+ private:
+  void drop_unpinned();
+
+  Tid line_;
+  std::deque<BatchPtr> batches_;     // tids strictly increase; all above the lowest pin
+  std::map<Tid, std::size_t> pins_;  // line -> how many
+};
+
+}  // namespace zeolite::invalidation
