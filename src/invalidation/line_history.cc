@@ -7,16 +7,26 @@
 
 namespace zeolite::invalidation {
 
-LineHistory::LineHistory(Tid line) : line_(line) {}
+void LineHistory::add(Tid tid, std::span<const Oid> oids) {
+  if (pins_.empty() || oids.empty()) {
+    advance(tid);
+  } else {
+    add(std::make_shared<InvalidationBatch>(tid, std::vector<Oid>(oids.begin(), oids.end())));
+  }
+}
 
-void LineHistory::publish(BatchPtr batch) {
-  CHECK(batch->tid() > line_, "batches are published in tid order");
-  line_ = batch->tid();
+void LineHistory::add(BatchPtr batch) {
+  advance(batch->tid());
   if (!pins_.empty() && !batch->oids().empty()) batches_.push_back(std::move(batch));
 }
 
+void LineHistory::advance(Tid tid) {
+  CHECK(tid > line_, "what becomes visible is added in tid order");
+  line_ = tid;
+}
+
 void LineHistory::pin(Tid line) {
-  CHECK(line == line_ || pins_.contains(line), "what came after this line may be forgotten");
+  CHECK(line >= line_ || pins_.contains(line), "what came after this line may be forgotten");
   ++pins_[line];
 }
 

@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <span>
 
 #include "invalidation/invalidation_batch.h"
 #include "model/ids.h"
@@ -23,32 +24,28 @@ namespace zeolite::invalidation {
 // Thread: its shard's. Owned by the shard.
 class LineHistory {
  public:
-  // `line` is the visible tid when the shard starts.
-  explicit LineHistory(Tid line);
+  // The next record became visible and changed `oids` (may be empty). Tids strictly increase.
+  void add(Tid tid, std::span<const Oid> oids);
+  void add(BatchPtr batch);
 
-  // The next batch became visible. Tids strictly increase.
-  void publish(BatchPtr batch);
-
-  // Newest tid published.
-  [[nodiscard]] Tid line() const { return line_; }
-
-  // Keeps what comes after `line` until unpin(line), called once for each pin. `line` is line(),
-  // or one that is pinned already: a connection that lags behind (catching up, with reads allowed)
-  // keeps a pin at its own line.
+  // Keeps what comes after `line` until unpin(line), called once for each pin. `line` is the newest
+  // that was added (or a newer one), or one that is pinned already: a connection that lags behind
+  // and may read keeps a pin at its own line.
   void pin(Tid line);
   void unpin(Tid line);
 
   // The first tid in (after, until] whose batch names `oid`; nothing when there is none. `after`
-  // must be pinned.
-  [[nodiscard]] std::optional<Tid> end_after(Oid oid, Tid after, Tid until) const;
+  // must be pinned. `until` is the connection's line, where that may be behind the shard's.
+  [[nodiscard]] std::optional<Tid> end_after(Oid oid, Tid after, Tid until = kMaxTid) const;
 
   // Batches that are kept.
   [[nodiscard]] std::size_t size() const { return batches_.size(); }
 
  private:
+  void advance(Tid tid);
   void drop_unpinned();
 
-  Tid line_;
+  Tid line_;                         // newest that was added
   std::deque<BatchPtr> batches_;     // tids strictly increase; all above the lowest pin
   std::map<Tid, std::size_t> pins_;  // line -> how many
 };
