@@ -1,19 +1,23 @@
 # Third-party libraries, all from Debian 12 packages (tools/packages.txt), as SYSTEM includes.
 
 find_package(Threads REQUIRED)
-find_package(Boost 1.81 REQUIRED COMPONENTS json)
-find_package(RocksDB 7.8 REQUIRED)
-find_package(OpenSSL 3 REQUIRED)
 find_package(PkgConfig REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+if(ZEOLITE_SERVER)
+  # RocksDB before lz4: its own search for lz4 stumbles over the result of ours.
+  find_package(Boost 1.81 REQUIRED COMPONENTS json)
+  find_package(RocksDB 7.8 REQUIRED)
+  find_package(OpenSSL 3 REQUIRED)
+  pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+  find_package(CLI11 REQUIRED)
+  find_package(tomlplusplus REQUIRED)
+  find_package(spdlog REQUIRED)
+endif()
 # Not CapnProtoConfig.cmake: it wants libatomic where CMake does not look for it, for an RPC library
 # that we do not use.
 pkg_check_modules(capnp REQUIRED IMPORTED_TARGET capnp>=0.9)
 find_program(CAPNP_COMPILER capnp REQUIRED)
 pkg_check_modules(lz4 REQUIRED IMPORTED_TARGET liblz4)
-pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
-find_package(CLI11 REQUIRED)
-find_package(tomlplusplus REQUIRED)
-find_package(spdlog REQUIRED)
 if(ZEOLITE_TESTS)
   find_package(GTest REQUIRED)
 endif()
