@@ -108,6 +108,12 @@ void CommitCoordinator::refetched(Ticket ticket, Prefetched prefetched, Now now,
   judge_granted(now, effects);
 }
 
+const StagedTransaction* CommitCoordinator::staged(Ticket ticket) const {
+  const auto found = transactions_.find(ticket);
+  if (found == transactions_.end() || found->second.state == State::sequenced) return nullptr;
+  return &found->second.staged;
+}
+
 void CommitCoordinator::finish(Ticket ticket, Ticket reply_to, Now now, CommitEffects& effects) {
   Transaction* transaction = find(ticket);
   if (transaction == nullptr || transaction->state != State::voted) {

@@ -74,8 +74,11 @@ class CommitCoordinator {
   // (ask again later), invalid_argument (the commit id names a transaction on other objects).
   void submit(Ticket ticket, OwnerId owner, StagedTransaction transaction, Prefetched prefetched,
               bool one_request, Now now, CommitEffects& effects);
-  // Answer to effects.refetch.
+  // Answer to effects.refetch; ignored when the transaction has ended meanwhile.
   void refetched(Ticket ticket, Prefetched prefetched, Now now, CommitEffects& effects);
+  // What the waiting or voted transaction `ticket` wants, to know what to read again; valid until
+  // the next call. Null when there is none.
+  [[nodiscard]] const StagedTransaction* staged(Ticket ticket) const;
   // The voted transaction `ticket` commits; `reply_to` takes its place in the reply. A ticket that
   // is not voted (any more) is answered failed: aborted.
   void finish(Ticket ticket, Ticket reply_to, Now now, CommitEffects& effects);

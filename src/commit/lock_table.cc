@@ -70,6 +70,7 @@ void LockTable::leave(Claim& claim, std::vector<Request*>& granted) {
 
 std::size_t LockTable::check_invariants() const {
   std::size_t claims = 0;
+  // tidy: allow unordered-iteration: every queue is checked, in whatever order
   for (const auto& [oid, queue] : queues_) {
     CHECK(queue.first != nullptr, "an empty queue is dropped");
     const Claim* previous = nullptr;

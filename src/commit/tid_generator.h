@@ -27,7 +27,7 @@ class TidGenerator {
   // `last` is the newest tid in the log; the wall clock's first reading is believed.
   TidGenerator(Tid last, Now now);
 
-  // The next tid: greater than last(). `now.instant` must not step back.
+  // The next tid: greater than last(). Readings may arrive a little out of order.
   [[nodiscard]] Tid next(Now now);
 
   [[nodiscard]] Tid last() const { return last_; }
