@@ -4,7 +4,9 @@ find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(Boost 1.81 REQUIRED)
 if(ZEOLITE_SERVER)
-  # RocksDB before lz4: its own search for lz4 stumbles over the result of ours.
+  if(lz4_INCLUDE_DIRS STREQUAL "")
+    unset(lz4_INCLUDE_DIRS CACHE)  # left by pkg-config in older build directories
+  endif()
   find_package(Boost 1.81 REQUIRED COMPONENTS json)
   find_package(RocksDB 7.8 REQUIRED)
   find_package(OpenSSL 3 REQUIRED)
@@ -17,7 +19,9 @@ endif()
 # that we do not use.
 pkg_check_modules(capnp REQUIRED IMPORTED_TARGET capnp>=0.9)
 find_program(CAPNP_COMPILER capnp REQUIRED)
-pkg_check_modules(lz4 REQUIRED IMPORTED_TARGET liblz4)
+# Not under the name lz4: RocksDB's own search for it would stumble over our variables.
+pkg_check_modules(zeolite_lz4 REQUIRED IMPORTED_TARGET liblz4)
+add_library(PkgConfig::lz4 ALIAS PkgConfig::zeolite_lz4)
 if(ZEOLITE_TESTS)
   find_package(GTest REQUIRED)
 endif()
