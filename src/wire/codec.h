@@ -10,9 +10,15 @@
 namespace zeolite::wire {
 
 // Appends `message` to `out` as one frame. Bodies of at least `compress_from` bytes are compressed
-// when that makes them smaller. Defined for every alternative of Message.
+// when that makes them smaller. `out` holds whole frames only, or nothing. Defined for every
+// alternative of Message. The caller keeps lists, metadata and the whole within what decode() and
+// the peer's body_max allow: encode does not refuse what the peer will.
 template <typename M>
 void encode(const M& message, std::uint32_t request_id, std::string& out,
+            std::size_t compress_from = 4096);
+
+// The same for a message of any type.
+void encode(const Message& message, std::uint32_t request_id, std::string& out,
             std::size_t compress_from = 4096);
 
 // The message in `frame`. Bytes fields share the frame's memory.
@@ -20,5 +26,9 @@ void encode(const M& message, std::uint32_t request_id, std::string& out,
 // the message has room for, an id that is not 16 bytes, metadata longer than 65,535 bytes, an enum
 // out of range, counts outside the range that messages.h gives.
 [[nodiscard]] Result<Message> decode(const Frame& frame);
+
+// decode() for a frame whose type is M's; decode() chooses.
+template <typename M>
+[[nodiscard]] Result<Message> decode_as(const Frame& frame);
 
 }  // namespace zeolite::wire

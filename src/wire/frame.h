@@ -37,9 +37,16 @@ struct Frame {
   Bytes body;  // starts at a multiple of 8
 };
 
-// Appends a frame to `out`. The body is compressed when it is at least `compress_from` bytes and
-// lz4 makes it smaller; SIZE_MAX never compresses.
+// Appends a frame to `out`, which holds whole frames only (so that bodies stay aligned). The body,
+// shorter than 2 GiB, is compressed when it is at least `compress_from` bytes and lz4 makes it
+// smaller; SIZE_MAX never compresses.
 void append_frame(std::uint8_t type, std::uint32_t request_id, ByteView body,
+                  std::size_t compress_from, std::string& out);
+
+// The same for a body that is written in place: begin_frame makes room for the header and returns
+// where the frame starts, the caller appends the body, finish_frame does the rest.
+[[nodiscard]] std::size_t begin_frame(std::string& out);
+void finish_frame(std::size_t start, std::uint8_t type, std::uint32_t request_id,
                   std::size_t compress_from, std::string& out);
 
 // Cuts received bytes into frames. Push parser without I/O. Memory: at most one incomplete frame,
@@ -50,8 +57,10 @@ class FrameDecoder {
 
   void set_body_max(std::size_t body_max) { body_max_ = body_max; }
 
-  // Adds received bytes. `input` must start at a multiple of 8 in memory. Frames that lie wholly
-  // in one input share its memory. All frames must be taken with next() before the next feed().
+  // Adds received bytes. `input` should start at a multiple of 8 in memory, or, when buffered() is
+  // not 0, at an address that is buffered() more than one: then frames that lie wholly in one input
+  // share its memory. Input that lies otherwise is copied. All frames must be taken with next()
+  // before the next feed().
   void feed(Bytes input);
 
   // The next complete frame; nothing when more bytes are needed. Error protocol_error: the bytes
@@ -62,10 +71,17 @@ class FrameDecoder {
   [[nodiscard]] std::size_t buffered() const { return partial_.size(); }
 
  private:
+  [[nodiscard]] Result<FrameHeader> parse_header(ByteView bytes) const;
+  [[nodiscard]] Result<std::optional<Frame>> next_unless_failed();
+  // `frame`: a whole frame with its padding.
+  [[nodiscard]] Result<std::optional<Frame>> open(const FrameHeader& header,
+                                                  const Bytes& frame) const;
+
   std::size_t body_max_;
+  // The beginning of a frame. While it is not complete, input_ is empty.
   std::string partial_;
   Bytes input_;
-  bool failed_ = false;
+  std::optional<Error> failed_;
 };
 
 }  // namespace zeolite::wire

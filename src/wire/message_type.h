@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+
+namespace zeolite::wire {
+
+// Fixed for ever; a frame's `type`.
+enum class MessageType : std::uint8_t {
+  hello = 1,
+  welcome = 2,
+  error = 3,
+  ping = 4,
+  pong = 5,
+  load = 10,
+  loaded = 11,
+  load_many = 12,
+  loaded_many = 13,
+  load_serial = 14,
+  stage = 20,
+  vote = 21,
+  voted = 22,
+  finish = 23,
+  abort = 24,
+  commit = 25,
+  committed = 26,
+  conflicted = 27,
+  done = 28,
+  outcome = 30,
+  outcome_known = 31,
+  new_oids = 32,
+  oids = 33,
+  read_log = 40,
+  log = 41,
+  status = 42,
+  status_report = 43,
+  verify = 44,
+  verify_report = 45,
+  walk = 46,
+  walked = 47,
+  invalidate = 50,
+};
+
+inline constexpr std::uint32_t kProtocolVersion = 1;
+
+// What the server is to the cluster.
+enum class NodeRole : std::uint8_t {
+  starting = 0,
+  primary = 1,
+  standby = 2
+};
+
+}  // namespace zeolite::wire

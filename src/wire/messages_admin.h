@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/ids.h"
+#include "model/transaction_record.h"
+#include "wire/message_type.h"
+
+// The log, and what administration asks; see wire/messages.h.
+namespace zeolite::wire {
+
+// Transactions with after < tid <= until, in order, at most `count` (1..10,000) and as fit a frame.
+struct ReadLog {
+  static constexpr MessageType kType = MessageType::read_log;
+  Tid after;
+  Tid until = kMaxTid;
+  std::uint32_t count = 1000;
+  friend bool operator==(const ReadLog&, const ReadLog&) = default;
+};
+struct LogReply {
+  static constexpr MessageType kType = MessageType::log;
+  struct Item {
+    Tid tid;
+    TransactionMetadata metadata;
+    char status = ' ';
+    std::vector<ObjectSummary> objects;
+    friend bool operator==(const Item&, const Item&) = default;
+  };
+  std::vector<Item> items;
+  Tid next_after;    // continue from here
+  bool end = false;  // nothing more up to the line
+  friend bool operator==(const LogReply&, const LogReply&) = default;
+};
+
+struct StatusQuery {
+  static constexpr MessageType kType = MessageType::status;
+  friend bool operator==(const StatusQuery&, const StatusQuery&) = default;
+};
+struct StatusReport {
+  static constexpr MessageType kType = MessageType::status_report;
+  struct Standby {
+    std::string node;
+    Tid acknowledged;
+    std::uint64_t lag_transactions = 0;
+    friend bool operator==(const Standby&, const Standby&) = default;
+  };
+  NodeRole role = NodeRole::starting;
+  std::string node;
+  std::string storage;
+  std::string version;
+  Epoch epoch;
+  Tid last_tid;
+  Tid visible_tid;
+  std::uint64_t clients = 0;
+  std::uint64_t voted = 0, waiting = 0;
+  std::uint64_t commits = 0, conflicts = 0, aborts = 0, loads = 0;  // since the process started
+  std::uint64_t uptime_ms = 0;
+  bool accepts_writes = true;
+  std::string refuses_why;  // when it does not
+  std::vector<Standby> standbys;
+  friend bool operator==(const StatusReport&, const StatusReport&) = default;
+};
+
+// Runs the same check as `zeolite verify --data` on the live database, as of the line. Slow.
+struct Verify {
+  static constexpr MessageType kType = MessageType::verify;
+  friend bool operator==(const Verify&, const Verify&) = default;
+};
+struct VerifyReport {
+  static constexpr MessageType kType = MessageType::verify_report;
+  std::uint64_t transactions = 0;
+  std::uint64_t revisions = 0;
+  std::uint64_t blobs = 0;
+  std::string digest;                 // hexadecimal
+  std::vector<std::string> problems;  // empty: clean
+  friend bool operator==(const VerifyReport&, const VerifyReport&) = default;
+};
+
+}  // namespace zeolite::wire

@@ -1,0 +1,234 @@
+# Bodies of the native protocol's messages; messages.h says what each means, docs/wire-protocol.md
+# when each is sent. The frame's type tells which struct is the root. Field numbers are fixed for
+# ever; a new field is appended, and its zero must mean what its absence meant.
+@0xeffd32517250d874;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("zeolite::wire::schema");
+
+# Ids of 128 bits are Data of exactly 16 bytes. Enumerations are UInt8 or UInt16 with the numbers of
+# messages.h, because Cap'n Proto's own enumerations must start at 0 and have no gaps.
+
+struct Position {
+  epoch @0 :UInt64;
+  tid @1 :UInt64;
+  chain @2 :Data;
+}
+
+struct Hello {
+  versionMin @0 :UInt32;
+  versionMax @1 :UInt32;
+  features @2 :UInt64;
+  storage @3 :Text;
+  label @4 :Text;
+  session @5 :Data;
+  cache @6 :Position;
+  wantsInvalidations @7 :Bool;
+}
+
+struct Welcome {
+  version @0 :UInt32;
+  features @1 :UInt64;
+  clusterId @2 :Data;
+  node @3 :Text;
+  role @4 :UInt8;
+  epoch @5 :UInt64;
+  visible @6 :Position;
+  cacheValid @7 :Bool;
+  bodyMax @8 :UInt32;
+  transactionBytesMax @9 :UInt64;
+}
+
+struct ErrorReply {
+  code @0 :UInt16;
+  detail @1 :Text;
+}
+
+struct Ping {
+  payload @0 :Data;
+}
+
+struct Pong {
+  payload @0 :Data;
+  visible @1 :UInt64;
+}
+
+struct Invalidate {
+  tid @0 :UInt64;
+  oids @1 :List(UInt64);
+  last @2 :Bool;
+}
+
+struct Load {
+  oid @0 :UInt64;
+  before @1 :UInt64;
+}
+
+struct LoadSerial {
+  oid @0 :UInt64;
+  tid @1 :UInt64;
+}
+
+struct Loaded {
+  status @0 :UInt8;
+  data @1 :Data;
+  tid @2 :UInt64;
+  end @3 :UInt64;
+}
+
+struct LoadMany {
+  oids @0 :List(UInt64);
+  before @1 :UInt64;
+}
+
+struct LoadedMany {
+  items @0 :List(Loaded);
+}
+
+struct Walk {
+  from @0 :UInt64;
+  count @1 :UInt32;
+}
+
+struct ObjectAt {
+  oid @0 :UInt64;
+  tid @1 :UInt64;
+}
+
+struct Walked {
+  items @0 :List(ObjectAt);
+  next @1 :UInt64;
+}
+
+struct Write {
+  oid @0 :UInt64;
+  base @1 :UInt64;
+  kind @2 :UInt8;
+  data @3 :Data;
+}
+
+struct Stage {
+  number @0 :UInt64;
+  writes @1 :List(Write);
+  reads @2 :List(ObjectAt);
+}
+
+# Body of both vote and commit.
+struct CommitBody {
+  number @0 :UInt64;
+  begun @1 :UInt64;
+  user @2 :Data;
+  description @3 :Data;
+  extension @4 :Data;
+  writes @5 :List(Write);
+  reads @6 :List(ObjectAt);
+}
+
+# Body of finish and abort.
+struct TransactionNumber {
+  number @0 :UInt64;
+}
+
+# Body of voted, done, status and verify.
+struct Nothing {
+}
+
+struct Committed {
+  tid @0 :UInt64;
+  epoch @1 :UInt64;
+}
+
+struct Conflict {
+  oid @0 :UInt64;
+  current @1 :UInt64;
+  base @2 :UInt64;
+  read @3 :Bool;
+}
+
+struct Conflicted {
+  conflicts @0 :List(Conflict);
+}
+
+struct OutcomeQuery {
+  session @0 :Data;
+  number @1 :UInt64;
+  begun @2 :UInt64;
+}
+
+struct OutcomeKnown {
+  committed @0 :Bool;
+  tid @1 :UInt64;
+}
+
+struct NewOids {
+  count @0 :UInt32;
+}
+
+struct Oids {
+  first @0 :UInt64;
+  count @1 :UInt32;
+}
+
+struct ReadLog {
+  after @0 :UInt64;
+  until @1 :UInt64;
+  count @2 :UInt32;
+}
+
+struct ObjectSummary {
+  oid @0 :UInt64;
+  previous @1 :UInt64;
+  kind @2 :UInt8;
+  size @3 :UInt32;
+  back @4 :UInt64;
+}
+
+struct LogItem {
+  tid @0 :UInt64;
+  user @1 :Data;
+  description @2 :Data;
+  extension @3 :Data;
+  status @4 :UInt8;
+  objects @5 :List(ObjectSummary);
+}
+
+struct LogReply {
+  items @0 :List(LogItem);
+  nextAfter @1 :UInt64;
+  end @2 :Bool;
+}
+
+struct Standby {
+  node @0 :Text;
+  acknowledged @1 :UInt64;
+  lagTransactions @2 :UInt64;
+}
+
+struct StatusReport {
+  role @0 :UInt8;
+  acceptsWrites @1 :Bool;
+  node @2 :Text;
+  storage @3 :Text;
+  version @4 :Text;
+  epoch @5 :UInt64;
+  lastTid @6 :UInt64;
+  visibleTid @7 :UInt64;
+  clients @8 :UInt64;
+  voted @9 :UInt64;
+  waiting @10 :UInt64;
+  commits @11 :UInt64;
+  conflicts @12 :UInt64;
+  aborts @13 :UInt64;
+  loads @14 :UInt64;
+  uptimeMs @15 :UInt64;
+  refusesWhy @16 :Text;
+  standbys @17 :List(Standby);
+}
+
+struct VerifyReport {
+  transactions @0 :UInt64;
+  revisions @1 :UInt64;
+  blobs @2 :UInt64;
+  digest @3 :Text;
+  problems @4 :List(Text);
+}

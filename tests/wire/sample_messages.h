@@ -1,0 +1,129 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "wire/messages.h"
+
+namespace zeolite::wire {
+
+inline Id128 sample_id(std::uint8_t first) {
+  Id128 id{};
+  for (std::size_t i = 0; i < id.size(); ++i) id[i] = static_cast<std::uint8_t>(first + i);
+  return id;
+}
+
+inline Position sample_position() { return {Epoch(7), Tid(0x0123456789ABCDEF), sample_id(0xA0)}; }
+
+inline TransactionMetadata sample_metadata() {
+  return {.user = "anna", .description = std::string("a\0b", 3), .extension = "\x80\x05}."};
+}
+
+inline std::vector<WireWrite> sample_writes() {
+  return {{Oid(1), Tid(2), RevisionKind::data, Bytes::copy_of("first record")},
+          {Oid(0xFFFFFFFFFFFFFFFF), kNoTid, RevisionKind::data, Bytes::copy_of("x")},
+          {Oid(4), Tid(5), RevisionKind::deletion, {}}};
+}
+
+template <typename M>
+M sample_commit_body() {
+  M m;
+  m.number = 77;
+  m.begun = Tid(78);
+  m.metadata = sample_metadata();
+  m.writes = sample_writes();
+  m.reads = {{Oid(8), Tid(9)}, {Oid(10), Tid(11)}};
+  return m;
+}
+
+inline LogReply sample_log_reply() {
+  return {.items = {{.tid = Tid(100),
+                     .metadata = sample_metadata(),
+                     .status = 'p',
+                     .objects = {{Oid(1), Tid(2), RevisionKind::data, kNoTid, 300},
+                                 {Oid(3), Tid(4), RevisionKind::back_pointer, Tid(1), 0},
+                                 {Oid(5), Tid(6), RevisionKind::deletion, kNoTid, 0}}},
+                    {.tid = Tid(101), .metadata = {}, .status = ' ', .objects = {}}},
+          .next_after = Tid(101),
+          .end = true};
+}
+
+inline StatusReport sample_status_report() {
+  return {.role = NodeRole::standby,
+          .node = "node-b",
+          .storage = "main",
+          .version = "0.1.0",
+          .epoch = Epoch(3),
+          .last_tid = Tid(11),
+          .visible_tid = Tid(10),
+          .clients = 12,
+          .voted = 13,
+          .waiting = 14,
+          .commits = 15,
+          .conflicts = 16,
+          .aborts = 17,
+          .loads = 18,
+          .uptime_ms = 19,
+          .accepts_writes = false,
+          .refuses_why = "the disk is full",
+          .standbys = {{"node-c", Tid(9), 2}, {"", Tid(8), 3}}};
+}
+
+// Every type at least once, no field at its default where another value is allowed.
+inline std::vector<Message> sample_messages() {
+  return {
+      Hello{.version_min = 2,
+            .version_max = 3,
+            .features = 0xF00000000000000F,
+            .storage = "other",
+            .label = "worker 1",
+            .session = sample_id(1),
+            .cache = sample_position(),
+            .wants_invalidations = false},
+      Welcome{.version = 2,
+              .features = 5,
+              .cluster_id = sample_id(0x40),
+              .node = "node-a",
+              .role = NodeRole::primary,
+              .epoch = Epoch(6),
+              .visible = sample_position(),
+              .cache_valid = true,
+              .body_max = 1000,
+              .transaction_bytes_max = 1ULL << 40},
+      ErrorReply{Error{ErrorCode::out_of_space, "the disk is full; make room"}},
+      Ping{Bytes::copy_of("payload")},
+      Pong{Bytes::copy_of("payload"), Tid(5)},
+      Invalidate{Tid(6), {Oid(1), Oid(3), Oid(2)}, false},
+      Invalidate{Tid(7), {}, true},
+      Load{Oid(9), Tid(10)},
+      LoadSerial{Oid(9), Tid(10)},
+      Loaded{LoadedStatus::found, Bytes::copy_of("a record"), Tid(3), Tid(4)},
+      Loaded{LoadedStatus::deleted, {}, Tid(3), Tid(4)},
+      LoadMany{{Oid(1), Oid(2)}, Tid(3)},
+      LoadedMany{{{LoadedStatus::found, Bytes::copy_of("a record"), Tid(3), Tid(4)},
+                  {LoadedStatus::not_yet, {}, {}, {}}}},
+      Walk{Oid(5), 10'000},
+      Walked{{{Oid(1), Tid(2)}, {Oid(3), Tid(4)}}, Oid(5)},
+      Stage{3, sample_writes(), {{Oid(1), Tid(2)}}},
+      sample_commit_body<Vote>(),
+      Voted{},
+      Finish{4},
+      Abort{5},
+      sample_commit_body<Commit>(),
+      Committed{Tid(6), Epoch(7)},
+      Conflicted{{{Oid(1), Tid(2), Tid(3), true}, {Oid(4), Tid(5), Tid(6), false}}},
+      Done{},
+      OutcomeQuery{{sample_id(9), 44}, Tid(45)},
+      OutcomeKnown{true, Tid(46)},
+      NewOids{1},
+      Oids{Oid(1000), 10'000},
+      ReadLog{Tid(1), Tid(2), 3},
+      sample_log_reply(),
+      StatusQuery{},
+      sample_status_report(),
+      Verify{},
+      VerifyReport{1, 2, 3, "00ff", {"one", "", "three"}},
+  };
+}
+
+}  // namespace zeolite::wire
