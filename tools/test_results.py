@@ -51,10 +51,15 @@ def read_ctest(report: Path, gtest_reports: Path, prefix: str) -> Results:
                 results.failed.append(f"{prefix}{name} (its process failed after the tests)")
         elif status == "run":
             results.passed += 1
-        elif status == "fail":
+        elif status == "disabled" or _skipped_itself(case):
+            printed = (case.findtext("system-out") or "").strip().splitlines()
+            results.skipped.append((prefix + name, printed[-1] if printed else status))
+        else:  # failed, or not run because its program is missing
             results.failed.append(prefix + name)
-        else:
-            skipped = case.find("skipped")
-            reason = skipped.get("message") if skipped is not None else None
-            results.skipped.append((prefix + name, reason or status))
     return results
+
+
+def _skipped_itself(case: ElementTree.Element) -> bool:
+    """By SKIP_RETURN_CODE or SKIP_REGULAR_EXPRESSION; the last line it printed is the reason."""
+    skipped = case.find("skipped")
+    return skipped is not None and (skipped.get("message") or "").startswith("SKIP_")

@@ -55,6 +55,7 @@ class BansTest(unittest.TestCase):
             "static_assert(a);",
             "A(const A&) = delete;",
             "return std::unique_ptr<A>(new A(b));",
+            "std::unique_ptr<A> made(\n    new A(b));",
             "// new things are made, then we throw and sleep(1)",
             "timer.sleep(1);",
             "const Tid new_tid = next();",
