@@ -53,7 +53,7 @@ std::optional<Oid> OidAllocator::take_mark_to_append() {
   for (const Request& request : waiting_) wanted += request.count;
   const std::uint64_t room = kOidLimit.value() - next_.value();
   const Oid mark(next_.value() + std::min(wanted, room));
-  if (mark <= durable_) return std::nullopt;
+  if (room == 0 || mark <= durable_) return std::nullopt;
   mark_pending_ = true;
   return mark;
 }
