@@ -62,10 +62,9 @@ struct RecordHeader {
   std::uint16_t version_bytes = 0;
   std::uint64_t data_bytes = 0;
 
-  // The whole record: header and data, or header and back-pointer. May overflow for damaged
-  // headers: compare data_bytes with the room left first.
-  [[nodiscard]] std::uint64_t record_bytes() const {
-    return kRecordHeaderBytes + (data_bytes == 0 ? kBackPointerBytes : data_bytes);
+  // What follows the header: the data, or the back-pointer.
+  [[nodiscard]] std::uint64_t content_bytes() const {
+    return data_bytes == 0 ? kBackPointerBytes : data_bytes;
   }
 };
 

@@ -4,25 +4,17 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <string>
-#include <unordered_set>
-#include <vector>
+#include <string_view>
 
 #include "base/error.h"
+#include "filestorage/back_pointers.h"
 #include "filestorage/byte_source.h"
-#include "filestorage/data_fs_format.h"
+#include "filestorage/field_check.h"
+#include "filestorage/tail_check.h"
+#include "filestorage/windowed_source.h"
 #include "model/transaction_record.h"
 
 namespace zeolite::filestorage {
-
-// What lies behind the last complete transaction of a file: a commit that a crash or a full disk
-// cut off. ZODB discards it when it opens the file; nobody was told that it had committed.
-struct TruncatedTail {
-  std::uint64_t offset = 0;  // where the unfinished transaction begins
-  std::uint64_t bytes = 0;   // from there to the end of the file
-  Tid tid;                   // its tid; kNoTid when not even that is there
-  std::string reason;        // how it was recognised, a clause for people
-};
 
 // What a reader has met so far.
 struct ReadCounts {
@@ -63,7 +55,7 @@ class FileStorageReader {
 
   // Bytes of the file that are done with, and all of them.
   [[nodiscard]] std::uint64_t position() const { return position_; }
-  [[nodiscard]] std::uint64_t size() const { return source_->size(); }
+  [[nodiscard]] std::uint64_t size() const { return source_.size(); }
 
   // After next() returned nothing: what it left. Nothing when the file ends cleanly.
   [[nodiscard]] const std::optional<TruncatedTail>& tail() const { return tail_; }
@@ -75,44 +67,14 @@ class FileStorageReader {
   static constexpr std::uint64_t kTransactionBytesMax = std::uint64_t{2} << 30;
 
  private:
-  // Bytes of the file that were skipped: [begin, end).
-  struct Range {
-    std::uint64_t begin;
-    std::uint64_t end;
-  };
-  // The end of a chain of back-pointers.
-  struct BackTarget {
-    bool gone = false;         // the chain ends in 0
-    std::uint64_t offset = 0;  // of the record that holds the data
-    RecordHeader header;
-  };
+  FileStorageReader(std::unique_ptr<ByteSource> source, std::string_view magic);
 
-  explicit FileStorageReader(std::unique_ptr<ByteSource> source, std::string_view magic);
-
-  [[nodiscard]] Result<ByteView> window_at(std::uint64_t offset, std::size_t count);
-  [[nodiscard]] Result<std::optional<TransactionHeader>> next_header();
-  [[nodiscard]] Result<> check_header(const TransactionHeader& header);
-  [[nodiscard]] Result<> check_closing_length(const TransactionHeader& header);
-  [[nodiscard]] Result<bool> is_tail(const TransactionHeader& header);
-  [[nodiscard]] Result<bool> records_run_to_the_end(const TransactionHeader& header);
-  [[nodiscard]] Result<bool> only_zeros_from(std::uint64_t offset);
-  void end_with_tail(Tid tid, std::string reason);
-
+  [[nodiscard]] Result<std::optional<TransactionRecord>> read_next();
+  [[nodiscard]] Result<std::optional<PlacedTransaction>> next_header();
   [[nodiscard]] Result<Bytes> read_body(const TransactionHeader& header);
-  [[nodiscard]] Result<TransactionRecord> parse(const TransactionHeader& header, const Bytes& body);
-  [[nodiscard]] Result<> check_record(const TransactionHeader& transaction,
-                                      const RecordHeader& record, std::uint64_t offset,
-                                      std::uint64_t end) const;
-  [[nodiscard]] Result<> follow_back_pointer(Tid tid, std::uint64_t offset, std::uint64_t back,
-                                             ObjectWrite& write);
-  [[nodiscard]] Result<BackTarget> resolve(Tid tid, Oid oid, std::uint64_t offset,
-                                           std::uint64_t back);
-  [[nodiscard]] Result<> check_back_target(Tid tid, std::uint64_t field, const BackTarget& target);
-  [[nodiscard]] bool was_returned(std::uint64_t offset) const;
-  [[nodiscard]] std::unexpected<Error> damage(std::uint64_t offset, Tid tid,
-                                              const std::string& what) const;
+  [[nodiscard]] Result<TransactionRecord> parse(const PlacedTransaction& placed, const Bytes& body);
 
-  std::unique_ptr<ByteSource> source_;
+  WindowedSource source_;
   std::string_view magic_;
   std::uint64_t position_ = kMagicBytes;
   Tid last_tid_;
@@ -120,11 +82,7 @@ class FileStorageReader {
   std::optional<Error> damage_found_;
   std::optional<TruncatedTail> tail_;
   ReadCounts counts_;
-
-  std::string window_;  // bytes of the file from window_offset_ on
-  std::uint64_t window_offset_ = 0;
-  std::vector<Range> undone_;                     // skipped transactions, ascending
-  std::unordered_set<std::uint64_t> superseded_;  // offsets of repeated records
+  BackPointers back_pointers_;
 };
 
 }  // namespace zeolite::filestorage
