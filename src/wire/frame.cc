@@ -85,10 +85,11 @@ Result<Bytes> decompress_body(ByteView sent, std::size_t body_max) {
   }
   int size = 0;
   std::string raw;
-  raw.resize_and_overwrite(raw_size, [&](char* to, std::size_t room) {
+  // Not the length that the operation is given: libstdc++ 12 gives it the capacity.
+  raw.resize_and_overwrite(raw_size, [&](char* to, std::size_t) {
     size = LZ4_decompress_safe(block.data(), to, static_cast<int>(block.size()),
-                               static_cast<int>(room));
-    return room;
+                               static_cast<int>(raw_size));
+    return raw_size;
   });
   if (size < 0 || static_cast<std::size_t>(size) != raw_size) {
     return bad("a compressed body is damaged");
