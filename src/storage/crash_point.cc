@@ -1,0 +1,76 @@
+#include "storage/crash_point.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <charconv>
+#include <cstdlib>
+#include <string>
+
+#include "base/check.h"
+
+namespace zeolite::storage {
+
+namespace {
+
+constexpr int kExitLikeSigkill = 137;
+
+constexpr std::array<std::string_view, 12> kNames = {
+    "create.before_format",  // a new directory: all is there but the FORMAT file
+    "create.after_format",   // ... and now that, too; no records yet
+    "open.before_records",   // locked and checked, RocksDB not yet opened
+    "open.after_records",    // RocksDB has recovered; the log is not yet checked
+    "wal.before_reuse",      // a prepared file is about to become the write-ahead log
+    "wal.after_reuse",       // it has its name, but the directory is not synced
+    "wal.before_sync",       // the group is written, not synced
+    "wal.after_sync",        // synced, RocksDB does not know yet
+    "append.before_write",   // the batch is built
+    "append.after_write",    // durable; the high-water mark is not moved
+    "append.after_mark",     // the mark is moved; the caller is not told
+    "append.before_return",  // readers see the new position; the caller is not told
+};
+
+struct Armed {
+  std::string name;
+  std::atomic<unsigned> left = 0;
+};
+
+Armed& armed() {
+  static Armed instance;
+  return instance;
+}
+
+bool read_environment() {
+  const char* const text = std::getenv("ZEOLITE_CRASH_POINT");
+  if (text == nullptr || *text == '\0') return false;
+  const std::string_view setting = text;
+  const std::size_t colon = setting.rfind(':');
+  const std::string_view name = setting.substr(0, colon);
+  unsigned hits = 1;
+  if (colon != std::string_view::npos) {
+    const std::string_view count = setting.substr(colon + 1);
+    std::from_chars(count.data(), count.data() + count.size(), hits);
+  }
+  CHECK(std::ranges::find(kNames, name) != kNames.end(),
+        "ZEOLITE_CRASH_POINT names no crash point");
+  armed().name = name;
+  armed().left = std::max(hits, 1U);
+  return true;
+}
+
+}  // namespace
+
+std::span<const std::string_view> crash_point_names() { return kNames; }
+
+namespace detail {
+
+const bool crash_point_armed = read_environment();
+
+void pass_crash_point(std::string_view name) {
+  if (name == armed().name && armed().left.fetch_sub(1) == 1) _exit(kExitLikeSigkill);
+}
+
+}  // namespace detail
+}  // namespace zeolite::storage

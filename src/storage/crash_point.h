@@ -1,0 +1,27 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace zeolite::storage {
+
+// Places in the writer's path where a test can end the process as if it had been killed. The
+// environment variable ZEOLITE_CRASH_POINT=name:n makes the process _exit(137) when it passes the
+// point `name` for the n-th time (1 = first). Unset, a point costs one test of a constant.
+// Thread-safe.
+
+// All names, so that a test can walk them.
+[[nodiscard]] std::span<const std::string_view> crash_point_names();
+
+namespace detail {
+extern const bool crash_point_armed;
+void pass_crash_point(std::string_view name);
+}  // namespace detail
+
+inline void crash_point(std::string_view name) {
+  if (detail::crash_point_armed) [[unlikely]] {
+    detail::pass_crash_point(name);
+  }
+}
+
+}  // namespace zeolite::storage

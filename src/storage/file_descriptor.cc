@@ -1,0 +1,52 @@
+#include "storage/file_descriptor.h"
+
+#include <fcntl.h>
+
+#include <array>
+
+namespace zeolite::storage {
+
+Result<std::optional<std::string>> read_small_file(const std::filesystem::path& path) {
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) {
+    if (errno == ENOENT) return std::nullopt;
+    return system_error("open", path, errno);
+  }
+  std::array<char, 4096> buffer{};
+  std::string content;
+  while (true) {
+    const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return system_error("read", path, errno);
+    if (got == 0) return content;
+    content.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+}
+
+Result<> replace_file(const std::filesystem::path& path, ByteView content) {
+  std::filesystem::path temporary = path;
+  temporary += ".new";
+  {
+    const FileDescriptor file(
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!file.is_open()) return system_error("create", temporary, errno);
+    while (!content.empty()) {
+      const ssize_t put = ::write(file.get(), content.data(), content.size());
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) return system_error("write", temporary, errno);
+      content.remove_prefix(static_cast<std::size_t>(put));
+    }
+    if (::fsync(file.get()) != 0) return system_error("sync", temporary, errno);
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return system_error("create", path, errno);
+  return sync_directory(path.parent_path());
+}
+
+Result<> sync_directory(const std::filesystem::path& directory) {
+  const FileDescriptor file(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!file.is_open()) return system_error("open", directory, errno);
+  if (::fsync(file.get()) != 0) return system_error("sync", directory, errno);
+  return {};
+}
+
+}  // namespace zeolite::storage

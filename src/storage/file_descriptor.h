@@ -1,0 +1,56 @@
+#pragma once
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+namespace zeolite::storage {
+
+// Owns an open file. Not thread-safe in itself; the system calls on it are.
+class FileDescriptor {
+ public:
+  FileDescriptor() = default;
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  FileDescriptor& operator=(FileDescriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~FileDescriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const { return fd_; }
+  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+// "cannot <action> <path>: <reason of errno>" as io_error.
+[[nodiscard]] inline std::unexpected<Error> system_error(std::string_view action,
+                                                         const std::filesystem::path& path,
+                                                         int error_number) {
+  return make_error(ErrorCode::io_error,
+                    "cannot " + std::string(action) + " " + path.string() + ": " +
+                        std::error_code(error_number, std::generic_category()).message());
+}
+
+// The whole content of a small file; nothing when there is no such file.
+[[nodiscard]] Result<std::optional<std::string>> read_small_file(const std::filesystem::path& path);
+
+// Makes `content` the content of `path`, all or nothing, and durable: through a temporary file
+// beside it, a rename, and a sync of the directory.
+[[nodiscard]] Result<> replace_file(const std::filesystem::path& path, ByteView content);
+
+// Makes the names in `directory` durable.
+[[nodiscard]] Result<> sync_directory(const std::filesystem::path& directory);
+
+}  // namespace zeolite::storage

@@ -1,0 +1,314 @@
+#include "storage/rocks_object_store.h"
+
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <array>
+
+#include "storage/crash_point.h"
+#include "storage/key_encoding.h"
+#include "storage/log_chain.h"
+#include "storage/rocks_database.h"
+
+namespace zeolite::storage {
+
+namespace {
+
+// What a record takes in a batch besides its data, about.
+constexpr std::size_t kRecordOverhead = 256;
+constexpr std::size_t kWriteOverhead = 96;
+// Guards each key and value on its way from here to the memtable.
+constexpr std::size_t kProtectionBytesPerKey = 8;
+
+std::size_t batch_size(std::span<const TransactionRecord> group) {
+  std::size_t size = 64;
+  for (const TransactionRecord& record : group) {
+    size += kRecordOverhead + record.metadata.user.size() + record.metadata.description.size() +
+            record.metadata.extension.size();
+    for (const ObjectWrite& write : record.writes) size += kWriteOverhead + write.data.size();
+  }
+  return size;
+}
+
+// Marks are not written with every group: most can be told from the log's last entry.
+bool marks_needed(const LogTail& before, const LogTail& after, RecordKind last_kind) {
+  return last_kind != RecordKind::transaction ||
+         before.marks().oid_mark != after.marks().oid_mark ||
+         before.marks().outcome_horizon != after.marks().outcome_horizon;
+}
+
+std::string missing_data_advice(const std::filesystem::path& directory) {
+  return "; do not serve from " + directory.string() +
+         ": restore it from a backup, or make it anew as a standby of a node that has the data";
+}
+
+}  // namespace
+
+RocksObjectStore::RocksObjectStore(const RocksStoreOptions& options, DataDirectory directory)
+    : options_(options),
+      directory_(std::move(directory)),
+      space_([path = directory_.path()] { return read_disk_usage(path); }, options.reserve_bytes,
+             clock_),
+      tail_(options.outcome_retention) {}
+
+RocksObjectStore::~RocksObjectStore() = default;
+
+Result<std::unique_ptr<RocksObjectStore>> RocksObjectStore::open(const RocksStoreOptions& options) {
+  ASSIGN_OR_RETURN(DataDirectory directory,
+                   DataDirectory::open({options.directory, options.create_if_missing,
+                                        options.read_only, options.cluster_id}));
+  std::unique_ptr<RocksObjectStore> store(new RocksObjectStore(options, std::move(directory)));
+  ASSIGN_OR_RETURN(store->mark_, HighWaterMark::open(store->directory_.high_water_mark_path(),
+                                                     options.read_only));
+  crash_point("open.before_records");
+  RETURN_IF_ERROR(store->open_records());
+  crash_point("open.after_records");
+  RETURN_IF_ERROR(store->recover_tail());
+  RETURN_IF_ERROR(store->check_high_water_mark());
+  RETURN_IF_ERROR(store->check_chain());
+  const Position last = store->tail_.last();
+  if (!options.read_only && last != store->mark_->position()) {
+    // What was in flight when the process died counts from now on: it will be served.
+    RETURN_IF_ERROR(store->mark_->write(last));
+    RETURN_IF_ERROR(store->mark_->sync());
+  }
+  store->records_->set_outcome_horizon(store->tail_.marks().outcome_horizon);
+  return store;
+}
+
+Result<> RocksObjectStore::open_records() {
+  const bool nothing_yet = mark_->position().tid == kNoTid;
+  const std::filesystem::path path = directory_.records_path();
+  std::error_code error;
+  if (!nothing_yet && !std::filesystem::exists(path / "CURRENT", error)) {
+    return make_error(ErrorCode::corruption,
+                      "acknowledged transactions are missing: there are no "
+                      "records in " +
+                          path.string() + missing_data_advice(directory_.path()));
+  }
+  const auto has_room = [this](std::uint64_t bytes) { return space_.check(bytes).has_value(); };
+  ASSIGN_OR_RETURN(records_, RocksDatabase::open(options_, path, nothing_yet, has_room));
+  return {};
+}
+
+Result<> RocksObjectStore::recover_tail() {
+  const std::unique_ptr<rocksdb::Iterator> log(
+      records_->db().NewIterator(rocksdb::ReadOptions(), records_->log()));
+  log->SeekToLast();
+  if (!log->Valid()) {
+    if (!log->status().ok()) return rocks_error("read the end of the log", log->status());
+    return {};
+  }
+  const std::optional<Tid> tid = parse_log_key(to_view(log->key()));
+  if (!tid) return make_error(ErrorCode::corruption, "the log has a key that is not a tid");
+  ASSIGN_OR_RETURN(const LogEntry last, decode_log_entry(*tid, to_view(log->value())));
+  Marks marks;
+  std::string stored;
+  const rocksdb::Status status =
+      records_->db().Get(rocksdb::ReadOptions(), records_->meta(), to_slice(kMarksKey), &stored);
+  if (status.ok()) {
+    ASSIGN_OR_RETURN(marks, decode_marks(stored));
+  } else if (!status.IsNotFound()) {
+    return rocks_error("read the marks", status);
+  }
+  if (last.kind == RecordKind::transaction) marks.last_transaction = *tid;
+  tail_ = LogTail(options_.outcome_retention, last.position, marks);
+  return {};
+}
+
+Result<> RocksObjectStore::check_high_water_mark() const {
+  const Position acknowledged = mark_->position();
+  if (acknowledged.tid == kNoTid) return {};
+  ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, log_entry(acknowledged.tid));
+  if (entry && entry->position == acknowledged) return {};
+  return make_error(
+      ErrorCode::corruption,
+      "acknowledged transactions are missing: transaction " + to_hex(acknowledged.tid) +
+          " was acknowledged, but the log " +
+          (entry ? "has another one in its place" : "ends at " + to_hex(tail_.last().tid)) +
+          missing_data_advice(directory_.path()));
+}
+
+// A write-ahead log with a hole recovers without complaint; the chain does not.
+Result<> RocksObjectStore::check_chain() const {
+  const std::unique_ptr<rocksdb::Iterator> log(
+      records_->db().NewIterator(rocksdb::ReadOptions(), records_->log()));
+  std::string later;
+  std::size_t checked = 0;
+  for (log->SeekToLast(); checked < options_.chain_check_entries; log->Prev(), ++checked) {
+    if (!log->Valid() && later.empty()) break;
+    ByteView covered;
+    ChainHash chain{};
+    const bool first = !log->Valid();
+    if (!first && !split_chain(to_view(log->value()), covered, chain)) {
+      return make_error(ErrorCode::corruption, "an entry of the log is cut short" +
+                                                   missing_data_advice(directory_.path()));
+    }
+    if (!later.empty()) {
+      ByteView later_covered;
+      ChainHash later_chain{};
+      if (!split_chain(later, later_covered, later_chain) ||
+          next_chain(chain, later_covered) != later_chain) {
+        return make_error(
+            ErrorCode::corruption,
+            "the log is broken after " +
+                (first ? std::string("its beginning")
+                       : "transaction " + to_hex(*parse_log_key(to_view(log->key())))) +
+                ": entries are missing or changed" + missing_data_advice(directory_.path()));
+      }
+    }
+    if (first) break;
+    later = log->value().ToString();
+  }
+  if (!log->status().ok()) return rocks_error("read the end of the log", log->status());
+  return {};
+}
+
+Result<> RocksObjectStore::put_record(rocksdb::WriteBatch& batch, const TransactionRecord& record,
+                                      LogTail& tail) const {
+  const std::string entry = tail.extend(record);
+  rocksdb::Status status = batch.Put(records_->log(), to_slice(log_key(record.tid).view()), entry);
+  for (const ObjectWrite& write : record.writes) {
+    const auto key = revision_key(write.oid, record.tid);
+    std::string back;
+    if (write.kind == RevisionKind::back_pointer) put_tid(back, write.back);
+    const ByteView payload = write.kind == RevisionKind::data ? write.data.view() : back;
+    const auto head = encode_revision_head(write.oid, record.tid, write.kind, payload);
+    const rocksdb::Slice key_part = to_slice(key.view());
+    const std::array<rocksdb::Slice, 2> value_parts = {rocksdb::Slice(head.data(), head.size()),
+                                                       to_slice(payload)};
+    if (status.ok()) {
+      status = batch.Put(records_->revisions(), rocksdb::SliceParts(&key_part, 1),
+                         rocksdb::SliceParts(value_parts.data(), value_parts.size()));
+    }
+  }
+  const bool committed = record.kind == RecordKind::transaction;
+  if (!record.commit_id.empty() && (committed || record.kind == RecordKind::tombstone)) {
+    const Outcome outcome{committed ? Outcome::Kind::committed : Outcome::Kind::aborted,
+                          record.tid};
+    if (status.ok()) {
+      status = batch.Put(records_->outcomes(), to_slice(outcome_key(record.commit_id).view()),
+                         encode_outcome(outcome));
+    }
+  }
+  if (!status.ok()) return rocks_error("build the batch of a group", status);
+  return {};
+}
+
+Result<Position> RocksObjectStore::append(std::span<const TransactionRecord> group) {
+  if (options_.read_only) return make_error(ErrorCode::read_only, "opened for reading only");
+  if (group.empty()) return last_position();
+  const std::size_t size = batch_size(group);
+  // In the write-ahead log now and in tables later.
+  RETURN_IF_ERROR(check_writable(2 * size));
+
+  LogTail tail = tail_;
+  rocksdb::WriteBatch batch(size, 0, kProtectionBytesPerKey, 0);
+  for (const TransactionRecord& record : group) RETURN_IF_ERROR(put_record(batch, record, tail));
+  if (marks_needed(tail_, tail, group.back().kind)) {
+    const rocksdb::Status status =
+        batch.Put(records_->meta(), to_slice(kMarksKey), encode_marks(tail.marks()));
+    if (!status.ok()) return rocks_error("build the batch of a group", status);
+  }
+  crash_point("append.before_write");
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  const rocksdb::Status status = records_->db().Write(synced, &batch);
+  if (!status.ok()) {
+    broken_ = true;
+    // Never out_of_space, which would promise that nothing was written.
+    return make_error(ErrorCode::io_error, "it is not known whether the transactions up to " +
+                                               to_hex(group.back().tid) +
+                                               " are on the disk: " + status.ToString());
+  }
+  crash_point("append.after_write");
+  if (Result<> marked = mark_->write(tail.last()); !marked) {
+    broken_ = true;
+    return std::unexpected(std::move(marked).error());
+  }
+  crash_point("append.after_mark");
+  space_.spent(size);
+  publish(tail);
+  crash_point("append.before_return");
+  return tail.last();
+}
+
+void RocksObjectStore::publish(const LogTail& tail) {
+  if (tail.marks().outcome_horizon != tail_.marks().outcome_horizon) {
+    records_->set_outcome_horizon(tail.marks().outcome_horizon);
+  }
+  const std::lock_guard lock(tail_mutex_);
+  tail_ = tail;
+}
+
+Result<> RocksObjectStore::check_writable(std::uint64_t bytes) const {
+  static constexpr std::string_view kAdvice = "; end this process and start it again";
+  if (broken_) {
+    return make_error(ErrorCode::io_error, "an earlier append failed" + std::string(kAdvice));
+  }
+  RETURN_IF_ERROR(space_.check(bytes + records_->unflushed_bytes()));
+  switch (records_->health()) {
+    case RocksDatabase::Health::good:
+      return {};
+    case RocksDatabase::Health::broken:
+      return make_error(ErrorCode::io_error,
+                        "RocksDB met an error in the background" + std::string(kAdvice));
+    case RocksDatabase::Health::starved:
+      break;
+  }
+  const std::lock_guard lock(resume_mutex_);
+  if (Result<> resumed = records_->resume(); !resumed) {
+    return make_error(ErrorCode::out_of_space, std::move(resumed).error().detail);
+  }
+  return {};
+}
+
+Result<> RocksObjectStore::check_space() const {
+  if (options_.read_only) return {};
+  return check_writable(0);
+}
+
+void RocksObjectStore::set_reserve_bytes(std::uint64_t bytes) { space_.set_reserve(bytes); }
+
+Result<> RocksObjectStore::flush() {
+  const rocksdb::Status status = records_->db().Flush(
+      rocksdb::FlushOptions(),
+      {records_->meta(), records_->log(), records_->revisions(), records_->outcomes()});
+  if (!status.ok()) return rocks_error("flush", status);
+  return {};
+}
+
+Result<> RocksObjectStore::compact() {
+  rocksdb::CompactRangeOptions options;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+  for (rocksdb::ColumnFamilyHandle* const family :
+       {records_->meta(), records_->log(), records_->revisions(), records_->outcomes()}) {
+    const rocksdb::Status status = records_->db().CompactRange(options, family, nullptr, nullptr);
+    if (!status.ok()) return rocks_error("compact", status);
+  }
+  return {};
+}
+
+Id128 RocksObjectStore::cluster_id() const { return directory_.cluster_id(); }
+
+Position RocksObjectStore::last_position() const {
+  const std::lock_guard lock(tail_mutex_);
+  return tail_.last();
+}
+
+Tid RocksObjectStore::last_transaction() const {
+  const std::lock_guard lock(tail_mutex_);
+  return tail_.marks().last_transaction;
+}
+
+Oid RocksObjectStore::oid_mark() const {
+  const std::lock_guard lock(tail_mutex_);
+  return tail_.marks().oid_mark;
+}
+
+Tid RocksObjectStore::outcome_horizon() const {
+  const std::lock_guard lock(tail_mutex_);
+  return tail_.marks().outcome_horizon;
+}
+
+}  // namespace zeolite::storage
