@@ -73,17 +73,27 @@ def run_one(entry: dict) -> tuple[str, bool, str]:
     return name, result.returncode == 0, result.stdout or result.stderr
 
 
+def diagnostics(output: str) -> list[str]:
+    """Each with the lines that explain it, so that one in a header is shown once."""
+    starts = re.compile(r"^(?=\S+:\d+:\d+: (?:error|warning):)", re.MULTILINE)
+    return [block.strip() for block in starts.split(output) if block.strip()]
+
+
 def main(wanted: list[str]) -> int:
     configure()
     PASSED.mkdir(exist_ok=True)
     entries = project_entries(wanted)
     started = time.monotonic()
     failed = []
+    shown = set()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, passed, output in pool.map(run_one, entries):
             if not passed:
                 failed.append(name)
-                print(output.strip().replace(f"{ROOT}/", ""), file=sys.stderr)
+                for block in diagnostics(output.replace(f"{ROOT}/", "")):
+                    if block not in shown:
+                        shown.add(block)
+                        print(block, file=sys.stderr, flush=True)
     seconds = time.monotonic() - started
     print(f"clang-tidy: {len(entries)} files, {len(failed)} failed, {seconds:.0f} s")
     return 1 if failed or not entries else 0
