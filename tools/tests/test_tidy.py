@@ -113,4 +113,6 @@ class PairsTest(unittest.TestCase):
         self.assertEqual(self.findings(["src/a/b.cc"], {"src/a/b.cc": "wiring"}), [])
         listed = ("tools/test_exceptions.txt", "test-pair")
         self.assertEqual(self.findings(["src/a/b.cc"], {"src/a/b.cc": ""}), [listed])
+        self.assertEqual(
+            self.findings(["src/a/b.cc"], {"src/a/b.cc": "see tests/a/c_test.cc"}), [listed])
         self.assertEqual(self.findings([], {"src/a/gone.cc": "wiring"}), [listed])
