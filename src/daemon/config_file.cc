@@ -1,0 +1,290 @@
+#include "daemon/config_file.h"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <set>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace zeolite::daemon {
+
+namespace {
+
+// Ends parsing; turned into an Error in parse_config, the only caller of what throws it.
+struct Mistake {
+  toml::source_position where;
+  std::string what;
+};
+
+[[noreturn]] void mistake(const toml::node& node, std::string what) {
+  throw Mistake{node.source().begin, std::move(what)};
+}
+
+struct Unit {
+  std::string_view name;
+  double factor;
+};
+constexpr std::array<Unit, 9> kSizeUnits{{{"", 1.0},
+                                          {"B", 1.0},
+                                          {"kB", 1e3},
+                                          {"MB", 1e6},
+                                          {"GB", 1e9},
+                                          {"KiB", 1024.0},
+                                          {"MiB", 1024.0 * 1024},
+                                          {"GiB", 1024.0 * 1024 * 1024},
+                                          {"TiB", 1024.0 * 1024 * 1024 * 1024}}};
+constexpr std::array<Unit, 5> kTimeUnits{
+    {{"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"min", 60e9}, {"h", 3600e9}}};
+
+// "256 MiB" -> 256 * 2^20; nothing when it is not a number and one of the units.
+template <std::size_t N>
+std::optional<double> parse_quantity(std::string_view text, const std::array<Unit, N>& units) {
+  double number = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failure != std::errc{} || number < 0) return std::nullopt;
+  std::string_view rest(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  while (rest.starts_with(' ')) rest.remove_prefix(1);
+  const auto unit = std::ranges::find(units, rest, &Unit::name);
+  if (unit == units.end()) return std::nullopt;
+  return number * unit->factor;
+}
+
+// The edit distance, for guessing what was meant.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+// One key of a table: its name, and what to do with its value.
+struct Key {
+  std::string_view name;
+  std::function<void(const toml::node&)> take;
+};
+
+std::string unknown_key(std::string_view key, std::string_view table,
+                        const std::vector<Key>& keys) {
+  const auto nearest = std::ranges::min_element(
+      keys, {}, [&](const Key& candidate) { return distance(candidate.name, key); });
+  std::string what = "unknown key '" + std::string(key) + "'";
+  if (!table.empty()) what += " in [" + std::string(table) + "]";
+  if (distance(nearest->name, key) <= std::max<std::size_t>(key.size() / 3, 2)) {
+    return what + "; did you mean '" + std::string(nearest->name) + "'?";
+  }
+  what += "; expected one of";
+  for (const Key& candidate : keys) {
+    what += (&candidate == keys.data() ? " " : ", ") + std::string(candidate.name);
+  }
+  return what;
+}
+
+void take_table(const toml::table& table, std::string_view name, const std::vector<Key>& keys) {
+  for (const auto& [key, node] : table) {
+    const auto known = std::ranges::find(keys, key.str(), &Key::name);
+    if (known == keys.end()) {
+      throw Mistake{key.source().begin, unknown_key(key.str(), name, keys)};
+    }
+    known->take(node);
+  }
+}
+
+const toml::table& table_of(const toml::node& node, std::string_view name) {
+  if (const toml::table* table = node.as_table()) return *table;
+  mistake(node, "expected a table: [" + std::string(name) + "]");
+}
+
+std::string text_of(const toml::node& node) {
+  const auto* value = node.as_string();
+  if (value == nullptr || value->get().empty()) mistake(node, "expected a text that is not empty");
+  return value->get();
+}
+
+template <typename T>
+Key integer_key(std::string_view name, T& target, std::int64_t from, std::int64_t to) {
+  return {name, [&target, from, to](const toml::node& node) {
+            const auto* value = node.as_integer();
+            if (value == nullptr || value->get() < from || value->get() > to) {
+              mistake(node, "expected an integer from " + std::to_string(from) + " to " +
+                                std::to_string(to));
+            }
+            target = static_cast<T>(value->get());
+          }};
+}
+
+template <typename T>
+Key size_key(std::string_view name, T& target, std::uint64_t from, std::uint64_t to) {
+  return {name, [&target, from, to](const toml::node& node) {
+            std::optional<double> bytes;
+            if (const auto* number = node.as_integer()) {
+              bytes = static_cast<double>(number->get());
+            } else if (const auto* text = node.as_string()) {
+              bytes = parse_quantity(text->get(), kSizeUnits);
+            }
+            if (!bytes) mistake(node, "expected a size: bytes, or a text such as \"256 MiB\"");
+            if (*bytes < static_cast<double>(from) || *bytes > static_cast<double>(to)) {
+              mistake(node, "expected a size from " + std::to_string(from) + " to " +
+                                std::to_string(to) + " bytes");
+            }
+            target = static_cast<std::uint64_t>(*bytes);
+          }};
+}
+
+// For fields narrower than 64 bits.
+Key size_key(std::string_view name, std::uint32_t& target, std::uint64_t from, std::uint64_t to) {
+  auto wide = std::make_shared<std::uint64_t>(0);
+  Key key = size_key<std::uint64_t>(name, *wide, from, to);
+  return {name, [wide, take = std::move(key.take), &target](const toml::node& node) {
+            take(node);
+            target = static_cast<std::uint32_t>(*wide);
+          }};
+}
+
+Key time_key(std::string_view name, Duration& target, Duration from, Duration to) {
+  return {name, [&target, from, to](const toml::node& node) {
+            const auto* text = node.as_string();
+            const std::optional<double> ns =
+                text == nullptr ? std::nullopt : parse_quantity(text->get(), kTimeUnits);
+            if (!ns) mistake(node, "expected a time with its unit, such as \"30 s\" or \"200 us\"");
+            if (*ns < static_cast<double>(from.count()) || *ns > static_cast<double>(to.count())) {
+              mistake(node, "expected a time from " +
+                                std::to_string(from / std::chrono::microseconds(1)) + " us to " +
+                                std::to_string(to / std::chrono::seconds(1)) + " s");
+            }
+            target = Duration(static_cast<std::int64_t>(*ns));
+          }};
+}
+
+Key text_key(std::string_view name, std::string& target) {
+  return {name, [&target](const toml::node& node) { target = text_of(node); }};
+}
+
+StorageConfig storage_of(const toml::node& node, const std::filesystem::path& base_directory) {
+  StorageConfig storage;
+  std::string directory;
+  const toml::table& table = table_of(node, "storage");
+  take_table(table, "storage", {text_key("name", storage.name), text_key("directory", directory)});
+  if (directory.empty()) mistake(node, "this [[storage]] has no directory");
+  storage.directory = (base_directory / directory).lexically_normal();
+  return storage;
+}
+
+std::vector<StorageConfig> storages_of(const toml::node& node,
+                                       const std::filesystem::path& base_directory) {
+  const toml::array* array = node.as_array();
+  if (array == nullptr) mistake(node, "expected a list of tables: [[storage]]");
+  std::vector<StorageConfig> storages;
+  std::set<std::string> names;
+  std::set<std::filesystem::path> directories;
+  for (const toml::node& element : *array) {
+    storages.push_back(storage_of(element, base_directory));
+    if (!names.insert(storages.back().name).second) {
+      mistake(element, "there are two storages named '" + storages.back().name + "'");
+    }
+    if (!directories.insert(storages.back().directory).second) {
+      mistake(element, "two storages have the directory " + storages.back().directory.string());
+    }
+  }
+  return storages;
+}
+
+Key table_key(std::string_view name, std::vector<Key> keys) {
+  return {name, [name, keys = std::move(keys)](const toml::node& node) {
+            take_table(table_of(node, name), name, keys);
+          }};
+}
+
+void take_native(const toml::node& node, ServerConfig& config) {
+  Result<net::HostPort> address = net::parse_host_port(text_of(node));
+  if (!address) mistake(node, address.error().detail);
+  config.native = std::move(*address);
+}
+
+ServerConfig config_of(const toml::table& root, const std::filesystem::path& base_directory) {
+  constexpr std::uint64_t kMiB = 1ULL << 20;
+  constexpr std::uint64_t kTiB = 1ULL << 40;
+  constexpr Duration kMillisecond = std::chrono::milliseconds(1);
+  constexpr Duration kHour = std::chrono::hours(1);
+  ServerConfig c;
+  std::uint64_t reserve = 0;
+  bool has_reserve = false;
+  Key reserve_key = size_key("reserve", reserve, 0, kTiB);
+  const std::vector<Key> keys{
+      text_key("name", c.node_name),
+      {"storage", [&](const toml::node& node) { c.storages = storages_of(node, base_directory); }},
+      table_key("listen", {{"native", [&](const toml::node& node) { take_native(node, c); }}}),
+      table_key("threads", {integer_key("io", c.io_threads, 0, 256),
+                            integer_key("read", c.read_threads, 1, 256)}),
+      table_key("memory", {size_key("block_cache", c.block_cache_bytes, kMiB, kTiB),
+                           size_key("memtable", c.memtable_bytes, kMiB, 1024 * kMiB)}),
+      table_key("disk", {{"reserve",
+                          [&](const toml::node& node) {
+                            reserve_key.take(node);
+                            has_reserve = true;
+                          }}}),
+      table_key("limits", {size_key("frame", c.frame_bytes_max, 64 * 1024, 1024 * kMiB),
+                           size_key("transaction", c.transaction_bytes_max, 64 * 1024, kTiB),
+                           size_key("staged", c.staged_bytes_max, 64 * 1024, kTiB),
+                           size_key("outbound", c.outbound_bytes_max, kMiB, kTiB),
+                           integer_key("connections", c.connections_max, 1, 1'000'000)}),
+      table_key("timeouts",
+                {time_key("handshake", c.handshake_timeout, kMillisecond, kHour),
+                 time_key("progress", c.progress_timeout, kMillisecond, kHour),
+                 time_key("vote", c.vote_timeout, kMillisecond, kHour),
+                 time_key("lock", c.lock_timeout, kMillisecond, kHour),
+                 time_key("group_wait", c.group_wait_max, Duration{0}, std::chrono::seconds(1))}),
+  };
+  take_table(root, "", keys);
+  if (has_reserve) c.disk_reserve_bytes = reserve;
+  return c;
+}
+
+Error error_at(std::string_view file, const toml::source_position& where, std::string_view what) {
+  std::ostringstream detail;
+  detail << file << ':' << where.line << ':' << where.column << ": " << what;
+  return {ErrorCode::invalid_argument, detail.str()};
+}
+
+}  // namespace
+
+Result<ServerConfig> parse_config(std::string_view text, std::string_view file,
+                                  const std::filesystem::path& base_directory) {
+  try {
+    return config_of(toml::parse(text), base_directory);
+  } catch (const Mistake& wrong) {
+    return std::unexpected(error_at(file, wrong.where, wrong.what));
+  } catch (const toml::parse_error& wrong) {
+    return std::unexpected(error_at(file, wrong.source().begin, wrong.description()));
+  }
+}
+
+Result<ServerConfig> read_config_file(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  std::ostringstream text;
+  if (stream) text << stream.rdbuf();
+  if (!stream || !text) {
+    return make_error(ErrorCode::io_error, "cannot read the configuration file " + path.string() +
+                                               ": " + std::strerror(errno));
+  }
+  return parse_config(text.str(), path.string(), path.parent_path());
+}
+
+}  // namespace zeolite::daemon
