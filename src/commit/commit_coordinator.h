@@ -56,9 +56,9 @@ class CommitCoordinator {
  public:
   // State as the store holds it. The caller appends the EPOCH record by calling begin_epoch().
   struct Start {
-    Epoch epoch;   // the epoch that new records carry
-    Tid last_tid;  // last entry in the log
-    Oid oid_mark;  // oids from here on are free
+    Epoch epoch{};   // the epoch that new records carry
+    Tid last_tid{};  // last entry in the log
+    Oid oid_mark{};  // oids from here on are free
   };
   CommitCoordinator(const CommitOptions& options, const Start& start, Now now);
   ~CommitCoordinator();  // whatever is undecided is forgotten, as in a crash
@@ -139,10 +139,10 @@ class CommitCoordinator {
     // No outcome of this commit id can have escaped us when it was submitted.
     bool outcome_checked = false;
     State state = State::waiting;
-    Tid granted_at;  // visible tid when it got its locks
-    StagedTransaction staged;
-    Prefetched prefetched;  // once judged: true to the present
-    std::optional<Instant> deadline;
+    Tid granted_at{};  // visible tid when it got its locks
+    StagedTransaction staged{};
+    Prefetched prefetched{};  // once judged: true to the present
+    std::optional<Instant> deadline{};
     LockTable::Request locks;
   };
   // Somebody else who wants to know how a sequenced record ends.
@@ -153,12 +153,12 @@ class CommitCoordinator {
   };
   // A record that was appended and not acknowledged yet.
   struct Sequenced {
-    Tid tid;
+    Tid tid{};
     RecordKind kind = RecordKind::transaction;
-    CommitId commit_id;
-    Oid oid_mark;
+    CommitId commit_id{};
+    Oid oid_mark{};
     Transaction* transaction = nullptr;  // kind transaction only
-    std::vector<Waiter> waiters;
+    std::vector<Waiter> waiters{};
   };
   // A commit id in flight: as a transaction, a sequenced record, or both.
   struct Attempt {

@@ -13,9 +13,9 @@ namespace zeolite::commit {
 
 // One object that stands in the way of a commit.
 struct Conflict {
-  Oid oid;
-  Tid current;        // committed revision now
-  Tid base;           // revision the transaction was made from
+  Oid oid{};
+  Tid current{};      // committed revision now
+  Tid base{};         // revision the transaction was made from
   bool read = false;  // a ReadCheck failed, not a write
   friend bool operator==(const Conflict&, const Conflict&) = default;
 };
@@ -32,9 +32,9 @@ struct CommitEffects {
   // Became visible: in tid order. Queue the invalidation (oids) to every connection but `owner`
   // before any reply below is sent. oids is empty for the server's own records.
   struct Publish {
-    Tid tid;
+    Tid tid{};
     RecordKind kind = RecordKind::transaction;
-    std::vector<Oid> oids;
+    std::vector<Oid> oids{};
     OwnerId owner = 0;  // 0: nobody's
   };
   std::vector<Publish> publish;
@@ -49,10 +49,10 @@ struct CommitEffects {
       oids,        // oid range [first_oid, first_oid + oid_count)
       aborted,     // answer to an outcome query: this commit will never happen
     } kind = Kind::failed;
-    Tid tid;
-    std::vector<Conflict> conflicts;
+    Tid tid{};
+    std::vector<Conflict> conflicts{};
     Error error{ErrorCode::aborted, {}};
-    Oid first_oid;
+    Oid first_oid{};
     std::uint32_t oid_count = 0;
 
     [[nodiscard]] static Reply failure(Ticket ticket, ErrorCode code, std::string detail);

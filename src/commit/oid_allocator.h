@@ -23,8 +23,8 @@ class OidAllocator {
     std::uint32_t count = 0;
   };
   struct Answer {
-    Request request;
-    std::optional<Oid> first;  // nothing: there are no oids left
+    Request request{};
+    std::optional<Oid> first{};  // nothing: there are no oids left
   };
 
   // Oids from `mark` on are free; the log holds that mark. `reserve` is how far a mark is moved.

@@ -17,43 +17,43 @@ using OwnerId = std::uint64_t;
 
 // A read that must still be true when the transaction commits (`readCurrent`).
 struct ReadCheck {
-  Oid oid;
-  Tid tid;  // the revision that was read
+  Oid oid{};
+  Tid tid{};  // the revision that was read
 };
 
 // A write: the object's new state and the revision it was made from.
 struct StagedWrite {
-  Oid oid;
-  Tid base;  // kNoTid: the client believes the object to be new
+  Oid oid{};
+  Tid base{};  // kNoTid: the client believes the object to be new
   RevisionKind kind = RevisionKind::data;
-  Bytes data;
-  Tid back;
+  Bytes data{};
+  Tid back{};
 };
 
 // All that a transaction wants; complete when it reaches the coordinator.
 // Each oid at most once in `writes` and at most once in `reads` (validated by the caller).
 struct StagedTransaction {
-  CommitId commit_id;
-  Tid begun;  // visible tid the client had when it first sent this commit; for `expired` answers
-  TransactionMetadata metadata;
+  CommitId commit_id{};
+  Tid begun{};  // visible tid the client had when it first sent this commit; for `expired` answers
+  TransactionMetadata metadata{};
   char status = ' ';
-  std::vector<StagedWrite> writes;
-  std::vector<ReadCheck> reads;
+  std::vector<StagedWrite> writes{};
+  std::vector<ReadCheck> reads{};
 };
 
 // What the store said about a transaction before it was submitted. Read at one line `as_of` (the
 // visible tid when reading began); the coordinator knows what happened since.
 struct Prefetched {
-  Tid as_of;
-  std::vector<Tid> write_tids;  // current tid of writes[i].oid, kNoTid if none
-  std::vector<Tid> read_tids;   // current tid of reads[i].oid
+  Tid as_of{};
+  std::vector<Tid> write_tids{};  // current tid of writes[i].oid, kNoTid if none
+  std::vector<Tid> read_tids{};   // current tid of reads[i].oid
   // The stored outcome of commit_id, if there is one: `aborted` false means committed at `tid`.
   struct KnownOutcome {
     bool aborted = false;
-    Tid tid;
+    Tid tid{};
   };
-  std::optional<KnownOutcome> outcome;
-  Tid outcome_horizon;  // outcomes at or below it may have been pruned
+  std::optional<KnownOutcome> outcome{};
+  Tid outcome_horizon{};  // outcomes at or below it may have been pruned
 };
 
 }  // namespace zeolite::commit
