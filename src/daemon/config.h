@@ -19,14 +19,14 @@ struct StorageConfig {
 
 // Everything `zeolite serve` can be told. Sizes are bytes.
 struct ServerConfig {
-  std::string node_name = "node";  // --name
+  std::string node_name = "node";       // --name
   std::vector<StorageConfig> storages;  // the first is what clients get by default
   std::optional<net::HostPort> native;  // --native; not set: the port is not opened
-  unsigned io_threads = 0;   // 0: one per core, at most 4
-  unsigned read_threads = 2;  // for reads that must wait for the disk
+  unsigned io_threads = 0;              // 0: one per core, at most 4
+  unsigned read_threads = 2;            // for reads that must wait for the disk
 
-  std::uint64_t block_cache_bytes = 256ULL << 20;  // all storages together
-  std::uint64_t memtable_bytes = 32ULL << 20;      // per storage
+  std::uint64_t block_cache_bytes = 256ULL << 20;   // all storages together
+  std::uint64_t memtable_bytes = 32ULL << 20;       // per storage
   std::optional<std::uint64_t> disk_reserve_bytes;  // nothing: a tenth of the disk, 16..256 MiB
 
   std::uint32_t frame_bytes_max = 64U << 20;

@@ -11,7 +11,12 @@
 
 namespace zeolite::daemon {
 
-enum class LogLevel : std::uint8_t { debug, info, warning, error };
+enum class LogLevel : std::uint8_t {
+  debug,
+  info,
+  warning,
+  error
+};
 using LogSink = std::function<void(LogLevel, std::string_view)>;  // called from any thread
 
 // The running server: opens the storages, listens, serves, until it is stopped.

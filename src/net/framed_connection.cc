@@ -196,9 +196,8 @@ void FramedConnection::check_progress(Instant now) {
     return;
   }
   if (now - stalled_since_ < limits_.progress_timeout) return;
-  close(Error{ErrorCode::timeout, outbound() > 0
-                                      ? "the peer does not read what was sent to it"
-                                      : "a frame was begun and not completed in time"});
+  close(Error{ErrorCode::timeout, outbound() > 0 ? "the peer does not read what was sent to it"
+                                                 : "a frame was begun and not completed in time"});
 }
 
 }  // namespace zeolite::net

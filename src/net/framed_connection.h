@@ -54,6 +54,13 @@ class FramedConnection : public std::enable_shared_from_this<FramedConnection> {
     output_added();
   }
 
+  // Adds frames that are encoded already.
+  void send_encoded(ByteView frames) {
+    if (closed_ || closing_) return;
+    output_.append(frames);
+    output_added();
+  }
+
   // Writes what is waiting, as far as the socket takes it; the rest follows when it is writable.
   void flush();
 
@@ -98,15 +105,15 @@ class FramedConnection : public std::enable_shared_from_this<FramedConnection> {
   std::size_t compress_from_ = SIZE_MAX;
   std::string peer_;
   Error closing_why_{ErrorCode::unavailable, {}};
-  Instant stalled_since_{};        // when check_progress first saw the present stall
-  std::uint64_t progress_ = 0;     // grows with every frame completed and every byte written
+  Instant stalled_since_{};     // when check_progress first saw the present stall
+  std::uint64_t progress_ = 0;  // grows with every frame completed and every byte written
   std::uint64_t progress_seen_ = 0;
   bool stall_seen_ = false;
-  bool dirty_ = false;             // queued for flush at the end of the turn
+  bool dirty_ = false;  // queued for flush at the end of the turn
   bool waiting_readable_ = false;
   bool waiting_writable_ = false;
   bool paused_ = false;
-  bool closing_ = false;           // close_after_flush was called
+  bool closing_ = false;  // close_after_flush was called
   bool closed_ = false;
 };
 

@@ -13,6 +13,10 @@ IoShard::IoShard(const std::string& name) : work_(boost::asio::make_work_guard(c
 
 IoShard::~IoShard() {
   stop();
+  join();
+}
+
+void IoShard::join() {
   if (thread_.joinable()) thread_.join();
 }
 

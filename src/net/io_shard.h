@@ -42,8 +42,10 @@ class IoShard {
     });
   }
 
-  // Ends the thread after the handler it is in. Idempotent; does not wait (the destructor does).
+  // Ends the thread after the handler it is in. Idempotent; does not wait.
   void stop();
+  // Waits for the thread to end. Idempotent; not from the shard's own thread.
+  void join();
 
   // A buffer for one read, reused by all connections of the shard within one handler.
   static constexpr std::size_t kScratchSize = 256 * 1024;

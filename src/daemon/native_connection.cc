@@ -1,0 +1,195 @@
+#include "daemon/native_connection.h"
+
+#include <utility>
+
+#include "daemon/shard_hub.h"
+
+namespace zeolite::daemon {
+
+namespace {
+
+// Requests of one connection that may wait for answers before its socket is no longer read.
+constexpr std::size_t kPendingMax = 1024;
+// Small replies gain nothing from compression on a local network; large ones do.
+constexpr std::size_t kCompressFrom = 16 * 1024;
+
+}  // namespace
+
+NativeConnection::NativeConnection(ConnectionEnvironment& environment, net::IoShard& shard,
+                                   std::size_t shard_index, commit::OwnerId owner,
+                                   boost::asio::ip::tcp::socket socket)
+    : environment_(environment),
+      shard_(shard),
+      shard_index_(shard_index),
+      session_(owner),
+      socket_(std::make_shared<net::FramedConnection>(
+          shard, std::move(socket), *this,
+          net::FramedConnection::Limits{.body_max = wire::kHandshakeBodyMax,
+                                        .outbound_max = environment.config->outbound_bytes_max,
+                                        .progress_timeout = environment.config->progress_timeout})),
+      opened_(environment.clock->now().instant) {}
+
+NativeConnection::~NativeConnection() { socket_->detach(); }
+
+void NativeConnection::start() { socket_->start(); }
+
+void NativeConnection::on_frame(wire::Frame frame) {
+  server::SessionEffects effects;
+  Result<wire::Message> message = wire::decode(frame);
+  if (!message) {
+    socket_->send(wire::ErrorReply{message.error()}, frame.request_id);
+    socket_->close_after_flush(std::move(message).error());
+    return;
+  }
+  session_.on_message(*std::move(message), frame.request_id, effects);
+  run(effects);
+  account_held_bytes();
+  adjust_reading();
+}
+
+void NativeConnection::run(server::SessionEffects& effects) {
+  if (effects.attach) attach(*std::exchange(effects.attach, {}), effects);
+  for (const server::SessionEffects::Send& send : effects.send) {
+    std::visit([&](const auto& message) { socket_->send(message, send.request_id); }, send.message);
+  }
+  for (server::SessionEffects::Read& read : effects.read) {
+    hub_->read(shared_from_this(), std::move(read));
+  }
+  for (server::SessionEffects::EngineCall& call : effects.engine) {
+    hub_->engine().call(session_.owner(), std::move(call));
+  }
+  if (effects.close) socket_->close_after_flush(*std::move(effects.close));
+}
+
+void NativeConnection::attach(const std::string& storage, server::SessionEffects& effects) {
+  ShardHub* hub = environment_.find_hub(shard_index_, storage);
+  if (hub == nullptr) {
+    session_.refused(Error{ErrorCode::not_found, "there is no storage named '" + storage + "'"},
+                     effects);
+    return;
+  }
+  hub_ = hub;
+  joined_at_ = hub_->line();
+  if (wants_invalidations()) {
+    subscription_.emplace(joined_at_, environment_.config->outbound_bytes_max);
+  }
+  hub_->add(shared_from_this());
+  const storage::ObjectStore& store = hub_->engine().store();
+  // The chain lets a client prove later which history its cache belongs to. It is known for free
+  // when nothing was appended since the line; else the tid alone must do.
+  const Position last = store.last_position();
+  const bool at_line = last.tid == hub_->line();
+  session_.attached({.cluster_id = store.cluster_id(),
+                     .node = environment_.config->node_name,
+                     .role = wire::NodeRole::primary,
+                     .epoch = hub_->engine().epoch(),
+                     .visible = {at_line ? last.epoch : hub_->engine().epoch(), hub_->line(),
+                                 at_line ? last.chain : ChainHash{}},
+                     .body_max = environment_.config->frame_bytes_max,
+                     .transaction_bytes_max = environment_.config->transaction_bytes_max});
+  socket_->set_body_max(environment_.config->frame_bytes_max);
+  socket_->set_compress_from(kCompressFrom);
+  environment_.log(LogLevel::debug, "client " + socket_->peer() + " (" + session_.hello().label +
+                                        ") uses storage " + storage);
+  const Position& cache = session_.hello().cache;
+  if (!wants_invalidations()) {
+    session_.caught_up(false, effects);
+  } else if (cache.tid.is_zero()) {
+    std::vector<invalidation::BatchPtr> none;  // nothing was published since it joined just now
+    subscription_->caught_up(joined_at_, none);
+    session_.caught_up(false, effects);
+  } else {
+    hub_->catch_up(shared_from_this(), cache);
+  }
+}
+
+void NativeConnection::caught_up(bool cache_valid) {
+  server::SessionEffects effects;
+  session_.caught_up(cache_valid, effects);
+  run(effects);
+  std::vector<invalidation::BatchPtr> waiting;
+  subscription_->caught_up(joined_at_, waiting);
+  std::string frames;
+  for (const invalidation::BatchPtr& batch : waiting) encode_invalidation(*batch, frames);
+  socket_->send_encoded(frames);
+}
+
+void NativeConnection::offer(const invalidation::BatchPtr& batch, const std::string& frame,
+                             bool own) {
+  std::vector<invalidation::BatchPtr> now;
+  if (subscription_->offer(batch, own, now) == invalidation::Subscription::Offer::overflow) {
+    close_after_flush(Error{ErrorCode::unavailable, "too much changed while catching up"});
+    return;
+  }
+  if (!now.empty()) socket_->send_encoded(frame);  // live: the batch just offered
+}
+
+void NativeConnection::on_reply(commit::CommitEffects::Reply reply) {
+  server::SessionEffects effects;
+  session_.on_reply(std::move(reply), effects);
+  run(effects);
+  account_held_bytes();
+  adjust_reading();
+}
+
+void NativeConnection::read_began() { ++reads_waiting_; }
+
+void NativeConnection::read_ended() {
+  --reads_waiting_;
+  adjust_reading();
+}
+
+void NativeConnection::adjust_reading() {
+  const bool busy = session_.pending() + reads_waiting_ >= kPendingMax;
+  if (busy == reading_paused_) return;
+  reading_paused_ = busy;
+  if (busy) {
+    socket_->pause_reading();
+  } else {
+    socket_->resume_reading();
+  }
+}
+
+void NativeConnection::account_held_bytes() {
+  const std::uint64_t held = session_.held_bytes();
+  if (held == accounted_bytes_) return;
+  const std::uint64_t before = environment_.staged_bytes->fetch_add(
+      held - accounted_bytes_, std::memory_order_relaxed);  // wraps around when it shrinks
+  const bool grew = held > accounted_bytes_;
+  const std::uint64_t total = before + (held - accounted_bytes_);
+  accounted_bytes_ = held;
+  if (grew && total > environment_.config->staged_bytes_max) {
+    Error why{ErrorCode::unavailable,
+              "the server holds too much of unfinished transactions; try again later"};
+    socket_->send(wire::ErrorReply{why}, 0);
+    close_after_flush(std::move(why));
+  }
+}
+
+void NativeConnection::close(Error why) { socket_->close(std::move(why)); }
+
+void NativeConnection::close_after_flush(Error why) { socket_->close_after_flush(std::move(why)); }
+
+void NativeConnection::check_progress(Instant now) {
+  if (hub_ == nullptr && now - opened_ > environment_.config->handshake_timeout) {
+    close(Error{ErrorCode::timeout, "no hello in time"});
+    return;
+  }
+  socket_->check_progress(now);
+}
+
+void NativeConnection::on_closed(const Error& why) {
+  // Connect-and-close probes are not worth a line.
+  if (hub_ != nullptr || why.code == ErrorCode::protocol_error) {
+    const bool offence = why.code == ErrorCode::protocol_error || why.code == ErrorCode::timeout;
+    environment_.log(offence ? LogLevel::warning : LogLevel::debug,
+                     "client " + socket_->peer() + " closed: " + why.detail);
+  }
+  const std::shared_ptr<NativeConnection> self = shared_from_this();
+  environment_.staged_bytes->fetch_sub(accounted_bytes_, std::memory_order_relaxed);
+  accounted_bytes_ = 0;
+  if (hub_ != nullptr) hub_->remove(*this);
+  environment_.ended(shard_index_, session_.owner());
+}
+
+}  // namespace zeolite::daemon

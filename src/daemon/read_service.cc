@@ -1,0 +1,133 @@
+#include "daemon/read_service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "maintenance/verify_store.h"
+
+namespace zeolite::daemon {
+
+namespace {
+
+// What an item of an answer costs beside its data; generous.
+constexpr std::size_t kItemOverhead = 96;
+
+wire::Loaded to_wire(storage::Loaded loaded) {
+  wire::Loaded result;
+  switch (loaded.status) {
+    case storage::LoadStatus::found:
+      result.status = wire::LoadedStatus::found;
+      break;
+    case storage::LoadStatus::unknown:
+      result.status = wire::LoadedStatus::unknown;
+      break;
+    case storage::LoadStatus::not_yet:
+      result.status = wire::LoadedStatus::not_yet;
+      break;
+    case storage::LoadStatus::deleted:
+      result.status = wire::LoadedStatus::deleted;
+      break;
+  }
+  result.data = std::move(loaded.data);
+  result.tid = loaded.tid;
+  result.end = loaded.end.value_or(kNoTid);
+  return result;
+}
+
+std::size_t encoded_size(const LogEntry& entry) {
+  return kItemOverhead + entry.metadata.user.size() + entry.metadata.description.size() +
+         entry.metadata.extension.size() + entry.objects.size() * kItemOverhead;
+}
+
+}  // namespace
+
+Result<wire::Loaded> read_load(const storage::ObjectStore& store, const wire::Load& request,
+                               Tid line, storage::ReadTier tier) {
+  ASSIGN_OR_RETURN(storage::Loaded loaded,
+                   store.load_before(request.oid, request.before, line, tier));
+  return to_wire(std::move(loaded));
+}
+
+Result<wire::Loaded> read_load_serial(const storage::ObjectStore& store,
+                                      const wire::LoadSerial& request, Tid line) {
+  ASSIGN_OR_RETURN(storage::Loaded loaded, store.load_serial(request.oid, request.tid, line));
+  return to_wire(std::move(loaded));
+}
+
+Result<wire::LoadedMany> read_load_many(const storage::ObjectStore& store,
+                                        const wire::LoadMany& request, Tid line,
+                                        std::size_t bytes_max, storage::ReadTier tier) {
+  wire::LoadedMany answer;
+  std::size_t bytes = 0;
+  for (const Oid oid : request.oids) {
+    ASSIGN_OR_RETURN(wire::Loaded loaded,
+                     read_load(store, wire::Load{oid, request.before}, line, tier));
+    bytes += kItemOverhead + loaded.data.size();
+    if (bytes > bytes_max && !answer.items.empty()) break;
+    answer.items.push_back(std::move(loaded));
+  }
+  return answer;
+}
+
+Result<wire::Walked> read_walk(const storage::ObjectStore& store, const wire::Walk& request,
+                               Tid line) {
+  wire::Walked answer;
+  Oid from = request.from;
+  while (true) {
+    ASSIGN_OR_RETURN(const std::optional<storage::CurrentObject> found,
+                     store.next_object(from, line));
+    if (!found) return answer;
+    if (answer.items.size() >= request.count) {
+      answer.next = found->oid;
+      return answer;
+    }
+    answer.items.push_back({found->oid, found->tid});
+    from = found->oid.next();
+  }
+}
+
+Result<wire::LogReply> read_log(const storage::ObjectStore& store, const wire::ReadLog& request,
+                                Tid line, std::size_t bytes_max) {
+  wire::LogReply answer;
+  const Tid until = std::min(request.until, line);
+  Tid after = request.after;
+  std::size_t bytes = 0;
+  while (true) {
+    if (after >= until) break;
+    ASSIGN_OR_RETURN(std::vector<LogEntry> entries,
+                     store.read_log(after, until, {.entries = request.count}));
+    if (entries.empty()) break;
+    for (LogEntry& entry : entries) {
+      if (entry.kind == RecordKind::transaction) {
+        bytes += encoded_size(entry);
+        const bool full = answer.items.size() >= request.count || bytes > bytes_max;
+        if (full && !answer.items.empty()) {
+          answer.next_after = after;
+          return answer;
+        }
+        answer.items.push_back({entry.position.tid, std::move(entry.metadata), entry.status,
+                                std::move(entry.objects)});
+      }
+      after = entry.position.tid;
+    }
+  }
+  answer.next_after = std::max(after, request.after);
+  answer.end = true;
+  return answer;
+}
+
+Result<wire::VerifyReport> read_verify(const storage::ObjectStore& store, Tid line) {
+  maintenance::VerifyOptions options;
+  options.line = line;
+  ASSIGN_OR_RETURN(maintenance::VerifyReport report, maintenance::verify_store(store, options));
+  return wire::VerifyReport{report.transactions, report.revisions, report.blobs,
+                            std::move(report.digest), std::move(report.problems)};
+}
+
+Result<bool> is_in_history(const storage::ObjectStore& store, const Position& position) {
+  ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store.log_entry(position.tid));
+  if (!entry) return false;
+  return position.chain == ChainHash{} || position.chain == entry->position.chain;
+}
+
+}  // namespace zeolite::daemon

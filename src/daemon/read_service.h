@@ -1,0 +1,39 @@
+#pragma once
+
+#include "base/error.h"
+#include "storage/object_store.h"
+#include "wire/messages.h"
+
+// Answers to the requests that only read, from a store at a line. Free functions without state;
+// any thread. With ReadTier::memory those that take a tier answer `unavailable` instead of waiting
+// for the disk: ask again from a thread that may wait.
+namespace zeolite::daemon {
+
+[[nodiscard]] Result<wire::Loaded> read_load(const storage::ObjectStore& store,
+                                             const wire::Load& request, Tid line,
+                                             storage::ReadTier tier);
+
+[[nodiscard]] Result<wire::Loaded> read_load_serial(const storage::ObjectStore& store,
+                                                    const wire::LoadSerial& request, Tid line);
+
+// Stops early when the answer would grow beyond `bytes_max` (at least one item).
+[[nodiscard]] Result<wire::LoadedMany> read_load_many(const storage::ObjectStore& store,
+                                                      const wire::LoadMany& request, Tid line,
+                                                      std::size_t bytes_max,
+                                                      storage::ReadTier tier);
+
+[[nodiscard]] Result<wire::Walked> read_walk(const storage::ObjectStore& store,
+                                             const wire::Walk& request, Tid line);
+
+[[nodiscard]] Result<wire::LogReply> read_log(const storage::ObjectStore& store,
+                                              const wire::ReadLog& request, Tid line,
+                                              std::size_t bytes_max);
+
+// A full check of the database as of `line`; takes long.
+[[nodiscard]] Result<wire::VerifyReport> read_verify(const storage::ObjectStore& store, Tid line);
+
+// Whether `position` names a place in the store's history (its chain is compared when not zero).
+[[nodiscard]] Result<bool> is_in_history(const storage::ObjectStore& store,
+                                         const Position& position);
+
+}  // namespace zeolite::daemon

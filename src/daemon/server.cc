@@ -1,0 +1,312 @@
+#include "daemon/server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+
+#include "daemon/native_connection.h"
+#include "daemon/shard_hub.h"
+#include "daemon/storage_engine.h"
+#include "daemon/version.h"
+#include "net/listener.h"
+#include "storage/rocks_object_store.h"
+
+namespace zeolite::daemon {
+
+namespace {
+
+constexpr unsigned kIoThreadsMax = 4;
+constexpr auto kSweepInterval = std::chrono::seconds(1);
+constexpr auto kDrainTimeout = std::chrono::seconds(10);
+constexpr auto kGoodbyeTimeout = std::chrono::seconds(1);
+
+unsigned io_threads(const ServerConfig& config) {
+  if (config.io_threads != 0) return config.io_threads;
+  return std::clamp(std::thread::hardware_concurrency(), 1U, kIoThreadsMax);
+}
+
+}  // namespace
+
+class Server::Impl {
+ public:
+  Impl(ServerConfig config, LogSink log)
+      : config_(std::move(config)), log_(std::move(log)), read_pool_(config_.read_threads) {
+    connection_environment_.config = &config_;
+    connection_environment_.clock = &clock_;
+    connection_environment_.log = log_;
+    connection_environment_.staged_bytes = &staged_bytes_;
+    connection_environment_.find_hub = [this](std::size_t shard, const std::string& storage) {
+      return find_hub(shard, storage);
+    };
+    connection_environment_.ended = [this](std::size_t shard, commit::OwnerId owner) {
+      shards_[shard].connections.erase(owner);
+      connections_.fetch_sub(1, std::memory_order_relaxed);
+    };
+    hub_environment_.read_pool = &read_pool_;
+    // Room for the encoding around the items.
+    hub_environment_.body_max = config_.frame_bytes_max - config_.frame_bytes_max / 16;
+    hub_environment_.fill_status = [this](wire::StatusReport& report) { fill_status(report); };
+  }
+
+  ~Impl() { shut_down(); }
+
+  Result<> start() {
+    started_ = clock_.now().instant;
+    shards_.resize(io_threads(config_));
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      shards_[i].io = std::make_unique<net::IoShard>("io-" + std::to_string(i));
+    }
+    for (const StorageConfig& storage : config_.storages) RETURN_IF_ERROR(open_storage(storage));
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      for (const auto& engine : engines_) {
+        shards_[i].hubs.push_back(
+            std::make_unique<ShardHub>(*shards_[i].io, *engine, hub_environment_));
+      }
+      start_sweep(i);
+    }
+    return listen();
+  }
+
+  std::string native_address() const {
+    return native_ ? native_->address().to_string() : std::string();
+  }
+
+  void request_stop() {
+    const std::lock_guard lock(mutex_);
+    stop_requested_ = true;
+    stop_changed_.notify_all();
+  }
+
+  Result<> wait() {
+    std::unique_lock lock(mutex_);
+    stop_changed_.wait(lock, [this] { return stop_requested_ || fatal_; });
+    if (fatal_) return std::unexpected(*fatal_);
+    lock.unlock();
+    shut_down();
+    lock.lock();
+    if (fatal_) return std::unexpected(*fatal_);
+    return {};
+  }
+
+ private:
+  struct Shard {
+    std::unique_ptr<net::IoShard> io;
+    std::vector<std::unique_ptr<ShardHub>> hubs;  // in the order of engines_
+    std::unordered_map<commit::OwnerId, std::shared_ptr<NativeConnection>> connections;
+    std::unique_ptr<boost::asio::steady_timer> sweep;
+    commit::OwnerId opened = 0;  // connections so far
+  };
+
+  Result<> open_storage(const StorageConfig& storage) {
+    storage::RocksStoreOptions options;
+    options.directory = storage.directory;
+    options.block_cache_bytes = config_.block_cache_bytes / config_.storages.size();
+    options.memtable_bytes = config_.memtable_bytes;
+    options.reserve_bytes = config_.disk_reserve_bytes;
+    options.wal_file_bytes = config_.memtable_bytes + config_.memtable_bytes / 8;
+    options.log_sink = [log = log_, name = storage.name](int level, std::string_view text) {
+      log(level <= 2 ? LogLevel::warning : LogLevel::error,
+          "storage " + name + ": " + std::string(text));
+    };
+    ASSIGN_OR_RETURN(std::unique_ptr<storage::ObjectStore> store,
+                     storage::RocksObjectStore::open(options));
+    const std::size_t index = engines_.size();
+    StorageEngine::Options engine_options;
+    engine_options.name = storage.name;
+    engine_options.commit.vote_timeout = config_.vote_timeout;
+    engine_options.commit.lock_timeout = config_.lock_timeout;
+    engine_options.group_wait_max = config_.group_wait_max;
+    engine_options.shards = shards_.size();
+    ASSIGN_OR_RETURN(std::unique_ptr<StorageEngine> engine,
+                     StorageEngine::start(
+                         std::move(engine_options), std::move(store), clock_,
+                         [this, index](std::size_t shard, Delivery delivery) {
+                           shards_[shard].hubs[index]->deliver(std::move(delivery));
+                         },
+                         [this](Error why) { fail(std::move(why)); }));
+    engines_.push_back(std::move(engine));
+    return {};
+  }
+
+  Result<> listen() {
+    if (!config_.native) return {};
+    const auto choose_shard = [this]() -> net::IoShard& {
+      return *shards_[next_shard_++ % shards_.size()].io;
+    };
+    const auto on_accept = [this](boost::asio::ip::tcp::socket socket) {
+      accept(std::move(socket));
+    };
+    ASSIGN_OR_RETURN(
+        native_, net::Listener::listen(*shards_[0].io, *config_.native, choose_shard, on_accept));
+    native_->start();
+    return {};
+  }
+
+  // On the shard that the connection is to live on.
+  void accept(boost::asio::ip::tcp::socket socket) {
+    const auto found =
+        std::ranges::find_if(shards_, [](const Shard& shard) { return shard.io->on_thread(); });
+    const auto index = static_cast<std::size_t>(found - shards_.begin());
+    if (connections_.load(std::memory_order_relaxed) >= config_.connections_max) {
+      log_(LogLevel::warning, "a connection was refused: there are " +
+                                  std::to_string(config_.connections_max) + " already");
+      return;
+    }
+    connections_.fetch_add(1, std::memory_order_relaxed);
+    const commit::OwnerId owner = ++found->opened * shards_.size() + index;
+    auto connection = std::make_shared<NativeConnection>(connection_environment_, *found->io, index,
+                                                         owner, std::move(socket));
+    found->connections.emplace(owner, connection);
+    connection->start();
+  }
+
+  ShardHub* find_hub(std::size_t shard, const std::string& storage) {
+    for (std::size_t i = 0; i < config_.storages.size(); ++i) {
+      if (config_.storages[i].name == storage) return shards_[shard].hubs[i].get();
+    }
+    return nullptr;
+  }
+
+  void fill_status(wire::StatusReport& report) const {
+    report.node = config_.node_name;
+    report.version = kVersion;
+    report.clients = connections_.load(std::memory_order_relaxed);
+    report.uptime_ms = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now().instant - started_)
+            .count());
+    for (const Shard& shard : shards_) {
+      for (std::size_t i = 0; i < config_.storages.size(); ++i) {
+        if (config_.storages[i].name == report.storage) report.loads += shard.hubs[i]->loads();
+      }
+    }
+  }
+
+  void start_sweep(std::size_t index) {
+    Shard& shard = shards_[index];
+    shard.sweep = std::make_unique<boost::asio::steady_timer>(shard.io->context());
+    shard.io->post([this, index] { sweep(index); });
+  }
+
+  void sweep(std::size_t index) {
+    Shard& shard = shards_[index];
+    const Instant now = clock_.now().instant;
+    std::vector<std::shared_ptr<NativeConnection>> all;  // closing one changes the register
+    all.reserve(shard.connections.size());
+    for (const auto& [owner, connection] : shard.connections) all.push_back(connection);
+    for (const auto& connection : all) connection->check_progress(now);
+    shard.sweep->expires_after(kSweepInterval);
+    shard.sweep->async_wait([this, index](const boost::system::error_code& cancelled) {
+      if (cancelled) return;
+      sweep(index);
+      shards_[index].io->end_turn();
+    });
+  }
+
+  void fail(Error why) {
+    log_(LogLevel::error, why.detail);
+    const std::lock_guard lock(mutex_);
+    fatal_ = std::move(why);
+    stop_changed_.notify_all();
+  }
+
+  // Runs `function` on the shard's thread and waits for it.
+  template <typename F>
+  void run_on(net::IoShard& shard, F function) {
+    std::promise<void> done;
+    shard.post([&] {
+      function();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+
+  void say_goodbye() {
+    for (Shard& shard : shards_) {
+      run_on(*shard.io, [&] {
+        std::vector<std::shared_ptr<NativeConnection>> all;
+        for (const auto& [owner, connection] : shard.connections) all.push_back(connection);
+        for (const auto& connection : all) {
+          Error why{ErrorCode::shutting_down, "the server is stopping"};
+          connection->send(wire::ErrorReply{why}, 0);
+          connection->close_after_flush(std::move(why));
+        }
+      });
+    }
+    const Instant until = clock_.now().instant + kGoodbyeTimeout;
+    while (connections_.load() > 0 && clock_.now().instant < until) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+
+  // In the order that lets everything in flight be answered. Idempotent.
+  void shut_down() {
+    if (std::exchange(shut_down_, true)) return;
+    if (native_) run_on(*shards_[0].io, [this] { native_->stop(); });
+    const bool failed = [this] {
+      const std::lock_guard lock(mutex_);
+      return fatal_.has_value();
+    }();
+    if (!failed) {
+      for (const auto& engine : engines_) engine->drain(kDrainTimeout);
+      say_goodbye();
+    }
+    read_pool_.stop();
+    read_pool_.join();
+    for (Shard& shard : shards_) {
+      run_on(*shard.io, [&] {
+        if (shard.sweep) shard.sweep->cancel();
+        const auto connections = std::exchange(shard.connections, {});
+        for (const auto& [owner, connection] : connections) {
+          connection->close(Error{ErrorCode::shutting_down, "the server is stopping"});
+        }
+      });
+      shard.io->stop();
+    }
+    for (Shard& shard : shards_) shard.io->join();
+    engines_.clear();
+  }
+
+  ServerConfig config_;
+  LogSink log_;
+  SystemClock clock_;
+  Instant started_{};
+  std::atomic<std::uint64_t> staged_bytes_ = 0;
+  std::atomic<std::uint32_t> connections_ = 0;
+  std::atomic<std::size_t> next_shard_ = 0;
+  ConnectionEnvironment connection_environment_;
+  ShardHub::Environment hub_environment_;
+  boost::asio::thread_pool read_pool_;
+  // The register of each shard is touched by its thread only. Declared before the engines, so that
+  // what they deliver to is there as long as they are.
+  std::vector<Shard> shards_;
+  std::vector<std::unique_ptr<StorageEngine>> engines_;
+  std::unique_ptr<net::Listener> native_;
+  bool shut_down_ = false;
+
+  std::mutex mutex_;
+  std::condition_variable stop_changed_;
+  bool stop_requested_ = false;  // with mutex_
+  std::optional<Error> fatal_;   // with mutex_
+};
+
+Result<std::unique_ptr<Server>> Server::start(ServerConfig config, LogSink log) {
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(log));
+  RETURN_IF_ERROR(impl->start());
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+std::string Server::native_address() const { return impl_->native_address(); }
+void Server::request_stop() { impl_->request_stop(); }
+Result<> Server::wait() { return impl_->wait(); }
+
+}  // namespace zeolite::daemon
