@@ -28,20 +28,22 @@ class LineHistory {
   void add(Tid tid, std::span<const Oid> oids);
   void add(BatchPtr batch);
 
-  // Keeps what comes after `line` until unpin(line), called once for each pin. `line` is the newest
-  // that was added (or a newer one), or one that is pinned already: a connection that lags behind
-  // and may read keeps a pin at its own line.
+  // Keeps what comes after `line` until unpin(line), called once for each pin. `line` is not below
+  // what is known: the newest that was added, or the lowest that is pinned. So a connection that
+  // lags behind its shard and may read keeps a pin at its own line, and moves it along.
   void pin(Tid line);
   void unpin(Tid line);
 
-  // The first tid in (after, until] whose batch names `oid`; nothing when there is none. `after`
-  // must be pinned. `until` is the connection's line, where that may be behind the shard's.
+  // The first tid in (after, until] whose batch names `oid`; nothing when there is none. `after` is
+  // not below the lowest pin. `until` is the connection's line, where that may be behind the
+  // shard's.
   [[nodiscard]] std::optional<Tid> end_after(Oid oid, Tid after, Tid until = kMaxTid) const;
 
   // Batches that are kept.
   [[nodiscard]] std::size_t size() const { return batches_.size(); }
 
  private:
+  [[nodiscard]] bool is_known_after(Tid line) const;
   void advance(Tid tid);
   void drop_unpinned();
 
