@@ -3,12 +3,6 @@
 
 namespace zeolite::wire {
 
-namespace {
-
-constexpr std::size_t kLabelMax = 200;
-
-}  // namespace
-
 template <>
 struct Codec<Hello> {
   using Schema = schema::Hello;
@@ -32,7 +26,7 @@ struct Codec<Hello> {
     m.version_max = from.getVersionMax();
     m.features = from.getFeatures();
     m.storage = BodyReader::text(from.getStorage());
-    m.label = BodyReader::text(from.getLabel()).substr(0, kLabelMax);
+    m.label = BodyReader::text(from.getLabel());
     m.session = body.id(from.getSession());
     m.cache = body.position(from.getCache());
     m.wants_invalidations = from.getWantsInvalidations();

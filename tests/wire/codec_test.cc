@@ -196,12 +196,6 @@ TEST(Codec, AWriteIsDataOrDeletion) {
   EXPECT_FALSE(decoded(static_cast<RevisionKind>(0), {}));
 }
 
-TEST(Codec, ALabelIsCutAt200Bytes) {
-  Hello hello;
-  hello.label.assign(201, 'l');
-  EXPECT_EQ(std::get<Hello>(decode(frame_of(hello)).value()).label.size(), 200U);
-}
-
 // A body is a segment table, then words; these build hostile ones by hand.
 class HostileBody {
  public:
