@@ -32,7 +32,7 @@ struct ImportOptions {
   // Looked at between transactions; when it turns true the import ends with error aborted.
   const std::atomic<bool>* cancelled = nullptr;
   // Called on the importing thread, about once per MiB read and once at the end. May be empty.
-  std::function<void(const ImportProgress&)> progress;
+  std::function<void(const ImportProgress&)> progress = {};
 };
 
 struct ImportReport {
@@ -54,7 +54,8 @@ struct ImportReport {
 //
 // Whatever the error, what was appended before is complete transactions in order, and a run with
 // `incremental` goes on from there; the error's detail says up to which tid.
-// Errors: as FileStorageReader (corruption names the byte); invalid_argument: the store is not
+// Errors: as FileStorageReader (corruption names the byte; also a back-pointer to what turns out to
+// be no record); invalid_argument: the store is not
 // empty and incremental was not asked for; conflict: the store and the file differ in their common
 // part, or the file's next transaction is older than the store's last entry; aborted: cancelled;
 // and what ObjectStore::append answers.

@@ -23,12 +23,12 @@ struct VerifyProgress {
 struct VerifyOptions {
   // Verify the log up to and including this tid; nothing: up to the store's last entry now.
   // On a live server pass the visible tid.
-  std::optional<Tid> line;
+  std::optional<Tid> line = std::nullopt;
   std::size_t problems_max = 100;  // how many are described; all are counted
   // Looked at between transactions; when it turns true verify ends with error aborted.
   const std::atomic<bool>* cancelled = nullptr;
   // Called on the verifying thread, after each batch of log entries. May be empty.
-  std::function<void(const VerifyProgress&)> progress;
+  std::function<void(const VerifyProgress&)> progress = {};
 };
 
 struct VerifyReport {

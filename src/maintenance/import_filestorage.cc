@@ -1,0 +1,315 @@
+#include "maintenance/import_filestorage.h"
+
+#include <algorithm>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "base/check.h"
+#include "maintenance/transaction_cursor.h"
+#include "model/transaction_record.h"
+#include "storage/log_chain.h"
+
+namespace zeolite::maintenance {
+namespace {
+
+using filestorage::FileStorageReader;
+using storage::ObjectStore;
+
+constexpr std::uint64_t kProgressBytes = std::uint64_t{1} << 20;
+// What a write costs a group beside its data: key, head and its place in the log entry.
+constexpr std::size_t kWriteOverheadBytes = 64;
+
+std::string count_of(std::uint64_t count, std::string_view what) {
+  return std::to_string(count) + " " + std::string(what) + (count == 1 ? "" : "s");
+}
+
+std::size_t bytes_of(const TransactionRecord& record) {
+  std::size_t bytes = record.metadata.user.size() + record.metadata.description.size() +
+                      record.metadata.extension.size() + kWriteOverheadBytes;
+  for (const ObjectWrite& write : record.writes) bytes += write.data.size() + kWriteOverheadBytes;
+  return bytes;
+}
+
+// How `record` differs from what the log has under its tid; empty when it does not.
+std::string_view difference(const TransactionRecord& record, const LogEntry& entry) {
+  if (record.status != entry.status) return "its status";
+  if (record.metadata.user != entry.metadata.user) return "its user";
+  if (record.metadata.description != entry.metadata.description) return "its description";
+  if (record.metadata.extension != entry.metadata.extension) return "its extension";
+  const bool same_objects = std::ranges::equal(
+      record.writes, entry.objects, [](const ObjectWrite& write, const ObjectSummary& object) {
+        return write.oid == object.oid && write.kind == object.kind && write.back == object.back &&
+               write.data.size() == object.size;
+      });
+  if (!same_objects) return "its objects";
+  if (storage::body_hash(record.writes) != entry.body_hash) return "the data of its objects";
+  return {};
+}
+
+// Transactions on their way into the store: completed with what the store knows, appended at once.
+class Group {
+ public:
+  explicit Group(ObjectStore& store)
+      : store_(store), epoch_(std::max(Epoch{1}, store.last_position().epoch)) {}
+
+  void add(TransactionRecord record) {
+    record.epoch = epoch_;
+    bytes_ += bytes_of(record);
+    records_.push_back(std::move(record));
+  }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] std::span<const TransactionRecord> records() const { return records_; }
+
+  void clear() {
+    records_.clear();
+    bytes_ = 0;
+  }
+
+  [[nodiscard]] Result<> append() {
+    if (records_.empty()) return {};
+    RETURN_IF_ERROR(check_back_pointers());
+    RETURN_IF_ERROR(fill_in_previous());
+    RETURN_IF_ERROR(store_.append(records_));
+    return {};
+  }
+
+ private:
+  // The reader makes sure that a back-pointer leads to what looks like a record of the object, but
+  // only the store can tell that it is one.
+  Result<> check_back_pointers() {
+    std::vector<std::pair<Oid, Tid>> data;
+    for (const TransactionRecord& record : records_) {
+      for (const ObjectWrite& write : record.writes) {
+        if (write.kind == RevisionKind::data) data.emplace_back(write.oid, record.tid);
+      }
+    }
+    std::ranges::sort(data);
+    for (const TransactionRecord& record : records_) {
+      for (const ObjectWrite& write : record.writes) {
+        if (write.kind != RevisionKind::back_pointer) continue;
+        if (std::ranges::binary_search(data, std::pair(write.oid, write.back))) continue;
+        ASSIGN_OR_RETURN(const auto found, store_.history(write.oid, write.back, 1));
+        if (!found.empty() && found[0].tid == write.back &&
+            found[0].summary.kind == RevisionKind::data) {
+          continue;
+        }
+        return make_error(ErrorCode::corruption,
+                          "in transaction " + to_hex(record.tid) + ", the back-pointer of oid " +
+                              to_hex(write.oid) + " leads to transaction " + to_hex(write.back) +
+                              ", which has no data of it");
+      }
+    }
+    return {};
+  }
+
+  Result<> fill_in_previous() {
+    std::unordered_map<Oid, Tid> newest;
+    std::vector<Oid> oids;
+    for (const TransactionRecord& record : records_) {
+      for (const ObjectWrite& write : record.writes) {
+        if (newest.try_emplace(write.oid, kNoTid).second) oids.push_back(write.oid);
+      }
+    }
+    ASSIGN_OR_RETURN(const std::vector<Tid> tids,
+                     store_.current_tids(oids, store_.last_position().tid));
+    for (std::size_t i = 0; i < oids.size(); ++i) newest[oids[i]] = tids[i];
+    for (TransactionRecord& record : records_) {
+      for (ObjectWrite& write : record.writes) {
+        Tid& tid = newest[write.oid];
+        write.previous = tid;
+        tid = write.kind == RevisionKind::deletion ? kNoTid : record.tid;
+      }
+    }
+    return {};
+  }
+
+  ObjectStore& store_;
+  const Epoch epoch_;
+  std::vector<TransactionRecord> records_;
+  std::size_t bytes_ = 0;
+};
+
+class Importer {
+ public:
+  Importer(FileStorageReader& reader, ObjectStore* store, const ImportOptions& options)
+      : reader_(reader), store_(store), options_(options) {
+    CHECK(store != nullptr || options.dry_run, "an import needs a store");
+    if (store == nullptr) return;
+    if (options.incremental) in_store_.emplace(*store);
+    if (!options.dry_run) group_.emplace(*store);
+  }
+
+  Result<ImportReport> run() {
+    if (store_ != nullptr && !options_.incremental && !store_->last_position().tid.is_zero()) {
+      return make_error(ErrorCode::invalid_argument,
+                        "the store is not empty: import into a new one, or incrementally to go on "
+                        "with an earlier import");
+    }
+    if (auto read = read_all(); !read) return std::unexpected(stop(std::move(read).error()));
+    finish_report();
+    return std::move(report_);
+  }
+
+ private:
+  Result<> read_all() {
+    while (true) {
+      if (options_.cancelled != nullptr && options_.cancelled->load()) {
+        return make_error(ErrorCode::aborted, "cancelled");
+      }
+      ASSIGN_OR_RETURN(std::optional<TransactionRecord> record, reader_.next());
+      if (!record) break;
+      report_.last_tid = record->tid;
+      RETURN_IF_ERROR(take(std::move(*record)));
+      if (reader_.position() - told_at_ >= kProgressBytes) tell_progress();
+    }
+    RETURN_IF_ERROR(nothing_left_in_store());
+    RETURN_IF_ERROR(append_group());
+    tell_progress();
+    return {};
+  }
+
+  Result<> take(TransactionRecord record) {
+    ASSIGN_OR_RETURN(const bool known, is_in_store(record));
+    if (known) {
+      ++report_.compared_transactions;
+      return {};
+    }
+    if (!group_) {
+      count(record);
+      return {};
+    }
+    group_->add(std::move(record));
+    if (group_->bytes() >= options_.group_bytes) return append_group();
+    return {};
+  }
+
+  // Whether the store has this transaction already. Error conflict when it cannot follow on what
+  // the store has.
+  Result<bool> is_in_store(const TransactionRecord& record) {
+    if (!in_store_) return false;
+    ASSIGN_OR_RETURN(const LogEntry* const entry, in_store_->next());
+    if (entry == nullptr) {
+      if (record.tid > store_->last_position().tid) return false;
+      return make_error(ErrorCode::conflict,
+                        "transaction " + to_hex(record.tid) +
+                            " of the file is not in the store, and is older than the store's last "
+                            "entry, " +
+                            to_hex(store_->last_position().tid) +
+                            ": the store was served in between; import into a new one");
+    }
+    if (entry->position.tid < record.tid) return only_in_store(entry->position.tid);
+    if (entry->position.tid > record.tid) {
+      return make_error(ErrorCode::conflict,
+                        "transaction " + to_hex(record.tid) +
+                            " of the file is missing in the store, which goes on after it: the "
+                            "store was not imported from this file");
+    }
+    const std::string_view what = difference(record, *entry);
+    if (what.empty()) return true;
+    return make_error(ErrorCode::conflict, "transaction " + to_hex(record.tid) +
+                                               " is not the same in the file and in the store (" +
+                                               std::string(what) +
+                                               "): the store was not imported from this file, or "
+                                               "the file was packed since");
+  }
+
+  Result<> nothing_left_in_store() {
+    if (!in_store_) return {};
+    ASSIGN_OR_RETURN(const LogEntry* const entry, in_store_->next());
+    if (entry != nullptr) return only_in_store(entry->position.tid);
+    return {};
+  }
+
+  static std::unexpected<Error> only_in_store(Tid tid) {
+    return make_error(ErrorCode::conflict,
+                      "the store has transaction " + to_hex(tid) +
+                          ", which the file does not have: the store was written to since, was not "
+                          "imported from this file, or the file was packed or cut since");
+  }
+
+  Result<> append_group() {
+    if (!group_) return {};
+    auto appended = group_->append();
+    if (appended) {
+      for (const TransactionRecord& record : group_->records()) count(record);
+    }
+    group_->clear();
+    return appended;
+  }
+
+  void count(const TransactionRecord& record) {
+    ++report_.transactions;
+    report_.records += record.writes.size();
+    for (const ObjectWrite& write : record.writes) report_.data_bytes += write.data.size();
+  }
+
+  // What was read before the error is worth keeping; says in the error how far the store is.
+  Error stop(Error error) {
+    if (!group_ || error.code == ErrorCode::conflict) return error;
+    if (auto appended = append_group(); !appended) error = std::move(appended).error();
+    error.detail += "; " + count_of(report_.transactions, "transaction");
+    error.detail += report_.transactions == 1 ? " was imported" : " were imported";
+    const Tid last = store_->last_transaction();
+    if (!last.is_zero()) {
+      error.detail += ", the store now ends with " + to_hex(last) +
+                      ": an incremental import goes on from there";
+    }
+    return error;
+  }
+
+  void tell_progress() {
+    told_at_ = reader_.position();
+    if (!options_.progress) return;
+    options_.progress({reader_.position(), reader_.size(), reader_.counts().transactions});
+  }
+
+  void finish_report() {
+    const filestorage::ReadCounts& counts = reader_.counts();
+    report_.undone_transactions = counts.undone_transactions;
+    report_.repeated_records = counts.repeated_records;
+    report_.tail = reader_.tail();
+    if (report_.tail) {
+      report_.warnings.push_back("the last " + count_of(report_.tail->bytes, "byte") +
+                                 " of the file, from byte " + std::to_string(report_.tail->offset) +
+                                 " on, are an unfinished transaction and were left out, as ZODB " +
+                                 "does: " + report_.tail->reason);
+    }
+    if (counts.undone_transactions > 0) {
+      report_.warnings.push_back(count_of(counts.undone_transactions, "transaction") +
+                                 " marked as undone (status 'u') left out, as ZODB does");
+    }
+    if (counts.repeated_records > 0) {
+      report_.warnings.push_back(count_of(counts.repeated_records, "record") +
+                                 " replaced by a later one of the same object in the same "
+                                 "transaction, as ZODB does; the first in transaction " +
+                                 to_hex(counts.first_repeated_in));
+    }
+  }
+
+  FileStorageReader& reader_;
+  ObjectStore* store_;
+  const ImportOptions& options_;
+  std::optional<TransactionCursor> in_store_;  // incremental: what is yet to be compared
+  std::optional<Group> group_;                 // nothing in a dry run
+  ImportReport report_;
+  std::uint64_t told_at_ = 0;
+};
+
+}  // namespace
+
+Result<ImportReport> import_filestorage(const std::filesystem::path& path, ObjectStore* store,
+                                        const ImportOptions& options) {
+  ASSIGN_OR_RETURN(FileStorageReader reader, FileStorageReader::open(path));
+  auto report = import_filestorage(reader, store, options);
+  if (!report) return std::unexpected(std::move(report).error().prefixed(path.string()));
+  return report;
+}
+
+Result<ImportReport> import_filestorage(FileStorageReader& reader, ObjectStore* store,
+                                        const ImportOptions& options) {
+  return Importer(reader, store, options).run();
+}
+
+}  // namespace zeolite::maintenance
