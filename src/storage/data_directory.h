@@ -24,7 +24,7 @@ class DataDirectory {
     bool read_only = false;
     // For a directory to be created: the cluster it joins; random when empty. For an existing one:
     // which it must belong to.
-    std::optional<Id128> cluster_id;
+    std::optional<Id128> cluster_id = std::nullopt;
   };
 
   // Errors: busy (another opener holds it; names its process), too_new, not_found (missing and not

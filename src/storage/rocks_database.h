@@ -12,8 +12,8 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
-#include "storage/outcome_filter.h"
 #include "storage/rocks_object_store.h"
+#include "storage/rocks_outcome_filter.h"
 
 namespace zeolite::storage {
 

@@ -30,12 +30,12 @@ class RocksDatabase;
 using StoreLogSink = std::function<void(int level, std::string_view message)>;
 
 struct RocksStoreOptions {
-  std::filesystem::path directory;
+  std::filesystem::path directory = {};
   bool create_if_missing = true;
   // Opens without changing anything; append answers read_only.
   bool read_only = false;
   // See DataDirectory::Options.
-  std::optional<Id128> cluster_id;
+  std::optional<Id128> cluster_id = std::nullopt;
 
   // Bounds the memory of the store: blocks, indexes, filters and memtables together.
   std::size_t block_cache_bytes = 256 << 20;
@@ -44,7 +44,7 @@ struct RocksStoreOptions {
   // Size of the log files prepared in advance (storage/wal_file_system.h); 0 prepares none.
   std::size_t wal_file_bytes = 36 << 20;
   // Disk space kept back; empty: see DiskSpace.
-  std::optional<std::uint64_t> reserve_bytes;
+  std::optional<std::uint64_t> reserve_bytes = std::nullopt;
 
   // How long outcomes are kept, in log time.
   Duration outcome_retention = std::chrono::hours(24);
@@ -52,8 +52,8 @@ struct RocksStoreOptions {
   std::size_t chain_check_entries = 10'000;
 
   // Where the records live; empty: the operating system's. For fault injection.
-  std::shared_ptr<rocksdb::FileSystem> file_system;
-  StoreLogSink log_sink;
+  std::shared_ptr<rocksdb::FileSystem> file_system = nullptr;
+  StoreLogSink log_sink = nullptr;
 };
 
 // The store that keeps its records in RocksDB, in a DataDirectory of its own.

@@ -7,8 +7,8 @@
 #include <memory>
 #include <vector>
 
-#include "storage/outcome_filter.h"
 #include "storage/rocks_object_store.h"
+#include "storage/rocks_outcome_filter.h"
 
 namespace zeolite::storage {
 

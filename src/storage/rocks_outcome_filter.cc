@@ -1,4 +1,4 @@
-#include "storage/outcome_filter.h"
+#include "storage/rocks_outcome_filter.h"
 
 #include "storage/record_codec.h"
 

@@ -1,0 +1,125 @@
+#include "storage/data_directory.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <fstream>
+
+#include "storage/store_builders.h"
+
+namespace zeolite::storage::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class DataDirectoryTest : public ::testing::Test {
+ protected:
+  Result<DataDirectory> open() { return DataDirectory::open({.path = path_}); }
+  void write_format(const std::string& text) { std::ofstream(path_ / "FORMAT") << text; }
+
+  TemporaryDirectory directory_;
+  std::filesystem::path path_ = directory_.path() / "deep" / "database";
+};
+
+TEST_F(DataDirectoryTest, CreatesWhatIsMissingAndRemembersTheCluster) {
+  Id128 cluster{};
+  {
+    const auto created = open();
+    ASSERT_TRUE(created) << created.error().to_string();
+    cluster = created->cluster_id();
+    EXPECT_NE(cluster, Id128{});
+    EXPECT_TRUE(std::filesystem::is_directory(created->records_path()));
+    EXPECT_TRUE(std::filesystem::exists(created->high_water_mark_path()));
+  }
+  EXPECT_EQ(open()->cluster_id(), cluster);
+}
+
+TEST_F(DataDirectoryTest, MissingDirectoryIsNotFoundWhenNotToBeCreated) {
+  const auto missing = DataDirectory::open({.path = path_, .create_if_missing = false});
+  EXPECT_EQ(missing.error().code, ErrorCode::not_found);
+  const auto read_only = DataDirectory::open({.path = path_, .read_only = true});
+  EXPECT_EQ(read_only.error().code, ErrorCode::not_found);
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(DataDirectoryTest, SecondOpenerInTheSameProcessIsRefused) {
+  const auto first = open();
+  const auto second = open();
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::busy);
+  EXPECT_EQ(second.error().detail, path_.string() + " is in use by process " +
+                                       std::to_string(::getpid()) +
+                                       "; stop it, or give another directory");
+}
+
+TEST_F(DataDirectoryTest, SecondProcessIsRefused) {
+  const auto first = open();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto second = open();
+    ::_exit(!second && second.error().code == ErrorCode::busy ? 0 : 1);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(DataDirectoryTest, NewerFormatIsRefused) {
+  ASSERT_TRUE(open());
+  write_format("zeolite 2\nwhatever comes then\n");
+  const auto newer = open();
+  ASSERT_FALSE(newer);
+  EXPECT_EQ(newer.error().code, ErrorCode::too_new);
+  EXPECT_THAT(newer.error().detail,
+              HasSubstr("was written by a newer version 2; this one reads up to 1"));
+}
+
+TEST_F(DataDirectoryTest, DamagedFormatIsCorruption) {
+  const Id128 cluster = open()->cluster_id();
+  for (const std::string& text :
+       {std::string(), std::string("zeolite\n"), std::string("zeolite 0\n"),
+        std::string("zeolite 1\ncluster 12\n"), "zeolite 1\ncluster " + to_hex(cluster)}) {
+    write_format(text);
+    const auto damaged = open();
+    ASSERT_FALSE(damaged) << text;
+    EXPECT_EQ(damaged.error().code, ErrorCode::corruption);
+  }
+}
+
+TEST_F(DataDirectoryTest, SomethingElsesDirectoryIsRefused) {
+  std::filesystem::create_directories(path_);
+  std::ofstream(path_ / "letter.txt") << "dear";
+  const auto refused = open();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+  EXPECT_THAT(refused.error().detail, HasSubstr("letter.txt"));
+}
+
+TEST_F(DataDirectoryTest, AnotherClustersDatabaseIsRefused) {
+  DataDirectory::Options options{.path = path_};
+  options.cluster_id.emplace().fill(7);
+  EXPECT_EQ(DataDirectory::open(options)->cluster_id(), *options.cluster_id);
+  options.cluster_id->fill(8);
+  EXPECT_EQ(DataDirectory::open(options).error().code, ErrorCode::invalid_argument);
+}
+
+TEST_F(DataDirectoryTest, PathThatCannotBeMadeGivesOneClearLine) {
+  std::ofstream(directory_.path() / "deep") << "a file";
+  const auto refused = open();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::io_error);
+  EXPECT_THAT(refused.error().detail, HasSubstr("cannot create directory " + path_.string()));
+}
+
+TEST_F(DataDirectoryTest, UnwritableDirectoryGivesOneClearLine) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may write anywhere";
+  std::filesystem::create_directories(path_);
+  std::filesystem::permissions(
+      path_, std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  EXPECT_THAT(open().error().detail, HasSubstr("Permission denied"));
+  std::filesystem::permissions(path_, std::filesystem::perms::owner_all);
+}
+
+}  // namespace
+}  // namespace zeolite::storage::testing
