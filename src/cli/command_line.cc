@@ -1,0 +1,282 @@
+#include "cli/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <utility>
+
+#include "cli/help_text.h"
+
+namespace zeolite::cli {
+
+namespace {
+
+// A mistake in an option's value; CLI11 turns it into its own error, with the option's name.
+[[noreturn]] void reject(const std::string& what) { throw CLI::ValidationError(what); }
+
+std::uint64_t hex_id(const std::string& option, const std::string& text) {
+  const std::optional<std::uint64_t> value = parse_hex_u64(text);
+  if (!value) {
+    reject(option + ": '" + text + "' is not an id; expected 1 to 16 hexadecimal digits");
+  }
+  return *value;
+}
+
+void take_addresses(const std::vector<std::string>& texts, std::vector<net::HostPort>& at) {
+  if (texts.empty()) return;
+  at.clear();
+  for (const std::string& text : texts) {
+    Result<std::vector<net::HostPort>> parsed = net::parse_host_ports(text);
+    if (!parsed) reject("--at: " + parsed.error().detail);
+    std::ranges::move(*parsed, std::back_inserter(at));
+  }
+}
+
+// The texts behind options that need a second look once everything is read.
+struct TargetTexts {
+  std::vector<std::string> at;
+  std::optional<double> timeout_s;
+};
+
+void add_json(CLI::App& app, bool& json) {
+  app.add_flag("--json", json, "print the result as JSON");
+}
+
+void add_target(CLI::App& app, Target& target, TargetTexts& texts) {
+  app.add_option("--at", texts.at,
+                 "HOST:PORT of the server's native port (127.0.0.1:8090); several, repeated or "
+                 "with commas, for the nodes of one cluster")
+      ->allow_extra_args(false)
+      ->type_name("H:P");
+  app.add_option("--storage", target.storage, "name of the storage in that server (main)")
+      ->type_name("NAME");
+  app.add_option("--timeout", texts.timeout_s, "give up waiting for an answer after this (10 s)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.001, 86'400.0));
+}
+
+void take_target(const TargetTexts& texts, Target& target) {
+  take_addresses(texts.at, target.at);
+  if (texts.timeout_s) {
+    target.timeout = std::chrono::microseconds(std::llround(*texts.timeout_s * 1e6));
+  }
+}
+
+// One parse: the options being filled in, and the texts that finish() turns into values.
+class Parser {
+ public:
+  Parser() {
+    app_.require_subcommand(1);
+    app_.footer(std::string(kMainFooter));
+    add_serve();
+    add_status();
+    add_load();
+    add_log();
+    add_import();
+    add_verify();
+    add_bench();
+    add_version();
+  }
+
+  std::variant<Command, NoCommand> parse(std::vector<std::string> args) {
+    if (args.empty()) return NoCommand{ExitCode::usage, app_.help()};
+    if (args.front() == "--version") args.front() = "version";
+    const std::string first = args.front();
+    if (!first.starts_with('-') && !paragraphs_.contains(first)) {
+      return NoCommand{ExitCode::usage,
+                       "zeolite: there is no command '" + first + "'; see zeolite --help"};
+    }
+    std::ranges::reverse(args);  // as CLI11 wants them
+    try {
+      app_.parse(std::move(args));
+      return finish_();
+    } catch (const CLI::CallForHelp&) {
+      for (CLI::App* sub : app_.get_subcommands()) {
+        sub->description(std::string(paragraphs_.at(sub->get_name())));
+      }
+      return NoCommand{ExitCode::done, app_.help()};
+    } catch (const CLI::ParseError& error) {
+      const std::string name = first.starts_with('-') ? "" : " " + first;
+      return NoCommand{ExitCode::usage, "zeolite" + name + ": " + one_line(error.what()) +
+                                            "; see zeolite" + name + " --help"};
+    }
+  }
+
+ private:
+  static std::string one_line(std::string text) {
+    std::ranges::replace(text, '\n', ' ');
+    while (text.ends_with(' ') || text.ends_with('.')) text.pop_back();
+    return text;
+  }
+
+  CLI::App& command(const std::string& name, const CommandHelp& help,
+                    std::function<Command()> finish) {
+    CLI::App& sub = *app_.add_subcommand(name, std::string(help.summary));
+    sub.footer(std::string(help.examples));
+    sub.callback([this, finish = std::move(finish)] { finish_ = finish; });
+    paragraphs_.emplace(name, help.paragraph);
+    return sub;
+  }
+
+  void add_serve() {
+    CLI::App& sub = command("serve", kServeHelp, [this] {
+      if (durability_ == "standby") {
+        reject("--durability standby needs a standby, which this version does not have; use local");
+      }
+      if (!native_.empty()) {
+        Result<net::HostPort> address = net::parse_host_port(native_);
+        if (!address) reject("--native: " + address.error().detail);
+        serve_.native = *address;
+      }
+      if (!serve_.data && !serve_.config) {
+        reject("say where the data is: --data DIR, or --config FILE with a [[storage]]");
+      }
+      return Command(serve_);
+    });
+    sub.add_option("--data", serve_.data, "directory of the storage `main`; made when missing")
+        ->type_name("DIR");
+    sub.add_option("--config", serve_.config, "configuration file, docs/configuration.md")
+        ->type_name("FILE");
+    sub.add_option("--name", serve_.name, "name of this node in logs and status (node)")
+        ->type_name("NODE");
+    sub.add_option("--native", native_,
+                   "listen here for the native protocol (127.0.0.1:8090); port 0 picks one")
+        ->type_name("H:P");
+    sub.add_option("--durability", durability_, "who must have a commit before it is acknowledged")
+        ->check(CLI::IsMember({"local", "standby"}));
+    sub.add_option("--log-level", serve_.log_level, "debug, info, warning or error (info)")
+        ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  }
+
+  void add_status() {
+    CLI::App& sub = command("status", kStatusHelp, [this] {
+      take_target(texts_, status_.target);
+      return Command(status_);
+    });
+    add_target(sub, status_.target, texts_);
+    add_json(sub, status_.json);
+  }
+
+  void add_load() {
+    CLI::App& sub = command("load", kLoadHelp, [this] {
+      take_target(texts_, load_.target);
+      load_.oid = Oid(hex_id("OID", oid_));
+      if (!before_.empty()) load_.before = Tid(hex_id("--before", before_));
+      return Command(load_);
+    });
+    add_target(sub, load_.target, texts_);
+    sub.add_option("OID", oid_, "object id, 1 to 16 hexadecimal digits; 0 is the root")->required();
+    sub.add_option("--before", before_, "the newest revision older than this transaction")
+        ->type_name("TID");
+    add_json(sub, load_.json);
+  }
+
+  void add_log() {
+    CLI::App& sub = command("log", kLogHelp, [this] {
+      take_target(texts_, log_.target);
+      if (!since_.empty()) log_.since = Tid(hex_id("--since", since_));
+      return Command(log_);
+    });
+    add_target(sub, log_.target, texts_);
+    sub.add_option("--since", since_, "only transactions after this one")->type_name("TID");
+    sub.add_flag("--follow", log_.follow, "go on with new transactions as they are committed");
+    add_json(sub, log_.json);
+  }
+
+  void add_import() {
+    CLI::App& sub = command("import", kImportHelp, [this] {
+      constexpr std::string_view kScheme = "filestorage:";
+      if (!source_.starts_with(kScheme) || source_.size() == kScheme.size()) {
+        reject("'" + source_ + "' is not a source; expected filestorage:PATH");
+      }
+      import_.source = source_.substr(kScheme.size());
+      if (!texts_.at.empty()) {
+        reject("a running server cannot import; stop it and use --data with its directory");
+      }
+      if (!import_.data && !import_.dry_run) reject("--data DIR is required (or --dry-run)");
+      return Command(import_);
+    });
+    sub.add_option("SOURCE", source_, "filestorage:PATH of a Data.fs file")->required();
+    sub.add_option("--data", import_.data, "directory to import into; made when missing")
+        ->type_name("DIR");
+    sub.add_option("--at", texts_.at, "not possible in this version")
+        ->allow_extra_args(false)
+        ->group("");
+    sub.add_flag("--dry-run", import_.dry_run, "read and check the file, write nothing");
+    sub.add_flag("--incremental", import_.incremental,
+                 "go on where an earlier import of the same file ended");
+    add_json(sub, import_.json);
+  }
+
+  void add_verify() {
+    CLI::App& sub = command("verify", kVerifyHelp, [this] {
+      if (verify_.data && !texts_.at.empty()) reject("give either --data or --at, not both");
+      if (!verify_.data && texts_.at.empty()) {
+        reject("say what to verify: --data DIR (server stopped) or --at HOST:PORT");
+      }
+      take_target(texts_, verify_.target);
+      return Command(verify_);
+    });
+    sub.add_option("--data", verify_.data, "data directory of a stopped server")->type_name("DIR");
+    add_target(sub, verify_.target, texts_);
+    add_json(sub, verify_.json);
+  }
+
+  void add_bench() {
+    static const std::map<std::string, BenchKind> kKinds{{"commit", BenchKind::commit},
+                                                         {"load", BenchKind::load},
+                                                         {"mixed", BenchKind::mixed},
+                                                         {"invalidate", BenchKind::invalidate},
+                                                         {"ping", BenchKind::ping}};
+    CLI::App& sub = command("bench", kBenchHelp, [this] {
+      const auto kind = kKinds.find(kind_);
+      if (kind == kKinds.end()) {
+        reject("there is no bench '" + kind_ + "'; expected commit, load, mixed, invalidate, ping");
+      }
+      bench_.kind = kind->second;
+      take_target(texts_, bench_.target);
+      return Command(bench_);
+    });
+    sub.add_option("KIND", kind_, "commit, load, mixed, invalidate or ping")->required();
+    add_target(sub, bench_.target, texts_);
+    sub.add_option("--clients", bench_.clients, "connections, one request under way on each (1)")
+        ->check(CLI::Range(1, 20'000));
+    sub.add_option("--seconds", bench_.seconds, "how long to measure (10)")
+        ->check(CLI::Range(0.01, 1e6));
+    sub.add_option("--size", bench_.size, "bytes of a record, or of a ping (300)")
+        ->check(CLI::Range(1, 16 << 20));
+    sub.add_option("--objects", bench_.objects, "different objects, all clients together (10000)")
+        ->check(CLI::Range(1, 10'000'000));
+    add_json(sub, bench_.json);
+  }
+
+  void add_version() {
+    CLI::App& sub = command("version", kVersionHelp, [this] { return Command(version_); });
+    add_json(sub, version_.json);
+  }
+
+  CLI::App app_{std::string(kMainHelp), "zeolite"};
+  std::map<std::string, std::string_view> paragraphs_;
+  std::function<Command()> finish_;
+
+  ServeOptions serve_;
+  StatusOptions status_;
+  LoadOptions load_;
+  LogOptions log_;
+  ImportOptions import_;
+  VerifyOptions verify_;
+  BenchOptions bench_;
+  VersionOptions version_;
+  TargetTexts texts_;
+  std::string native_, durability_ = "local", oid_, before_, since_, source_, kind_;
+};
+
+}  // namespace
+
+std::variant<Command, NoCommand> parse_command_line(std::vector<std::string> args) {
+  return Parser().parse(std::move(args));
+}
+
+}  // namespace zeolite::cli

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/time.h"
+#include "cli/exit_code.h"
+#include "model/ids.h"
+#include "net/address.h"
+
+namespace zeolite::cli {
+
+// Which server, and how long to wait for it: the options that all commands of a client share.
+struct Target {
+  std::vector<net::HostPort> at{{.host = "127.0.0.1", .port = 8090}};
+  std::string storage = "main";
+  std::optional<Duration> timeout;  // nothing: the command's own default
+};
+
+struct ServeOptions {
+  std::optional<std::filesystem::path> data;
+  std::optional<std::filesystem::path> config;
+  std::optional<std::string> name;
+  std::optional<net::HostPort> native;
+  std::string log_level = "info";
+};
+
+struct StatusOptions {
+  Target target;
+  bool json = false;
+};
+
+struct LoadOptions {
+  Target target;
+  Oid oid;
+  Tid before = kMaxTid;
+  bool json = false;
+};
+
+struct LogOptions {
+  Target target;
+  Tid since;  // exclusive
+  bool follow = false;
+  bool json = false;
+};
+
+struct ImportOptions {
+  std::filesystem::path source;
+  std::optional<std::filesystem::path> data;  // set, unless dry_run
+  bool dry_run = false;
+  bool incremental = false;
+  bool json = false;
+};
+
+struct VerifyOptions {
+  std::optional<std::filesystem::path> data;  // not set: ask the server
+  Target target;
+  bool json = false;
+};
+
+enum class BenchKind : std::uint8_t {
+  commit,
+  load,
+  mixed,
+  invalidate,
+  ping
+};
+
+struct BenchOptions {
+  BenchKind kind = BenchKind::commit;
+  Target target;
+  std::uint32_t clients = 1;
+  double seconds = 10;
+  std::uint32_t size = 300;        // bytes of a record or a ping
+  std::uint32_t objects = 10'000;  // all clients together
+  bool json = false;
+};
+
+struct VersionOptions {
+  bool json = false;
+};
+
+using Command = std::variant<ServeOptions, StatusOptions, LoadOptions, LogOptions, ImportOptions,
+                             VerifyOptions, BenchOptions, VersionOptions>;
+
+// There is no command to run: help was asked for (done), or the command line is wrong (usage).
+struct NoCommand {
+  ExitCode exit_code = ExitCode::usage;
+  std::string text;  // help for standard output, or one line for standard error
+};
+
+// Understands the arguments, without the program's name.
+[[nodiscard]] std::variant<Command, NoCommand> parse_command_line(std::vector<std::string> args);
+
+}  // namespace zeolite::cli

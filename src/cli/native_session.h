@@ -1,0 +1,85 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "cli/client_link.h"
+#include "cli/command_line.h"
+#include "net/io_shard.h"
+#include "wire/messages.h"
+
+namespace zeolite::cli {
+
+// A connection to a server for commands that ask, wait and print: one request at a time, blocking.
+//
+// Thread: the caller's, one at a time; the connection itself lives on a shard of the session's own.
+class NativeSession final : private ClientLink::Owner {
+ public:
+  struct Options {
+    bool primary_only = false;
+    bool wants_invalidations = false;
+    Duration default_timeout = std::chrono::seconds(10);  // unless the target has one
+  };
+
+  // Connects. Errors: unavailable or timeout when nobody answers, with what to do; not_primary;
+  // what the server refuses the connection for.
+  [[nodiscard]] static Result<std::unique_ptr<NativeSession>> open(const Target& target,
+                                                                   const Options& options);
+  ~NativeSession() override;
+
+  [[nodiscard]] const wire::Welcome& welcome() const { return welcome_; }
+
+  // Sends a request and waits for its reply of type Reply. Errors: the server's own; timeout;
+  // unavailable when the connection is lost; protocol_error for any other reply.
+  // `timeout` nothing: the session's.
+  template <typename Reply, typename M>
+  [[nodiscard]] Result<Reply> ask(const M& request, std::optional<Duration> timeout = {}) {
+    const std::uint32_t id = begin_request();
+    shard_->post([this, request, id] { link_->send(request, id); });
+    ASSIGN_OR_RETURN(wire::Message message, wait_reply(timeout.value_or(timeout_)));
+    if (auto* failed = std::get_if<wire::ErrorReply>(&message)) {
+      return std::unexpected(std::move(failed->error));
+    }
+    auto* reply = std::get_if<Reply>(&message);
+    if (reply == nullptr) return make_error(ErrorCode::protocol_error, "unexpected reply");
+    return std::move(*reply);
+  }
+
+  // Waits until the server has told of a transaction newer than `seen`, and returns its tid.
+  // Error unavailable: the connection is lost. Only with wants_invalidations.
+  [[nodiscard]] Result<Tid> wait_for_news(Tid seen);
+
+ private:
+  NativeSession(Duration timeout);
+
+  void on_ready(const wire::Welcome& welcome) override;
+  void on_message(std::uint32_t request_id, wire::Message message) override;
+  void on_down(const Error& why) override;
+
+  std::uint32_t begin_request();
+  [[nodiscard]] Result<wire::Message> wait_reply(Duration timeout);
+
+  const Duration timeout_;
+  std::unique_ptr<net::IoShard> shard_;
+  std::shared_ptr<ClientLink> link_;  // used on the shard
+  wire::Welcome welcome_;             // constant once open() has returned
+
+  std::mutex mutex_;  // guards all below
+  std::condition_variable changed_;
+  bool ready_ = false;
+  std::optional<Error> down_;
+  std::uint32_t request_id_ = 0;  // of the request under way
+  std::optional<wire::Message> reply_;
+  Tid news_;
+};
+
+}  // namespace zeolite::cli

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "cli/bench_run.h"
+#include "maintenance/import_filestorage.h"
+#include "maintenance/verify_store.h"
+#include "model/ids.h"
+#include "wire/messages.h"
+
+// How results are printed, for people and as JSON. All texts end with a newline. JSON is one object
+// on one line; its keys are a contract with scripts, docs/command-line.md.
+namespace zeolite::cli {
+
+// `text` fit for one line of a terminal: control characters and bytes that are not UTF-8 become
+// escapes (\n, \x1b); a backslash is doubled.
+[[nodiscard]] std::string printable(std::string_view text);
+
+[[nodiscard]] std::string status_text(const wire::StatusReport& status);
+[[nodiscard]] std::string status_json(const wire::StatusReport& status);
+
+// `loaded.status` must be found.
+[[nodiscard]] std::string loaded_json(Oid oid, const wire::Loaded& loaded);
+
+[[nodiscard]] std::string log_text(const wire::LogReply::Item& item);
+[[nodiscard]] std::string log_json(const wire::LogReply::Item& item);
+
+[[nodiscard]] std::string verify_text(const wire::VerifyReport& report);
+[[nodiscard]] std::string verify_json(const wire::VerifyReport& report);
+
+[[nodiscard]] std::string import_text(const maintenance::ImportReport& report, bool dry_run);
+[[nodiscard]] std::string import_json(const maintenance::ImportReport& report, bool dry_run);
+
+[[nodiscard]] std::string bench_text(const BenchReport& report);
+[[nodiscard]] std::string bench_json(const BenchReport& report);
+
+[[nodiscard]] std::string version_text();
+[[nodiscard]] std::string version_json();
+
+}  // namespace zeolite::cli

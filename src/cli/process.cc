@@ -1,0 +1,44 @@
+#include "cli/process.h"
+
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+namespace zeolite::cli {
+
+namespace {
+
+std::atomic<bool> cancelled{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "set in a signal handler");
+
+}  // namespace
+
+Result<> print(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) {
+    return {};
+  }
+  return make_error(ErrorCode::io_error,
+                    std::string("cannot write to standard output: ") + std::strerror(errno));
+}
+
+void raise_open_files_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+const std::atomic<bool>& cancel_on_signal() {
+  struct sigaction action{};
+  action.sa_handler = [](int) { cancelled.store(true, std::memory_order_relaxed); };
+  // SA_RESETHAND: the second signal finds the default action, which ends the process.
+  action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  return cancelled;
+}
+
+}  // namespace zeolite::cli
