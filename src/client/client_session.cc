@@ -1,0 +1,279 @@
+#include "client/client_session.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace zeolite::client_core {
+
+ClientSession::ClientSession(Options options, ObjectCache& cache, ConnectionView& view,
+                             ClientCounters& counters)
+    : options_(std::move(options)),
+      cache_(cache),
+      view_(view),
+      counters_(counters),
+      position_(view.place().position) {}
+
+void ClientSession::connected(Instant now, SessionEffects& effects) {
+  CHECK(state_ == State::disconnected, "a connection follows the end of the one before");
+  state_ = State::greeting;
+  ++connection_;
+  partial_.reset();
+  heartbeat_sent_ = false;
+  alive(now);
+  wire::Hello hello;
+  hello.storage = options_.storage;
+  hello.label = options_.label;
+  hello.session = options_.session;
+  hello.cache = position_;
+  effects.send.push_back({0, std::move(hello)});
+}
+
+void ClientSession::alive(Instant now) {
+  heard_at_ = now;
+  heartbeat_sent_ = false;
+  view_.set_heard(now);
+}
+
+void ClientSession::received(std::uint32_t request_id, wire::Message message, Instant now,
+                             SessionEffects& effects) {
+  if (state_ == State::disconnected || effects.close) return;
+  alive(now);
+  if (auto* invalidate = std::get_if<wire::Invalidate>(&message)) {
+    on_invalidate(std::move(*invalidate), effects);
+    return;
+  }
+  if (const auto* error = std::get_if<wire::ErrorReply>(&message);
+      error != nullptr && (request_id == 0 || state_ == State::greeting)) {
+    effects.close = error->error;
+    return;
+  }
+  if (state_ == State::greeting) {
+    if (const auto* welcome = std::get_if<wire::Welcome>(&message)) {
+      on_welcome(*welcome, effects);
+    } else {
+      protocol_error("an answer before the handshake was done", effects);
+    }
+    return;
+  }
+  on_reply(request_id, std::move(message), now, effects);
+}
+
+// ---- handshake ---------------------------------------------------------------------------------
+
+Result<> ClientSession::check_welcome(const wire::Welcome& welcome) const {
+  if (welcome.version != wire::kProtocolVersion) {
+    return make_error(ErrorCode::protocol_error, "the server chose protocol version " +
+                                                     std::to_string(welcome.version) +
+                                                     ", which this client does not speak");
+  }
+  if (welcome.role != wire::NodeRole::primary) {
+    return make_error(ErrorCode::not_primary, "node '" + welcome.node + "' is not the primary");
+  }
+  if (welcome.epoch < epoch_max_) {
+    return make_error(ErrorCode::stale_epoch,
+                      "node '" + welcome.node + "' is in epoch " +
+                          std::to_string(welcome.epoch.value()) + ", but epoch " +
+                          std::to_string(epoch_max_.value()) + " has begun");
+  }
+  if (cluster_id_ != Id128{} && welcome.cluster_id != cluster_id_) {
+    return make_error(ErrorCode::invalid_argument,
+                      "node '" + welcome.node + "' belongs to another cluster than the one this " +
+                          "client was connected to before");
+  }
+  return {};
+}
+
+void ClientSession::on_welcome(const wire::Welcome& welcome, SessionEffects& effects) {
+  if (Result<> checked = check_welcome(welcome); !checked) {
+    effects.close = std::move(checked).error();
+    return;
+  }
+  if (partial_) {
+    protocol_error("an invalidation was not complete at the end of the handshake", effects);
+    return;
+  }
+  limits_ = {welcome.body_max, welcome.transaction_bytes_max};
+  take_line(welcome, effects);
+  state_ = State::ready;
+  last_failure_.clear();
+  counters_.connections.fetch_add(1, std::memory_order_relaxed);
+  effects.ready = true;
+  effects.log.push_back({false, "connected to node '" + welcome.node + "', epoch " +
+                                    std::to_string(welcome.epoch.value()) + ", at transaction " +
+                                    to_hex(welcome.visible.tid)});
+  resume_requests(effects);
+}
+
+void ClientSession::take_line(const wire::Welcome& welcome, SessionEffects& effects) {
+  const bool had_position = position_.tid != kNoTid;
+  // Another database may hold a transaction with our tid, by chance or because it is a copy.
+  const bool same_cluster = view_.place().cluster_id == welcome.cluster_id;
+  const bool keep =
+      had_position && welcome.cache_valid && same_cluster && welcome.visible.tid >= position_.tid;
+  if (!keep) {
+    // In this order: a reader that finds something of the new history also sees that it is one.
+    view_.begin_history();
+    cache_.clear();
+    if (had_position) {
+      counters_.caches_dropped.fetch_add(1, std::memory_order_relaxed);
+      effects.log.push_back({true, "the server does not know transaction " + to_hex(position_.tid) +
+                                       ": the cache was dropped"});
+    }
+  } else if (!established_) {
+    view_.begin_history();
+  }
+  history_ = view_.history();
+  established_ = true;
+  cluster_id_ = welcome.cluster_id;
+  epoch_max_ = welcome.epoch;
+  position_ = welcome.visible;
+  view_.set_connected(position_, cluster_id_);
+}
+
+void ClientSession::resume_requests(SessionEffects& effects) {
+  for (auto next = pending_.begin(); next != pending_.end();) {
+    const auto request = next++;
+    Pending& pending = request->second;
+    if (pending.stage == Pending::Stage::unknown) {
+      ask_outcome(request, effects);
+    } else if (pending.stage == Pending::Stage::queued) {
+      send_request(request, effects);
+    }
+  }
+}
+
+void ClientSession::disconnected(const Error& why, SessionEffects& effects) {
+  last_failure_ = why.to_string();
+  view_.set_disconnected(last_failure_);
+  if (state_ == State::disconnected) return;
+  state_ = State::disconnected;
+  partial_.reset();
+  for (auto next = pending_.begin(); next != pending_.end();) {
+    const auto request = next++;
+    Pending& pending = request->second;
+    if (pending.abandoned) {
+      pending_.erase(request);
+    } else if (pending.stage == Pending::Stage::queued) {
+      continue;
+    } else if (pending.request.kind == Request::Kind::repeatable) {
+      pending.stage = Pending::Stage::queued;
+    } else if (pending.request.kind == Request::Kind::vote) {
+      fail(request,
+           Error{ErrorCode::unavailable,
+                 "the connection was lost before the transaction was "
+                 "prepared: nothing was committed (" +
+                     last_failure_ + ")"},
+           effects);
+    } else if (pending.stage != Pending::Stage::unknown) {
+      pending.stage = Pending::Stage::unknown;
+      pending.ask_at = heard_at_;
+      asks_.emplace(pending.ask_at, request->first);
+    }
+  }
+}
+
+// ---- the line ----------------------------------------------------------------------------------
+
+void ClientSession::on_invalidate(wire::Invalidate message, SessionEffects& effects) {
+  counters_.invalidations.fetch_add(message.oids.size(), std::memory_order_relaxed);
+  if (state_ == State::greeting) {
+    // The catch-up names everything that changed since our position in one tid, that of the new
+    // line: when each object changed is not told. Right up to the position is all that is certain.
+    for (const Oid oid : message.oids) cache_.truncate(oid, position_.tid);
+    return;
+  }
+  if (message.tid <= position_.tid || (partial_ && partial_->tid != message.tid)) {
+    protocol_error("invalidations out of order: " + to_hex(message.tid) + " after " +
+                       to_hex(partial_ ? partial_->tid : position_.tid),
+                   effects);
+    return;
+  }
+  // Parts are kept until the last has come: if the connection ends in between, the line has not
+  // moved, and what the cache knows must be right for the line.
+  const bool last = message.last;
+  if (partial_) {
+    partial_->oids.insert(partial_->oids.end(), message.oids.begin(), message.oids.end());
+  } else {
+    partial_ = std::move(message);
+  }
+  if (!last) return;
+  for (const Oid oid : partial_->oids) cache_.invalidate(oid, partial_->tid);
+  position_ = Position{epoch_max_, partial_->tid, {}};
+  partial_.reset();
+  view_.advance(position_);
+}
+
+void ClientSession::on_own_commit(const CommitRequest& commit, const wire::Committed& committed) {
+  const Tid tid = committed.tid;
+  if (tid <= position_.tid) {
+    // The answer to a number that had committed before: no telling what came after it.
+    for (const CommitRequest::Write& write : commit.writes) cache_.forget(write.oid);
+    return;
+  }
+  for (const CommitRequest::Write& write : commit.writes) {
+    cache_.invalidate(write.oid, tid);
+    if (!write.removal) cache_.insert(write.oid, {tid, kNoTid, write.data});
+  }
+  position_ = Position{epoch_max_, tid, {}};
+  view_.advance(position_);
+}
+
+void ClientSession::protocol_error(std::string detail, SessionEffects& effects) {
+  effects.log.push_back({true, "the server broke the protocol: " + detail});
+  effects.close = Error{ErrorCode::protocol_error, std::move(detail)};
+}
+
+// ---- time --------------------------------------------------------------------------------------
+
+void ClientSession::tick(Instant now, SessionEffects& effects) {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    expire(pending_.find(deadlines_.begin()->second), effects);
+  }
+  if (state_ != State::ready) return;
+  while (!asks_.empty() && asks_.begin()->first <= now) {
+    ask_outcome(pending_.find(asks_.begin()->second), effects);
+  }
+  const Duration silence = now - heard_at_;
+  if (silence >= options_.heartbeat * 2) {
+    effects.close = Error{ErrorCode::timeout, "the server does not answer"};
+  } else if (silence >= options_.heartbeat && !heartbeat_sent_) {
+    heartbeat_sent_ = true;
+    effects.send.push_back({kOwnId, wire::Ping{}});
+  }
+}
+
+std::optional<Instant> ClientSession::next_deadline() const {
+  std::optional<Instant> next;
+  const auto take = [&next](Instant at) { next = next ? std::min(*next, at) : at; };
+  if (!deadlines_.empty()) take(deadlines_.begin()->first);
+  if (state_ == State::ready) {
+    if (!asks_.empty()) take(asks_.begin()->first);
+    take(heard_at_ + options_.heartbeat * (heartbeat_sent_ ? 2 : 1));
+  }
+  return next;
+}
+
+void ClientSession::shut_down(SessionEffects& effects) {
+  while (!pending_.empty()) {
+    const auto request = pending_.begin();
+    const Pending& pending = request->second;
+    if (pending.abandoned) {
+      pending_.erase(request);
+      continue;
+    }
+    const bool may_have_committed =
+        pending.stage != Pending::Stage::queued && (pending.request.kind == Request::Kind::commit ||
+                                                    pending.request.kind == Request::Kind::finish);
+    if (may_have_committed) {
+      fail(request,
+           Error{ErrorCode::outcome_unknown,
+                 "the client was closed before the answer to a commit came"},
+           effects);
+    } else {
+      fail(request, Error{ErrorCode::shutting_down, "the client was closed"}, effects);
+    }
+  }
+}
+
+}  // namespace zeolite::client_core

@@ -1,0 +1,336 @@
+#include "client/net_client.h"
+
+#include <algorithm>
+#include <boost/asio/connect.hpp>
+#include <future>
+#include <utility>
+
+#include "base/check.h"
+#include "wire/codec.h"
+
+namespace zeolite::client_core {
+
+namespace {
+
+using boost::asio::ip::tcp;
+
+// The session's timer fires at least this often: the connection's progress is looked at then.
+constexpr Duration kTickMax = std::chrono::seconds(1);
+
+std::chrono::steady_clock::duration timer_duration(Duration duration) {
+  return std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+      std::max(duration, Duration(0)));
+}
+
+SessionId random_session() {
+  std::random_device source;
+  SessionId session;
+  for (std::uint8_t& byte : session) byte = static_cast<std::uint8_t>(source() & 0xFF);
+  return session;
+}
+
+void check_options(const client::Options& options) {
+  const auto require = [](bool holds, const char* what) {
+    if (!holds) throw client::InvalidArgumentError(what);
+  };
+  require(!options.addresses.empty(), "the client needs at least one address");
+  require(options.connect_timeout.count() > 0, "connect_timeout must be above zero");
+  require(options.call_timeout.count() > 0, "call_timeout must be above zero");
+  require(options.backoff_min.count() > 0, "backoff_min must be above zero");
+  require(options.heartbeat.count() > 0, "heartbeat must be above zero");
+  require(options.cache_save_interval.count() > 0, "cache_save_interval must be above zero");
+}
+
+}  // namespace
+
+std::shared_ptr<NetClient> NetClient::start(client::Options options) {
+  check_options(options);
+  std::vector<net::HostPort> addresses;
+  for (const std::string& text : options.addresses) {
+    Result<std::vector<net::HostPort>> parsed = net::parse_host_ports(text);
+    if (!parsed) throw client::InvalidArgumentError(parsed.error().detail);
+    addresses.insert(addresses.end(), parsed->begin(), parsed->end());
+  }
+  return std::shared_ptr<NetClient>(new NetClient(std::move(options), std::move(addresses)));
+}
+
+NetClient::NetClient(client::Options options, std::vector<net::HostPort> addresses)
+    : ClientCore(options.cache_bytes, options.call_timeout),
+      options_(std::move(options)),
+      addresses_(std::move(addresses)),
+      locator_(addresses_.size(), options_.backoff_min, options_.backoff_max) {
+  open_cache_file();
+  session_.emplace(ClientSession::Options{options_.storage, options_.label, random_session(),
+                                          options_.heartbeat},
+                   cache(), view(), counters());
+  shard_ = std::make_unique<net::IoShard>("zeolite-client");
+  io_ = std::make_unique<Io>(shard_->context());
+  shard_->post([this] {
+    shard_thread_ = std::this_thread::get_id();
+    attempt();
+  });
+  if (cache_file_) saver_ = std::thread([this] { run_saver(); });
+}
+
+NetClient::~NetClient() { close(); }
+
+void NetClient::log(client::LogLevel level, const std::string& text) const {
+  if (options_.log) options_.log(level, text);
+}
+
+// ---- cache file --------------------------------------------------------------------------------
+
+void NetClient::open_cache_file() {
+  if (options_.cache_file.empty() || options_.cache_bytes == 0) return;
+  Result<CacheFile> opened = CacheFile::open(options_.cache_file, options_.storage);
+  if (!opened) {
+    log(client::LogLevel::warning, "the cache is not kept on disk: " + opened.error().detail);
+    return;
+  }
+  cache_file_.emplace(std::move(*opened));
+  const Result<std::optional<ConnectionView::Place>> place = cache_file_->load(cache());
+  if (!place) {
+    log(client::LogLevel::warning, "starting with an empty cache: " + place.error().detail);
+  } else if (*place) {
+    view().set_initial((*place)->position, (*place)->cluster_id);
+    counters().started_warm = true;
+    log(client::LogLevel::info, "starting with " + std::to_string(cache().counters().revisions) +
+                                    " revisions from cache file " + options_.cache_file);
+  }
+}
+
+void NetClient::save_cache() {
+  if (const Result<> saved = cache_file_->save(cache(), view()); !saved) {
+    log(client::LogLevel::warning, "the cache was not saved: " + saved.error().detail);
+  }
+}
+
+void NetClient::run_saver() {
+  std::unique_lock lock(saver_mutex_);
+  while (
+      !saver_wake_.wait_for(lock, options_.cache_save_interval, [this] { return saver_stop_; })) {
+    lock.unlock();
+    save_cache();
+    lock.lock();
+  }
+}
+
+// ---- connecting --------------------------------------------------------------------------------
+
+void NetClient::attempt() {
+  const std::uint64_t mine = ++attempt_;
+  io_->connecting.expires_after(timer_duration(options_.connect_timeout));
+  io_->connecting.async_wait([this, mine](const boost::system::error_code& cancelled) {
+    if (cancelled || mine != attempt_ || session_->ready()) return;
+    const Error why{ErrorCode::timeout, address().to_string() + " did not answer in time"};
+    if (connection_) {
+      connection_->close(why);
+    } else {
+      attempt_failed(why);
+    }
+    shard_->end_turn();
+  });
+  io_->resolver.async_resolve(
+      address().host, std::to_string(address().port),
+      [this, mine](const boost::system::error_code& error, const auto& endpoints) {
+        if (mine != attempt_) return;
+        if (error) {
+          attempt_failed(Error{ErrorCode::unavailable,
+                               "host '" + address().host + "' has no address: " + error.message()});
+        } else {
+          connect_to(endpoints);
+        }
+      });
+}
+
+void NetClient::connect_to(const tcp::resolver::results_type& endpoints) {
+  auto socket = std::make_shared<tcp::socket>(shard_->context());
+  boost::asio::async_connect(
+      *socket, endpoints,
+      [this, mine = attempt_, socket](const boost::system::error_code& error,
+                                      const tcp::endpoint& /*connected*/) {
+        if (mine != attempt_) return;
+        if (error) {
+          attempt_failed(
+              Error{ErrorCode::unavailable, address().to_string() + ": " + error.message()});
+        } else {
+          on_socket(std::move(*socket));
+        }
+        shard_->end_turn();
+      });
+}
+
+void NetClient::on_socket(tcp::socket socket) {
+  net::FramedConnection::Limits limits;
+  limits.outbound_max = SIZE_MAX;  // bounded by what our own callers wait for
+  connection_ = std::make_shared<net::FramedConnection>(
+      *shard_, std::move(socket), static_cast<net::FramedConnection::Handler&>(*this), limits);
+  connection_->start();
+  if (!connection_) return;  // closed already
+  session_->connected(now(), effects_);
+  carry_out();
+}
+
+void NetClient::attempt_failed(const Error& why) {
+  ++attempt_;
+  session_->disconnected(why, effects_);
+  if (told_failure_ != why.detail) {
+    told_failure_ = why.detail;
+    log(client::LogLevel::warning, "not connected: " + why.detail);
+  }
+  carry_out();
+  try_again_after(locator_.failed(random()));
+}
+
+void NetClient::try_again_after(Duration pause) {
+  io_->connecting.cancel();
+  io_->pause.expires_after(timer_duration(pause));
+  io_->pause.async_wait([this](const boost::system::error_code& cancelled) {
+    if (cancelled || !io_) return;
+    attempt();
+    shard_->end_turn();
+  });
+}
+
+// ---- the connection ----------------------------------------------------------------------------
+
+void NetClient::on_frame(wire::Frame frame) {
+  Result<wire::Message> message = wire::decode(frame);
+  if (!message) {
+    connection_->close(std::move(message).error());
+    return;
+  }
+  session_->received(frame.request_id, *std::move(message), now(), effects_);
+  carry_out();
+}
+
+void NetClient::on_closed(const Error& why) {
+  const bool was_ready = session_->ready();
+  const Error told{why.code, address().to_string() + ": " + why.detail};
+  // The connection is still on the stack; its pending operations keep it alive.
+  connection_.reset();
+  if (!was_ready) {
+    attempt_failed(told);
+    return;
+  }
+  ++attempt_;
+  session_->disconnected(told, effects_);
+  log(client::LogLevel::warning, "connection lost: " + told.detail);
+  carry_out();
+  try_again_after(locator_.lost(now(), random()));
+}
+
+void NetClient::carry_out() {
+  // Closing and `done` may lead back here; each round has effects of its own.
+  SessionEffects effects = std::exchange(effects_, SessionEffects{});
+  if (connection_) {
+    for (const SessionEffects::Send& send : effects.send) {
+      std::visit([&](const auto& message) { connection_->send(message, send.request_id); },
+                 send.message);
+    }
+  }
+  for (const SessionEffects::Line& line : effects.log) {
+    log(line.warning ? client::LogLevel::warning : client::LogLevel::info, line.text);
+  }
+  if (effects.ready) {
+    io_->connecting.cancel();
+    told_failure_.clear();
+    locator_.established(now());
+  }
+  if (effects.close && connection_) {
+    const std::shared_ptr<net::FramedConnection> closing = connection_;
+    closing->close(*effects.close);
+  }
+  for (SessionEffects::Finished& finished : effects.finished) {
+    finished.done(std::move(finished.answer));
+  }
+  arm_timer();
+}
+
+void NetClient::arm_timer() {
+  if (!io_) return;
+  const Instant present = now();
+  Instant next = present + kTickMax;
+  if (const std::optional<Instant> deadline = session_->next_deadline()) {
+    next = std::min(next, *deadline);
+  } else if (!connection_) {
+    return;
+  }
+  if (timer_at_ <= next) return;
+  timer_at_ = next;
+  io_->session.expires_after(timer_duration(next - present));
+  io_->session.async_wait([this](const boost::system::error_code& cancelled) {
+    if (!cancelled) on_tick();
+  });
+}
+
+void NetClient::on_tick() {
+  timer_at_ = Instant{Duration::max()};
+  const Instant present = now();
+  if (connection_) {
+    // A request that is still leaving is a sign of life; one that is stuck is noticed by the check.
+    if (connection_->outbound() > 0) session_->alive(present);
+    const std::shared_ptr<net::FramedConnection> checked = connection_;
+    checked->check_progress(present);
+  }
+  session_->tick(present, effects_);
+  carry_out();
+  shard_->end_turn();
+}
+
+// ---- calls -------------------------------------------------------------------------------------
+
+void NetClient::submit(Request request) {
+  {
+    const std::lock_guard lock(life_mutex_);
+    if (!closed_) {
+      shard_->post([this, request = std::move(request)]() mutable {
+        session_->submit(std::move(request), effects_);
+        carry_out();
+      });
+      return;
+    }
+  }
+  if (!request.done) return;
+  Answer answer;
+  answer.error = Error{ErrorCode::shutting_down, "the client is closed"};
+  request.done(std::move(answer));
+}
+
+bool NetClient::on_own_thread() const { return shard_thread_ == std::this_thread::get_id(); }
+
+void NetClient::shut_down() {
+  ++attempt_;
+  if (connection_) std::exchange(connection_, nullptr)->detach();
+  session_->shut_down(effects_);
+  io_.reset();
+  carry_out();
+}
+
+void NetClient::close() noexcept {
+  {
+    const std::lock_guard lock(life_mutex_);
+    if (closed_) return;
+    closed_ = true;
+  }
+  CHECK(!on_own_thread(), "a client cannot be closed on its own thread");
+  view().shut_down();
+  std::promise<void> done;
+  shard_->post([this, &done] {
+    shut_down();
+    done.set_value();
+  });
+  done.get_future().wait();
+  shard_->stop();
+  shard_->join();
+  if (!saver_.joinable()) return;
+  {
+    const std::lock_guard lock(saver_mutex_);
+    saver_stop_ = true;
+  }
+  saver_wake_.notify_one();
+  saver_.join();
+  save_cache();
+}
+
+}  // namespace zeolite::client_core
