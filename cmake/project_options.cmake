@@ -29,8 +29,3 @@ if(ZEOLITE_SANITIZE)
     -fsanitize=${ZEOLITE_SANITIZE} -fno-sanitize-recover=all -O1 -g1)
   target_link_options(zeolite_options INTERFACE -fsanitize=${ZEOLITE_SANITIZE})
 endif()
-if(ZEOLITE_FUZZ)
-  # libFuzzer steers by coverage of the code under test; the targets in fuzz/ link its main.
-  target_compile_options(zeolite_options INTERFACE -fsanitize=fuzzer-no-link)
-  target_link_options(zeolite_options INTERFACE -fsanitize=fuzzer-no-link)
-endif()

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -17,13 +16,13 @@ import doc_commands
 from project_files import ROOT
 from test_results import Results, read_ctest
 
-FUZZ_SECONDS = 10
 JOBS = os.cpu_count() or 1
 
 # ctest arguments. Whatever carries neither label is an integration test: examples, package.
 LABELS = {
     "unit": ["-L", "^unit$"],
     "integration": ["-LE", "^(unit|soak)$"],
+    "fuzz": ["-L", "^fuzz$"],
     "soak": ["-L", "^soak$"],
 }
 ALL_STAGES = ("checks", "unit", "integration", "asan", "tsan", "fuzz", "docs")
@@ -65,7 +64,7 @@ def run_ctest(preset: str, label: str, environment: dict, wrapper: list[str]) ->
         "ctest", "--test-dir", f"build/{preset}", "--output-on-failure", "--no-tests=error",
         "-j", str(JOBS), "--output-junit", str(junit), *LABELS[label]]
     passed = run(command, env)
-    prefix = "" if preset == "dev" else f"{preset}: "
+    prefix = "" if preset in ("dev", "fuzz") else f"{preset}: "
     if not junit.is_file():
         return Results(failed=[f"{prefix}{label} (ctest wrote no report)"])
     results = read_ctest(junit, reports, prefix)
@@ -74,8 +73,8 @@ def run_ctest(preset: str, label: str, environment: dict, wrapper: list[str]) ->
     return results
 
 
-def run_tests(preset: str, labels: list[str], environment=None, wrapper=None) -> Results:
-    if not build(preset):
+def run_tests(preset, labels, environment=None, wrapper=None, target="all") -> Results:
+    if not build(preset, target):
         return Results(failed=[f"build {preset}"])
     results = Results()
     for label in labels:
@@ -120,36 +119,10 @@ def run_tsan() -> Results:
     return run_tests("tsan", ["unit", "integration"], environment, wrapper)
 
 
-def fuzz_one(target: Path) -> tuple[str, bool, str]:
-    name = target.name.removesuffix("_fuzz")
-    artifacts = ROOT / "build/fuzz/artifacts"
-    artifacts.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as found:
-        corpus = ROOT / "fuzz/corpus" / name
-        command = [target, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-rss_limit_mb=1024",
-                   f"-artifact_prefix={artifacts}/{name}-", found]
-        command += [corpus] if corpus.is_dir() else []
-        result = subprocess.run(command, capture_output=True, text=True, errors="replace")
-    return name, result.returncode == 0, result.stderr[-4000:]
-
-
 def run_fuzz() -> Results:
     if not shutil.which("clang++-19"):
         return Results(skipped=[("fuzz", "clang++-19 is not installed")])
-    if not build("fuzz", "fuzz/all"):
-        return Results(failed=["build fuzz"])
-    targets = sorted((ROOT / "build/fuzz/fuzz").glob("*_fuzz"))
-    if not targets:
-        return Results(failed=["fuzz (no targets were built)"])
-    results = Results()
-    with ThreadPoolExecutor(JOBS) as pool:
-        for name, passed, output in pool.map(fuzz_one, targets):
-            if passed:
-                results.passed += 1
-            else:
-                results.failed.append(f"fuzz {name}")
-                print(output)
-    return results
+    return run_tests("fuzz", ["fuzz"], target="fuzz/all")
 
 
 def run_docs() -> Results:
@@ -170,7 +143,7 @@ STAGES = {
     "integration": Stage(lambda: run_tests("dev", ["integration"]), "build dev, ctest integration"),
     "asan": Stage(run_asan, "build asan, ctest unit and integration"),
     "tsan": Stage(run_tsan, "build tsan, ctest unit and integration"),
-    "fuzz": Stage(run_fuzz, f"build fuzz, each target {FUZZ_SECONDS} s"),
+    "fuzz": Stage(run_fuzz, "build fuzz, ctest fuzz"),
     "docs": Stage(run_docs, "build release, commands of README.md and docs/"),
     "soak": Stage(lambda: run_tests("release", ["soak"]), "build release, ctest soak"),
 }
