@@ -19,7 +19,9 @@ namespace zeolite::wire {
 //  16  body, then zero bytes up to a multiple of 8 (Cap'n Proto reads aligned words)
 inline constexpr std::size_t kFrameHeaderSize = 16;
 inline constexpr std::uint8_t kFlagLz4 = 1;
-// Largest body (after decompression) that either side accepts before the handshake and after it.
+// Largest body (after decompression) that a server accepts before the handshake is done, and that
+// either side accepts otherwise. What a server sends before its welcome (catch-up invalidations)
+// may be long already.
 inline constexpr std::size_t kHandshakeBodyMax = 16 * 1024;
 inline constexpr std::size_t kBodyMaxDefault = 64 * 1024 * 1024;
 

@@ -20,12 +20,9 @@ std::string frame_bytes(std::string_view body, std::size_t compress_from = SIZE_
   return out;
 }
 
-// Memory of our own at a chosen distance from a multiple of 8.
-Bytes bytes_at(ByteView bytes, std::size_t misalignment) {
-  Bytes room(std::string(64 + bytes.size(), '\0'));
-  char* const at = const_cast<char*>(room.view().data()) + misalignment;
-  std::memcpy(at, bytes.data(), bytes.size());
-  return room.slice(misalignment, bytes.size());
+// `bytes`, at least 16 of them, at a chosen distance from a multiple of 8 in memory.
+Bytes bytes_at(const std::string& bytes, std::size_t misalignment) {
+  return Bytes(std::string(misalignment, '\0') + bytes).slice(misalignment, bytes.size());
 }
 
 bool is_aligned(const Bytes& bytes) {
