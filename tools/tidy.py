@@ -67,7 +67,7 @@ BANS = (
     _ban("assert", r"(?<!static_)\bassert\s*\(", _EVERYWHERE, "CHECK (base/check.h) stays on in every build"),
     _ban("raw-new", r"(?<!operator )\bnew\s+[A-Za-z_:]|\bdelete\s+[A-Za-z_*(]|\bdelete\s*\[\]|\bmalloc\s*\(",
          _EVERYWHERE, "std::make_unique, std::unique_ptr<T>(new T(...)) for a private constructor",
-         unless_after=r"unique_ptr<[\w:]+>\s*\w*\(\s*"),
+         unless_after=r"(?:unique|shared)_ptr<[\w:]+>\s*\w*\(\s*"),
     _ban("unsafe-text", r"\b(?:strcpy|strcat|sprintf|gets|atoi|atol|strtok|stoi|stoul|stoull)\s*\(",
          _EVERYWHERE, "std::from_chars, std::string, std::format-like builders"),
     _ban("throw", r"\bthrow\b", ("src/*",), "return Result (base/error.h)",
