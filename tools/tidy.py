@@ -185,7 +185,8 @@ def parse_exceptions(text: str) -> dict[str, str]:
 
 
 def check_pairs(paths: list[str], exceptions: dict[str, str]) -> list[Finding]:
-    """src/F/x.cc has tests/F/x_test.cc; tests/F/x_test.cc tests a src/F/x.cc or x.h."""
+    """src/F/x.cc has tests/F/x_test.cc; tests/F/x_test.cc tests a src/F/x.cc or x.h, or a
+    public header of the client."""
     listed = "tools/test_exceptions.txt"
     known = set(paths)
     findings = []
@@ -200,7 +201,8 @@ def check_pairs(paths: list[str], exceptions: dict[str, str]) -> list[Finding]:
                 findings.append(Finding(path, 1, "test-pair", message))
         elif parts[0] == "tests" and path.endswith("_test.cc"):
             stem = "src/" + "/".join(parts[1:])[: -len("_test.cc")]
-            tested = {stem + ".cc", stem + ".h"} & known
+            public = stem.replace("src/client/", "include/zeolite/") + ".h"
+            tested = {stem + ".cc", stem + ".h", public} & known
             if not tested and not _matches(path, NOT_UNIT_TESTS) and path not in exceptions:
                 message = f"tests no {stem}.cc or .h; rename it, or give the reason in {listed}"
                 findings.append(Finding(path, 1, "test-pair", message))
