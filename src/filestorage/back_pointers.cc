@@ -81,6 +81,12 @@ Result<> BackPointers::follow(const WindowedSource& source, const PlacedTransact
       continue;
     }
     if (was_given_out(hop.target)) {
+      // A true record of this object in this transaction would have been superseded.
+      if (record.tid >= transaction.header.tid) {
+        return damage(hop.offset + kRecordHeaderBytes, transaction,
+                      "the back-pointer of oid " + to_hex(write.oid) + " leads to byte " +
+                          std::to_string(hop.target) + ", where no record begins");
+      }
       write.kind = RevisionKind::back_pointer;
       write.back = record.tid;
       return {};

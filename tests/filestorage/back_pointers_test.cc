@@ -121,6 +121,25 @@ TEST(BackPointers, BackPointerIntoDataThatLooksLikeARecordIsDamage) {
   EXPECT_EQ(result.error->code, ErrorCode::corruption);
 }
 
+TEST(BackPointers, BackPointerIntoDataOfItsOwnTransactionIsDamage) {
+  DataFsBuilder file;
+  const auto transaction = file.begin(kT1);
+  std::string lure;
+  put_oid(lure, kA);
+  put_tid(lure, kT1);
+  put_u64(lure, 0);
+  put_u64(lure, transaction);
+  put_u16(lure, 0);
+  put_u64(lure, 3);
+  lure += "lie";
+  const auto at = file.data(kB, lure);
+  file.back(kA, at + kRecordHeaderBytes);
+  file.end();
+  const Read result = read(file.bytes());
+  ASSERT_TRUE(result.error.has_value());
+  EXPECT_THAT(result.error->detail, HasSubstr("where no record begins"));
+}
+
 TEST(BackPointers, EndlessChainOfBackPointersIsDamage) {
   DataFsBuilder file;
   std::uint64_t last = file.commit(Tid(1), kA, "one");
