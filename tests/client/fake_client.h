@@ -1,0 +1,105 @@
+#pragma once
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "client/client_core.h"
+#include "client/client_session.h"
+#include "client/fake_server.h"
+
+namespace zeolite::client_core::testing {
+
+// A session and the server it talks to, on one thread. With `deliver` every reply arrives at once;
+// without, the test decides when each does. Time stands still until the test moves it.
+class FakeClient final : public ClientCore {
+ public:
+  explicit FakeClient(std::size_t cache_bytes = 1 << 20)
+      : ClientCore(cache_bytes, std::chrono::seconds(10)),
+        session({"main", "test", SessionId{9}, std::chrono::seconds(5)}, cache(), view(),
+                counters()) {}
+
+  void submit(Request request) override {
+    session.submit(std::move(request), effects_);
+    carry_out();
+  }
+  [[nodiscard]] bool on_own_thread() const override { return own_thread; }
+  [[nodiscard]] Instant now() const override { return time; }
+  void close() noexcept override {
+    view().shut_down();
+    session.shut_down(effects_);
+    carry_out();
+  }
+
+  void connect() {
+    server.connect();
+    linked_ = true;
+    session.connected(time, effects_);
+    carry_out();
+  }
+  void disconnect() {
+    linked_ = false;
+    server.connect();
+    session.disconnected(Error{ErrorCode::unavailable, "cut"}, effects_);
+    carry_out();
+  }
+  void reconnect() {
+    disconnect();
+    connect();
+  }
+  // The next queued frame arrives.
+  void deliver_one() {
+    FakeServer::Outgoing next = std::move(server.outgoing.front());
+    server.outgoing.pop_front();
+    receive(next.request_id, std::move(next.message));
+  }
+  void deliver_all() {
+    while (linked_ && !server.outgoing.empty()) deliver_one();
+  }
+  void receive(std::uint32_t id, wire::Message message) {
+    session.received(id, std::move(message), time, effects_);
+    carry_out();
+  }
+  void pass(Duration duration) {
+    time = time + duration;
+    session.tick(time, effects_);
+    carry_out();
+  }
+
+  FakeServer server;
+  ClientSession session;
+  Instant time{std::chrono::hours(1)};
+  bool deliver = true;
+  bool own_thread = false;
+  std::optional<Error> closed;             // why the session last closed a connection
+  std::vector<FakeServer::Outgoing> sent;  // by the session
+
+ private:
+  void carry_out() {
+    SessionEffects effects = std::exchange(effects_, SessionEffects{});
+    for (SessionEffects::Send& send : effects.send) {
+      sent.push_back({send.request_id, send.message});
+      if (linked_) server.receive(send.request_id, send.message);
+    }
+    if (effects.close) {
+      closed = effects.close;
+      linked_ = false;
+      session.disconnected(*effects.close, effects_);
+    }
+    for (SessionEffects::Finished& finished : effects.finished) {
+      finished.done(std::move(finished.answer));
+    }
+    if (!effects_.finished.empty() || !effects_.send.empty()) carry_out();
+    if (deliver && !delivering_) {
+      delivering_ = true;
+      deliver_all();
+      delivering_ = false;
+    }
+  }
+
+  SessionEffects effects_;
+  bool linked_ = false;
+  bool delivering_ = false;
+};
+
+}  // namespace zeolite::client_core::testing

@@ -1,0 +1,1 @@
+#include "zeolite/coroutine.h"

@@ -1,0 +1,1 @@
+#include "zeolite/run_transaction.h"

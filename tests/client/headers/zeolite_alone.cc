@@ -1,0 +1,1 @@
+#include "zeolite/zeolite.h"

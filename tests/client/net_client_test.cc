@@ -1,0 +1,172 @@
+#include "client/net_client.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <future>
+
+#include "client/fake_server.h"
+#include "net/listener.h"
+#include "wire/codec.h"
+#include "zeolite/run_transaction.h"
+
+// The network client over loopback, against the server in memory.
+namespace zeolite::client_core {
+namespace {
+
+// Serves one FakeServer on a port; one connection at a time.
+class ServedFake : private net::FramedConnection::Handler {
+ public:
+  explicit ServedFake(std::uint16_t port = 0) {
+    auto listener = net::Listener::listen(
+        shard_, {"127.0.0.1", port}, [this]() -> net::IoShard& { return shard_; },
+        [this](boost::asio::ip::tcp::socket socket) { accept(std::move(socket)); });
+    listener_ = std::move(*listener);
+    listener_->start();
+  }
+  ~ServedFake() override {
+    on_shard([this] {
+      listener_->stop();
+      cut();
+    });
+    shard_.stop();
+    shard_.join();
+  }
+  // Runs on the server's thread and waits for it.
+  template <typename F>
+  void on_shard(F function) {
+    std::promise<void> done;
+    shard_.post([&] {
+      function();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+  void cut() {
+    if (connection_) std::exchange(connection_, nullptr)->detach();
+  }
+  [[nodiscard]] std::string address() const { return listener_->address().to_string(); }
+
+  testing::FakeServer server;
+  bool cut_at_commit = false;  // the next commit happens, its reply is lost
+
+ private:
+  void accept(boost::asio::ip::tcp::socket socket) {
+    cut();
+    server.connect();
+    connection_ = std::make_shared<net::FramedConnection>(
+        shard_, std::move(socket), static_cast<net::FramedConnection::Handler&>(*this),
+        net::FramedConnection::Limits{});
+    connection_->start();
+  }
+  void on_frame(wire::Frame frame) override {
+    const Result<wire::Message> message = wire::decode(frame);
+    server.receive(frame.request_id, *message);
+    if (cut_at_commit && std::holds_alternative<wire::Commit>(*message)) {
+      cut_at_commit = false;
+      cut();
+      return;
+    }
+    for (; !server.outgoing.empty(); server.outgoing.pop_front()) {
+      const auto& next = server.outgoing.front();
+      std::visit([&](const auto& m) { connection_->send(m, next.request_id); }, next.message);
+    }
+  }
+  void on_closed(const Error&) override { connection_.reset(); }
+
+  std::shared_ptr<net::FramedConnection> connection_;
+  net::IoShard shard_{"fake-server"};
+  std::unique_ptr<net::Listener> listener_;
+};
+
+client::Options options_for(const std::vector<std::string>& addresses) {
+  client::Options options;
+  options.addresses = addresses;
+  options.backoff_min = std::chrono::milliseconds(1);
+  options.backoff_max = std::chrono::milliseconds(20);
+  return options;
+}
+
+TEST(NetClient, CommitsAndLoadsOverTheNetwork) {
+  ServedFake fake;
+  client::Client client(options_for({fake.address()}));
+  client::run_transaction(client, [](client::Transaction& transaction) {
+    transaction.store(client::Oid{1}, std::string("one"));
+  });
+  EXPECT_EQ(client.begin().load(client::Oid{1}).str(), "one");
+  EXPECT_GT(client.ping().count(), 0);
+}
+
+TEST(NetClient, PassesByAnAddressThatIsNotThePrimary) {
+  ServedFake standby;
+  standby.server.role = wire::NodeRole::standby;
+  ServedFake primary;
+  client::Client client(options_for({"127.0.0.1:1", standby.address(), primary.address()}));
+  client.wait_connected();
+  EXPECT_EQ(client.status().node, "fake");
+}
+
+TEST(NetClient, FindsOutWhatBecameOfACommitWhoseReplyWasLost) {
+  ServedFake fake;
+  client::Client client(options_for({fake.address()}));
+  fake.on_shard([&] { fake.cut_at_commit = true; });
+  client::Transaction transaction = client.begin();
+  transaction.store(client::Oid{1}, std::string("one"));
+  const client::Tid tid = transaction.commit();
+  EXPECT_GE(client.snapshot(), tid);
+  EXPECT_EQ(client.stats().outcomes_asked, 1U);
+  EXPECT_EQ(client.stats().connections, 2U);
+}
+
+TEST(NetClient, SaysWhyItHasNoConnection) {
+  client::Options options = options_for({"127.0.0.1:1"});
+  options.call_timeout = std::chrono::milliseconds(50);
+  client::Client client(options);
+  try {
+    client.wait_connected();
+    FAIL() << "connected to nothing";
+  } catch (const client::DisconnectedError& error) {
+    EXPECT_NE(std::string(error.what()).find("127.0.0.1:1"), std::string::npos) << error.what();
+  }
+}
+
+TEST(NetClient, StartsWarmFromItsCacheFile) {
+  std::string directory = ::testing::TempDir() + "net_client_XXXXXX";
+  ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+  ServedFake fake;
+  client::Options options = options_for({fake.address()});
+  options.cache_file = directory + "/cache";
+  {
+    client::Client client(options);
+    client::run_transaction(client, [](client::Transaction& transaction) {
+      transaction.store(client::Oid{1}, std::string("one"));
+      transaction.store(client::Oid{2}, std::string("two"));
+    });
+  }
+  fake.on_shard([&] { fake.server.commit_elsewhere({{Oid(2), "changed"}}, false); });
+  {
+    client::Client client(options);
+    client::Transaction transaction = client.begin();
+    EXPECT_EQ(transaction.load(client::Oid{1}).str(), "one");
+    EXPECT_EQ(transaction.load(client::Oid{2}).str(), "changed");
+    EXPECT_TRUE(client.stats().started_warm);
+    EXPECT_EQ(client.stats().cache_hits, 1U);
+  }
+  std::filesystem::remove_all(directory);
+}
+
+TEST(NetClient, CloseEndsWhatWaits) {
+  client::Client client(options_for({"127.0.0.1:1"}));
+  auto waiting = std::async(std::launch::async, [&] { client.ping(); });
+  client.close();
+  EXPECT_THROW(waiting.get(), client::UsageError);
+  EXPECT_THROW(client.ping(), client::UsageError);
+}
+
+TEST(NetClient, RefusesOptionsThatCannotBe) {
+  EXPECT_THROW(client::Client(options_for({})), client::InvalidArgumentError);
+  EXPECT_THROW(client::Client(options_for({"host:port"})), client::InvalidArgumentError);
+}
+
+}  // namespace
+}  // namespace zeolite::client_core
