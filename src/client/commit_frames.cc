@@ -67,7 +67,8 @@ class Cutter {
 
 Result<> check_size(const CommitRequest& request, std::size_t body_bytes,
                     const ServerLimits& limits) {
-  std::uint64_t total = 0;
+  // As the server counts.
+  std::uint64_t total = request.reads.size() * kWriteBytes;
   for (const CommitRequest::Write& write : request.writes) {
     const std::size_t bytes = encoded_size(write);
     total += bytes;

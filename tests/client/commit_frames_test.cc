@@ -58,5 +58,12 @@ TEST(CommitFrames, RefusesATransactionAboveTheServersLimit) {
   EXPECT_EQ(frames.error().code, ErrorCode::invalid_argument);
 }
 
+TEST(CommitFrames, CountsChecksOfReadsAsTheServerDoes) {
+  CommitRequest request = with_records(1, 100);
+  for (std::uint64_t i = 0; i < 200; ++i) request.reads.push_back({Oid(1000 + i), Tid(1)});
+  EXPECT_FALSE(commit_frames(request, false, 5, Tid(7), {8192, 10'000}));
+  EXPECT_TRUE(commit_frames(request, false, 5, Tid(7), {8192, 20'000}));
+}
+
 }  // namespace
 }  // namespace zeolite::client_core
