@@ -202,6 +202,7 @@ TEST_F(CommitCoordinatorTest, LocksAreHeldUntilVisible) {
 TEST_F(CommitCoordinatorTest, ChainsOfConflictingWaitersAreAllAnswered) {
   h_.submit(kAnn, {write(kA)});
   std::vector<Ticket> waiters;
+  waiters.reserve(100);
   for (int i = 0; i < 100; ++i) waiters.push_back(h_.submit(kBob, {write(kA)}));
   h_.acknowledge();
   for (const Ticket waiter : waiters) EXPECT_TRUE(h_.is(waiter, Kind::conflicted));

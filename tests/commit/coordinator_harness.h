@@ -47,7 +47,7 @@ class CoordinatorHarness {
   }
 
   // What the store says at the line `as_of`.
-  Prefetched prefetch(const StagedTransaction& staged, Tid as_of) const {
+  [[nodiscard]] Prefetched prefetch(const StagedTransaction& staged, Tid as_of) const {
     Prefetched result;
     result.as_of = as_of;
     for (const StagedWrite& w : staged.writes) result.write_tids.push_back(stored(w.oid, as_of));
@@ -123,21 +123,21 @@ class CoordinatorHarness {
 
   // The reply to `ticket`, which must have had exactly one; a default one (failed, without a
   // detail) when there is none.
-  Reply reply(Ticket ticket) const {
+  [[nodiscard]] Reply reply(Ticket ticket) const {
     const auto found = replies.find(ticket);
     return found == replies.end() ? Reply{} : found->second;
   }
-  bool answered(Ticket ticket) const { return replies.contains(ticket); }
-  bool is(Ticket ticket, Reply::Kind kind) const {
+  [[nodiscard]] bool answered(Ticket ticket) const { return replies.contains(ticket); }
+  [[nodiscard]] bool is(Ticket ticket, Reply::Kind kind) const {
     return answered(ticket) && reply(ticket).kind == kind;
   }
-  bool failed_with(Ticket ticket, ErrorCode code) const {
+  [[nodiscard]] bool failed_with(Ticket ticket, ErrorCode code) const {
     return is(ticket, Reply::Kind::failed) && reply(ticket).error.code == code;
   }
-  Tid visible() const { return coordinator_.visible_tid(); }
-  Tid current(Oid oid) const { return stored(oid, visible()); }
+  [[nodiscard]] Tid visible() const { return coordinator_.visible_tid(); }
+  [[nodiscard]] Tid current(Oid oid) const { return stored(oid, visible()); }
   CommitCoordinator& coordinator() { return coordinator_; }
-  const Now& now() const { return now_; }
+  [[nodiscard]] const Now& now() const { return now_; }
 
   // All effects so far.
   std::vector<TransactionRecord> appended;
@@ -150,7 +150,7 @@ class CoordinatorHarness {
   Tid horizon;
 
  private:
-  Tid stored(Oid oid, Tid line) const {
+  [[nodiscard]] Tid stored(Oid oid, Tid line) const {
     const auto found = revisions_.find(oid);
     if (found == revisions_.end()) return kNoTid;
     Tid tid = kNoTid;

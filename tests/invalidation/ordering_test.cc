@@ -27,7 +27,7 @@ constexpr Oid kB{2};
 // One I/O shard: what is visible there, and the tids of each object.
 class Shard {
  public:
-  Tid line() const { return line_; }
+  [[nodiscard]] Tid line() const { return line_; }
   LineHistory& history() { return history_; }
 
   BatchPtr publish(std::vector<Oid> oids) {
@@ -38,7 +38,7 @@ class Shard {
     return batch;
   }
   // The newest revision at or below `line`.
-  Tid load(Oid oid, Tid line) const {
+  [[nodiscard]] Tid load(Oid oid, Tid line) const {
     Tid newest;
     if (const auto found = revisions_.find(oid); found != revisions_.end()) {
       for (const Tid tid : found->second) {
@@ -95,14 +95,14 @@ class Connection {
   }
 
   Subscription& subscription() { return subscription_; }
-  const std::vector<Tid>& told() const { return told_; }
+  [[nodiscard]] const std::vector<Tid>& told() const { return told_; }
   // What the client believes to be current; nothing when it has to ask.
-  std::optional<Tid> cached(Oid oid) const {
+  [[nodiscard]] std::optional<Tid> cached(Oid oid) const {
     const auto found = cache_.find(oid);
     return found == cache_.end() ? std::nullopt : std::optional(found->second);
   }
-  const std::map<Oid, Tid>& cache() const { return cache_; }
-  Tid newest_heard() const { return newest_heard_; }
+  [[nodiscard]] const std::map<Oid, Tid>& cache() const { return cache_; }
+  [[nodiscard]] Tid newest_heard() const { return newest_heard_; }
 
  private:
   void deliver(const std::vector<BatchPtr>& batches) {

@@ -23,8 +23,9 @@ class SubscriptionTest : public testing::Test {
     return subscription_.offer(std::make_shared<InvalidationBatch>(Tid(tid), std::move(oids)), own,
                                sent_);
   }
-  std::vector<std::uint64_t> sent_tids() const {
+  [[nodiscard]] std::vector<std::uint64_t> sent_tids() const {
     std::vector<std::uint64_t> tids;
+    tids.reserve(sent_.size());
     for (const BatchPtr& batch : sent_) tids.push_back(batch->tid().value());
     return tids;
   }
@@ -120,6 +121,7 @@ TEST_F(SubscriptionTest, RandomTrafficIsSentOnceAndInOrder) {
     }
     if (caught_up_after == 10) continue;  // never live: nothing may have been sent
     std::vector<Tid> sent;
+    sent.reserve(out.size());
     for (const BatchPtr& batch : out) sent.push_back(batch->tid());
     ASSERT_EQ(sent, expected);
   }
