@@ -40,21 +40,27 @@ struct TargetTexts {
   std::optional<double> timeout_s;
 };
 
+// A range that the help does not spell out; the message of a value outside of it does.
+template <typename T>
+CLI::Validator within(T from, T to) {
+  return CLI::Range(from, to).description("");
+}
+
 void add_json(CLI::App& app, bool& json) {
   app.add_flag("--json", json, "print the result as JSON");
 }
 
 void add_target(CLI::App& app, Target& target, TargetTexts& texts) {
   app.add_option("--at", texts.at,
-                 "HOST:PORT of the server's native port (127.0.0.1:8090); several, repeated or "
-                 "with commas, for the nodes of one cluster")
+                 "the server's native port (127.0.0.1:8090); several addresses, repeated or with "
+                 "commas, for the nodes of one cluster")
       ->allow_extra_args(false)
       ->type_name("H:P");
   app.add_option("--storage", target.storage, "name of the storage in that server (main)")
       ->type_name("NAME");
   app.add_option("--timeout", texts.timeout_s, "give up waiting for an answer after this (10 s)")
       ->type_name("SECONDS")
-      ->check(CLI::Range(0.001, 86'400.0));
+      ->check(within(0.001, 86'400.0));
 }
 
 void take_target(const TargetTexts& texts, Target& target) {
@@ -242,13 +248,17 @@ class Parser {
     sub.add_option("KIND", kind_, "commit, load, mixed, invalidate or ping")->required();
     add_target(sub, bench_.target, texts_);
     sub.add_option("--clients", bench_.clients, "connections, one request under way on each (1)")
-        ->check(CLI::Range(1, 20'000));
+        ->type_name("N")
+        ->check(within(1, 20'000));
     sub.add_option("--seconds", bench_.seconds, "how long to measure (10)")
-        ->check(CLI::Range(0.01, 1e6));
+        ->type_name("S")
+        ->check(within(0.01, 1e6));
     sub.add_option("--size", bench_.size, "bytes of a record, or of a ping (300)")
-        ->check(CLI::Range(1, 16 << 20));
+        ->type_name("BYTES")
+        ->check(within(1, 16 << 20));
     sub.add_option("--objects", bench_.objects, "different objects, all clients together (10000)")
-        ->check(CLI::Range(1, 10'000'000));
+        ->type_name("N")
+        ->check(within(1, 10'000'000));
     add_json(sub, bench_.json);
   }
 

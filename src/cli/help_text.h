@@ -58,8 +58,8 @@ was deleted, is exit code 1 and a sentence on standard error.)",
 
 inline constexpr CommandHelp kLogHelp{
     "print transactions",
-    R"(Print the transactions, oldest first, one line each with tabs between: tid, time (UTC), user,
-description, and the oids written, with commas. Control characters in texts are printed as
+    R"(Print the transactions, oldest first, one line each, with tabs between: tid, time (UTC),
+user, description, and the oids written, with commas. Control characters in texts are printed as
 escapes. With --follow the command waits for new transactions until it is stopped.)",
     R"(Examples:
   zeolite log | tail
@@ -68,8 +68,8 @@ escapes. With --follow the command waits for new transactions until it is stoppe
 
 inline constexpr CommandHelp kImportHelp{
     "copy a Data.fs file into a data directory",
-    R"(Copy a FileStorage file (Data.fs) into a data directory: every transaction with its tid, user,
-description and extension, every record byte for byte. The server must not be running on that
+    R"(Copy a FileStorage file (Data.fs) into a data directory: every transaction with its tid,
+user, description and extension, every record byte for byte. The server must not be running on that
 directory. The copy may be stopped at any time (Ctrl-C) and leaves whole transactions;
 --incremental goes on from there, or brings over what was appended to the file since.)",
     R"(Examples:

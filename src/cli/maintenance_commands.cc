@@ -3,6 +3,8 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "cli/native_session.h"
@@ -33,6 +35,10 @@ Result<std::unique_ptr<storage::RocksObjectStore>> open_for_import(const ImportO
 }
 
 Result<> import(const ImportOptions& options) {
+  // Before a directory is made for it.
+  if (!std::filesystem::exists(options.source)) {
+    return make_error(ErrorCode::not_found, "there is no file " + options.source.string());
+  }
   Progress progress(Progress::style_for(options.json), "import", "B");
   maintenance::ImportOptions import;
   import.dry_run = options.dry_run;

@@ -297,28 +297,32 @@ std::string bench_text(const BenchReport& r) {
 
 std::string bench_json(const BenchReport& r) {
   const LatencyHistogram latency = main_latency(r);
-  json::object object{
-      {"bench", bench_name(r.kind)}, {"clients", r.clients}, {"seconds", r.seconds}};
-  if (has_commits(r.kind)) object["commits_per_s"] = per_second(r.commits_in_time, r.seconds);
+  // By hand: Boost.JSON prints every fraction with an exponent.
+  std::string out = fmt::format(R"({{"bench":"{}","clients":{},"seconds":{:.3f})",
+                                bench_name(r.kind), r.clients, r.seconds);
+  const auto number = [&out](std::string_view key, auto value) {
+    out += fmt::format(R"(,"{}":{})", key, value);
+  };
+  if (has_commits(r.kind)) number("commits_per_s", per_second(r.commits_in_time, r.seconds));
   if (r.kind == BenchKind::load || r.kind == BenchKind::mixed) {
-    object["loads_per_s"] = per_second(r.reads_in_time, r.seconds);
+    number("loads_per_s", per_second(r.reads_in_time, r.seconds));
   }
-  if (r.kind == BenchKind::ping) object["pings_per_s"] = per_second(r.reads_in_time, r.seconds);
-  object["p50_us"] = microseconds(latency.quantile(0.5));
-  object["p99_us"] = microseconds(latency.quantile(0.99));
+  if (r.kind == BenchKind::ping) number("pings_per_s", per_second(r.reads_in_time, r.seconds));
+  number("p50_us", microseconds(latency.quantile(0.5)));
+  number("p99_us", microseconds(latency.quantile(0.99)));
   if (r.kind == BenchKind::mixed || r.kind == BenchKind::invalidate) {
-    object["commit_p50_us"] = microseconds(r.commit_latency.quantile(0.5));
-    object["commit_p99_us"] = microseconds(r.commit_latency.quantile(0.99));
+    number("commit_p50_us", microseconds(r.commit_latency.quantile(0.5)));
+    number("commit_p99_us", microseconds(r.commit_latency.quantile(0.99)));
   }
-  object["acknowledged"] = r.acknowledged();
-  object["conflicts"] = r.conflicts;
-  object["errors"] = r.errors;
-  object["unknown"] = r.unknown;
-  object["resolved"] = r.resolved;
-  object["reconnects"] = r.reconnects;
-  object["longest_gap_ms"] = microseconds(r.longest_gap) / 1000;
-  object["last_error"] = json_text(r.last_error);
-  return line(object);
+  number("acknowledged", r.acknowledged());
+  number("conflicts", r.conflicts);
+  number("errors", r.errors);
+  number("unknown", r.unknown);
+  number("resolved", r.resolved);
+  number("reconnects", r.reconnects);
+  number("longest_gap_ms", std::round(microseconds(r.longest_gap)) / 1000);
+  number("last_error", json::serialize(json::string(json_text(r.last_error))));
+  return out + "}\n";
 }
 
 std::string version_text() { return fmt::format("zeolite {}\n", daemon::kVersion); }

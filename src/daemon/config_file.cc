@@ -21,14 +21,15 @@ namespace zeolite::daemon {
 
 namespace {
 
-// Ends parsing; turned into an Error in parse_config, the only caller of what throws it.
-struct Mistake {
-  toml::source_position where;
-  std::string what;
-};
+// What is wrong, and where; parse_config puts the file's name before it.
+std::unexpected<Error> mistake_at(const toml::source_region& source, std::string_view what) {
+  std::ostringstream detail;
+  detail << source.begin.line << ':' << source.begin.column << ": " << what;
+  return make_error(ErrorCode::invalid_argument, detail.str());
+}
 
-[[noreturn]] void mistake(const toml::node& node, std::string what) {
-  throw Mistake{node.source().begin, std::move(what)};
+std::unexpected<Error> mistake(const toml::node& node, std::string_view what) {
+  return mistake_at(node.source(), what);
 }
 
 struct Unit {
@@ -78,7 +79,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
 // One key of a table: its name, and what to do with its value.
 struct Key {
   std::string_view name;
-  std::function<void(const toml::node&)> take;
+  std::function<Result<>(const toml::node&)> take;
 };
 
 std::string unknown_key(std::string_view key, std::string_view table,
@@ -97,54 +98,60 @@ std::string unknown_key(std::string_view key, std::string_view table,
   return what;
 }
 
-void take_table(const toml::table& table, std::string_view name, const std::vector<Key>& keys) {
+Result<> take_table(const toml::table& table, std::string_view name, const std::vector<Key>& keys) {
   for (const auto& [key, node] : table) {
     const auto known = std::ranges::find(keys, key.str(), &Key::name);
     if (known == keys.end()) {
-      throw Mistake{key.source().begin, unknown_key(key.str(), name, keys)};
+      return mistake_at(key.source(), unknown_key(key.str(), name, keys));
     }
-    known->take(node);
+    RETURN_IF_ERROR(known->take(node));
   }
+  return {};
 }
 
-const toml::table& table_of(const toml::node& node, std::string_view name) {
-  if (const toml::table* table = node.as_table()) return *table;
-  mistake(node, "expected a table: [" + std::string(name) + "]");
+Result<const toml::table*> table_of(const toml::node& node, std::string_view name) {
+  if (const toml::table* table = node.as_table()) return table;
+  return mistake(node, "expected a table: [" + std::string(name) + "]");
 }
 
-std::string text_of(const toml::node& node) {
+Result<std::string> text_of(const toml::node& node) {
   const auto* value = node.as_string();
-  if (value == nullptr || value->get().empty()) mistake(node, "expected a text that is not empty");
+  if (value == nullptr || value->get().empty()) {
+    return mistake(node, "expected a text that is not empty");
+  }
   return value->get();
 }
 
 template <typename T>
 Key integer_key(std::string_view name, T& target, std::int64_t from, std::int64_t to) {
-  return {name, [&target, from, to](const toml::node& node) {
+  return {name, [&target, from, to](const toml::node& node) -> Result<> {
             const auto* value = node.as_integer();
             if (value == nullptr || value->get() < from || value->get() > to) {
-              mistake(node, "expected an integer from " + std::to_string(from) + " to " +
-                                std::to_string(to));
+              return mistake(node, "expected an integer from " + std::to_string(from) + " to " +
+                                       std::to_string(to));
             }
             target = static_cast<T>(value->get());
+            return {};
           }};
 }
 
 template <typename T>
 Key size_key(std::string_view name, T& target, std::uint64_t from, std::uint64_t to) {
-  return {name, [&target, from, to](const toml::node& node) {
+  return {name, [&target, from, to](const toml::node& node) -> Result<> {
             std::optional<double> bytes;
             if (const auto* number = node.as_integer()) {
               bytes = static_cast<double>(number->get());
             } else if (const auto* text = node.as_string()) {
               bytes = parse_quantity(text->get(), kSizeUnits);
             }
-            if (!bytes) mistake(node, "expected a size: bytes, or a text such as \"256 MiB\"");
+            if (!bytes)
+              return mistake(node, "expected a size: bytes, or a text such as \"256 MiB\"");
             if (*bytes < static_cast<double>(from) || *bytes > static_cast<double>(to)) {
-              mistake(node, "expected a size from " + std::to_string(from) + " to " +
-                                std::to_string(to) + " bytes");
+              return mistake(node, "expected a size from " + std::to_string(from) + " to " +
+                                       std::to_string(to) + " bytes");
             }
             target = static_cast<std::uint64_t>(*bytes);
+            return {};
           }};
 }
 
@@ -152,73 +159,88 @@ Key size_key(std::string_view name, T& target, std::uint64_t from, std::uint64_t
 Key size_key(std::string_view name, std::uint32_t& target, std::uint64_t from, std::uint64_t to) {
   auto wide = std::make_shared<std::uint64_t>(0);
   Key key = size_key<std::uint64_t>(name, *wide, from, to);
-  return {name, [wide, take = std::move(key.take), &target](const toml::node& node) {
-            take(node);
+  return {name, [wide, take = std::move(key.take), &target](const toml::node& node) -> Result<> {
+            RETURN_IF_ERROR(take(node));
             target = static_cast<std::uint32_t>(*wide);
+            return {};
           }};
 }
 
 Key time_key(std::string_view name, Duration& target, Duration from, Duration to) {
-  return {name, [&target, from, to](const toml::node& node) {
+  return {name, [&target, from, to](const toml::node& node) -> Result<> {
             const auto* text = node.as_string();
             const std::optional<double> ns =
                 text == nullptr ? std::nullopt : parse_quantity(text->get(), kTimeUnits);
-            if (!ns) mistake(node, "expected a time with its unit, such as \"30 s\" or \"200 us\"");
+            if (!ns)
+              return mistake(node, "expected a time with its unit, such as \"30 s\" or \"200 us\"");
             if (*ns < static_cast<double>(from.count()) || *ns > static_cast<double>(to.count())) {
-              mistake(node, "expected a time from " +
-                                std::to_string(from / std::chrono::microseconds(1)) + " us to " +
-                                std::to_string(to / std::chrono::seconds(1)) + " s");
+              return mistake(node, "expected a time from " +
+                                       std::to_string(from / std::chrono::microseconds(1)) +
+                                       " us to " + std::to_string(to / std::chrono::seconds(1)) +
+                                       " s");
             }
             target = Duration(static_cast<std::int64_t>(*ns));
+            return {};
           }};
 }
 
 Key text_key(std::string_view name, std::string& target) {
-  return {name, [&target](const toml::node& node) { target = text_of(node); }};
+  return {name, [&target](const toml::node& node) -> Result<> {
+            ASSIGN_OR_RETURN(target, text_of(node));
+            return {};
+          }};
 }
 
-StorageConfig storage_of(const toml::node& node, const std::filesystem::path& base_directory) {
+Result<StorageConfig> storage_of(const toml::node& node,
+                                 const std::filesystem::path& base_directory) {
   StorageConfig storage;
   std::string directory;
-  const toml::table& table = table_of(node, "storage");
-  take_table(table, "storage", {text_key("name", storage.name), text_key("directory", directory)});
-  if (directory.empty()) mistake(node, "this [[storage]] has no directory");
+  ASSIGN_OR_RETURN(const toml::table* table, table_of(node, "storage"));
+  RETURN_IF_ERROR(take_table(*table, "storage",
+                             {text_key("name", storage.name), text_key("directory", directory)}));
+  if (directory.empty()) return mistake(node, "this [[storage]] has no directory");
   storage.directory = (base_directory / directory).lexically_normal();
   return storage;
 }
 
-std::vector<StorageConfig> storages_of(const toml::node& node,
-                                       const std::filesystem::path& base_directory) {
+Result<std::vector<StorageConfig>> storages_of(const toml::node& node,
+                                               const std::filesystem::path& base_directory) {
   const toml::array* array = node.as_array();
-  if (array == nullptr) mistake(node, "expected a list of tables: [[storage]]");
+  if (array == nullptr) return mistake(node, "expected a list of tables: [[storage]]");
   std::vector<StorageConfig> storages;
   std::set<std::string> names;
   std::set<std::filesystem::path> directories;
   for (const toml::node& element : *array) {
-    storages.push_back(storage_of(element, base_directory));
+    ASSIGN_OR_RETURN(StorageConfig storage, storage_of(element, base_directory));
+    storages.push_back(std::move(storage));
     if (!names.insert(storages.back().name).second) {
-      mistake(element, "there are two storages named '" + storages.back().name + "'");
+      return mistake(element, "there are two storages named '" + storages.back().name + "'");
     }
     if (!directories.insert(storages.back().directory).second) {
-      mistake(element, "two storages have the directory " + storages.back().directory.string());
+      return mistake(element,
+                     "two storages have the directory " + storages.back().directory.string());
     }
   }
   return storages;
 }
 
 Key table_key(std::string_view name, std::vector<Key> keys) {
-  return {name, [name, keys = std::move(keys)](const toml::node& node) {
-            take_table(table_of(node, name), name, keys);
+  return {name, [name, keys = std::move(keys)](const toml::node& node) -> Result<> {
+            ASSIGN_OR_RETURN(const toml::table* table, table_of(node, name));
+            return take_table(*table, name, keys);
           }};
 }
 
-void take_native(const toml::node& node, ServerConfig& config) {
-  Result<net::HostPort> address = net::parse_host_port(text_of(node));
-  if (!address) mistake(node, address.error().detail);
+Result<> take_native(const toml::node& node, ServerConfig& config) {
+  ASSIGN_OR_RETURN(const std::string text, text_of(node));
+  Result<net::HostPort> address = net::parse_host_port(text);
+  if (!address) return mistake(node, address.error().detail);
   config.native = std::move(*address);
+  return {};
 }
 
-ServerConfig config_of(const toml::table& root, const std::filesystem::path& base_directory) {
+Result<ServerConfig> config_of(const toml::table& root,
+                               const std::filesystem::path& base_directory) {
   constexpr std::uint64_t kMiB = 1ULL << 20;
   constexpr std::uint64_t kTiB = 1ULL << 40;
   constexpr Duration kMillisecond = std::chrono::milliseconds(1);
@@ -229,16 +251,22 @@ ServerConfig config_of(const toml::table& root, const std::filesystem::path& bas
   Key reserve_key = size_key("reserve", reserve, 0, kTiB);
   const std::vector<Key> keys{
       text_key("name", c.node_name),
-      {"storage", [&](const toml::node& node) { c.storages = storages_of(node, base_directory); }},
-      table_key("listen", {{"native", [&](const toml::node& node) { take_native(node, c); }}}),
+      {"storage",
+       [&](const toml::node& node) -> Result<> {
+         ASSIGN_OR_RETURN(c.storages, storages_of(node, base_directory));
+         return {};
+       }},
+      table_key(
+          "listen",
+          {{"native", [&](const toml::node& node) -> Result<> { return take_native(node, c); }}}),
       table_key("threads", {integer_key("io", c.io_threads, 0, 256),
                             integer_key("read", c.read_threads, 1, 256)}),
       table_key("memory", {size_key("block_cache", c.block_cache_bytes, kMiB, kTiB),
                            size_key("memtable", c.memtable_bytes, kMiB, 1024 * kMiB)}),
       table_key("disk", {{"reserve",
-                          [&](const toml::node& node) {
-                            reserve_key.take(node);
+                          [&](const toml::node& node) -> Result<> {
                             has_reserve = true;
+                            return reserve_key.take(node);
                           }}}),
       table_key("limits", {size_key("frame", c.frame_bytes_max, 64 * 1024, 1024 * kMiB),
                            size_key("transaction", c.transaction_bytes_max, 64 * 1024, kTiB),
@@ -252,28 +280,28 @@ ServerConfig config_of(const toml::table& root, const std::filesystem::path& bas
                  time_key("lock", c.lock_timeout, kMillisecond, kHour),
                  time_key("group_wait", c.group_wait_max, Duration{0}, std::chrono::seconds(1))}),
   };
-  take_table(root, "", keys);
+  RETURN_IF_ERROR(take_table(root, "", keys));
   if (has_reserve) c.disk_reserve_bytes = reserve;
   return c;
 }
 
-Error error_at(std::string_view file, const toml::source_position& where, std::string_view what) {
-  std::ostringstream detail;
-  detail << file << ':' << where.line << ':' << where.column << ": " << what;
-  return {ErrorCode::invalid_argument, detail.str()};
+// toml++ reports mistakes by an exception; it ends here.
+Result<ServerConfig> parse_text(std::string_view text,
+                                const std::filesystem::path& base_directory) {
+  try {
+    return config_of(toml::parse(text), base_directory);
+  } catch (const toml::parse_error& wrong) {
+    return mistake_at(wrong.source(), wrong.description());
+  }
 }
 
 }  // namespace
 
 Result<ServerConfig> parse_config(std::string_view text, std::string_view file,
                                   const std::filesystem::path& base_directory) {
-  try {
-    return config_of(toml::parse(text), base_directory);
-  } catch (const Mistake& wrong) {
-    return std::unexpected(error_at(file, wrong.where, wrong.what));
-  } catch (const toml::parse_error& wrong) {
-    return std::unexpected(error_at(file, wrong.source().begin, wrong.description()));
-  }
+  Result<ServerConfig> config = parse_text(text, base_directory);
+  if (!config) config.error().detail.insert(0, std::string(file) + ":");
+  return config;
 }
 
 Result<ServerConfig> read_config_file(const std::filesystem::path& path) {

@@ -1,0 +1,166 @@
+#include "cli/load_generator.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <map>
+
+#include "cli/fake_server.h"
+
+namespace zeolite::cli {
+namespace {
+
+// Keeps no data, only what the load generator looks at: tids, subscribers, outcomes.
+class FakeStore {
+ public:
+  void on_message(FakeServer::Peer& peer, std::uint32_t id, const wire::Message& message) {
+    if (const auto* hello = std::get_if<wire::Hello>(&message)) {
+      if (hello->wants_invalidations) subscribers_.push_back(&peer);
+      peer.send(welcome_of(wire::NodeRole::primary), id);
+    } else if (const auto* ping = std::get_if<wire::Ping>(&message)) {
+      peer.send(wire::Pong{ping->payload, {}}, id);
+    } else if (const auto* oids = std::get_if<wire::NewOids>(&message)) {
+      peer.send(wire::Oids{Oid(next_oid_), oids->count}, id);
+      next_oid_ += oids->count;
+    } else if (std::holds_alternative<wire::Walk>(message)) {
+      peer.send(wire::Walked{}, id);
+    } else if (std::holds_alternative<wire::Load>(message)) {
+      wire::Loaded loaded;
+      loaded.status = wire::LoadedStatus::found;
+      loaded.tid = Tid(1);
+      peer.send(loaded, id);
+    } else if (std::holds_alternative<wire::Commit>(message)) {
+      on_commit(peer, id);
+    } else if (std::holds_alternative<wire::OutcomeQuery>(message)) {
+      ++outcome_queries;
+      peer.send(wire::OutcomeKnown{true, Tid(tid_)}, id);
+    }
+  }
+
+  // How to answer the n-th commit (from 1); the rest is committed.
+  enum class Mishap : std::uint8_t {
+    lose_answer,
+    conflict,
+    error,
+    not_primary
+  };
+  std::map<int, Mishap> mishaps;
+  std::atomic<int> outcome_queries{0};
+
+ private:
+  void on_commit(FakeServer::Peer& peer, std::uint32_t id) {
+    const auto mishap = mishaps.find(++commits_);
+    if (mishap == mishaps.end()) {
+      ++tid_;
+      for (FakeServer::Peer* subscriber : subscribers_) {
+        subscriber->send(wire::Invalidate{.tid = Tid(tid_), .oids = {}}, 0);
+      }
+      peer.send(wire::Committed{Tid(tid_), Epoch(1)}, id);
+      return;
+    }
+    switch (mishap->second) {
+      case Mishap::lose_answer:
+        peer.hang_up();
+        return;
+      case Mishap::conflict:
+        peer.send(wire::Conflicted{{{Oid(1), Tid(tid_), kNoTid, false}}}, id);
+        return;
+      case Mishap::error:
+        peer.send(wire::ErrorReply{{ErrorCode::out_of_space, "full"}}, id);
+        return;
+      case Mishap::not_primary:
+        peer.send(wire::ErrorReply{{ErrorCode::not_primary, "moved"}}, id);
+        return;
+    }
+  }
+
+  std::uint64_t next_oid_ = 1;
+  std::uint64_t tid_ = 1;
+  int commits_ = 0;
+  std::vector<FakeServer::Peer*> subscribers_;
+};
+
+class LoadGeneratorTest : public ::testing::Test {
+ protected:
+  BenchReport run(BenchKind kind) {
+    BenchOptions options;
+    options.kind = kind;
+    options.clients = 3;
+    options.seconds = 0.2;
+    options.objects = 30;
+    options.target.at = {server_.address()};
+    Result<BenchReport> report = run_bench(options);
+    EXPECT_TRUE(report) << report.error().detail;
+    return report ? *report : BenchReport{};
+  }
+
+  FakeStore store_;
+  FakeServer server_{
+      [this](FakeServer::Peer& peer, std::uint32_t id, const wire::Message& message) {
+        store_.on_message(peer, id, message);
+      }};
+};
+
+TEST_F(LoadGeneratorTest, PingsAreCounted) {
+  const BenchReport report = run(BenchKind::ping);
+  EXPECT_GT(report.pings, 0U);
+  EXPECT_EQ(report.acknowledged(), report.pings);
+  EXPECT_EQ(report.load_latency.count(), report.pings);
+}
+
+TEST_F(LoadGeneratorTest, LoadsCreateTheObjectsThatAreMissing) {
+  const BenchReport report = run(BenchKind::load);
+  EXPECT_GT(report.loads, 0U);
+  EXPECT_EQ(report.commits, 0U);
+}
+
+TEST_F(LoadGeneratorTest, MixedWorkLoadsMoreThanItCommits) {
+  const BenchReport report = run(BenchKind::mixed);
+  EXPECT_GT(report.commits, 0U);
+  EXPECT_GT(report.loads, report.commits);
+}
+
+TEST_F(LoadGeneratorTest, InvalidationsAreWaitedFor) {
+  const BenchReport report = run(BenchKind::invalidate);
+  EXPECT_GT(report.commits, 0U);
+  EXPECT_EQ(report.told_latency.count(), report.commits);
+}
+
+TEST_F(LoadGeneratorTest, LostAnswersAreAskedFor) {
+  store_.mishaps = {{2, FakeStore::Mishap::lose_answer}};
+  const BenchReport report = run(BenchKind::commit);
+  EXPECT_EQ(report.reconnects, 1U);
+  EXPECT_EQ(report.resolved, 1U);
+  EXPECT_EQ(report.unknown, 0U);
+  EXPECT_EQ(store_.outcome_queries, 1);
+}
+
+TEST_F(LoadGeneratorTest, ServerThatIsNotThePrimaryIsLeft) {
+  store_.mishaps = {{2, FakeStore::Mishap::not_primary}};
+  const BenchReport report = run(BenchKind::commit);
+  EXPECT_EQ(report.reconnects, 1U);
+  EXPECT_EQ(report.errors, 0U);
+}
+
+TEST_F(LoadGeneratorTest, ConflictsAndErrorsAreCounted) {
+  store_.mishaps = {{2, FakeStore::Mishap::conflict}, {3, FakeStore::Mishap::error}};
+  const BenchReport report = run(BenchKind::commit);
+  EXPECT_EQ(report.conflicts, 1U);
+  EXPECT_EQ(report.errors, 1U);
+  EXPECT_EQ(report.last_error, "out_of_space: full");
+  EXPECT_GT(report.commits, 0U);
+}
+
+TEST(LoadGenerator, NobodyThereIsAnError) {
+  BenchOptions options;
+  {
+    const FakeServer gone([](auto&&...) {});
+    options.target.at = {gone.address()};
+  }
+  const Result<BenchReport> report = run_bench(options);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::unavailable);
+}
+
+}  // namespace
+}  // namespace zeolite::cli

@@ -1,0 +1,82 @@
+#include "cli/serve_command.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace zeolite::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ServerConfigTest : public ::testing::Test {
+ protected:
+  ~ServerConfigTest() override { std::filesystem::remove(path_); }
+
+  ServeOptions with_file(const std::string& text) {
+    std::ofstream(path_) << text;
+    ServeOptions options;
+    options.config = path_;
+    return options;
+  }
+
+  const std::filesystem::path path_ =
+      std::filesystem::path(::testing::TempDir()) / "zeolite_serve_command_test.toml";
+};
+
+TEST_F(ServerConfigTest, DataIsTheDirectoryOfMainOnTheDefaultPort) {
+  ServeOptions options;
+  options.data = "d";
+  const auto config = server_config(options);
+  ASSERT_TRUE(config);
+  ASSERT_EQ(config->storages.size(), 1U);
+  EXPECT_EQ(config->storages[0].name, "main");
+  EXPECT_EQ(config->storages[0].directory, "d");
+  ASSERT_TRUE(config->native);
+  EXPECT_EQ(config->native->to_string(), "127.0.0.1:8090");
+}
+
+TEST_F(ServerConfigTest, OptionsOverruleTheFile) {
+  ServeOptions options = with_file(
+      "name = 'a'\n[listen]\nnative = '1'\n[[storage]]\nname = 'x'\ndirectory = '/x'\n"
+      "[[storage]]\ndirectory = '/main'\n");
+  options.data = "/other";
+  options.name = "b";
+  options.native = net::HostPort{"127.0.0.1", 2};
+  const auto config = server_config(options);
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->node_name, "b");
+  EXPECT_EQ(config->native->port, 2);
+  ASSERT_EQ(config->storages.size(), 2U);
+  EXPECT_EQ(config->storages[0].directory, "/x");
+  EXPECT_EQ(config->storages[1].directory, "/other");
+}
+
+TEST_F(ServerConfigTest, DataAddsMainToOtherStorages) {
+  ServeOptions options = with_file("[[storage]]\nname = 'x'\ndirectory = '/x'\n");
+  options.data = "/main";
+  const auto config = server_config(options);
+  ASSERT_TRUE(config);
+  ASSERT_EQ(config->storages.size(), 2U);
+  EXPECT_EQ(config->storages[0].name, "main");
+}
+
+TEST_F(ServerConfigTest, AFileWithoutStorageNeedsData) {
+  const auto config = server_config(with_file("name = 'a'\n"));
+  ASSERT_FALSE(config);
+  EXPECT_THAT(config.error().detail, HasSubstr("has no [[storage]]"));
+}
+
+TEST(RunServe, AWrongConfigurationIsAUsageError) {
+  ServeOptions options;
+  options.config = "/nonexistent/z.toml";
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(run_serve(options), ExitCode::usage);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("/nonexistent/z.toml"));
+}
+
+}  // namespace
+}  // namespace zeolite::cli
