@@ -20,7 +20,9 @@ std::unexpected<Error> rocks_error(std::string_view action, const rocksdb::Statu
 class RocksDatabase::Listener final : public rocksdb::EventListener {
  public:
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
+    // The write-ahead log still has what could not be moved to tables.
     const bool in_background = reason == rocksdb::BackgroundErrorReason::kFlush ||
+                               reason == rocksdb::BackgroundErrorReason::kFlushNoWAL ||
                                reason == rocksdb::BackgroundErrorReason::kCompaction;
     const Health worse = in_background && error->IsNoSpace() ? Health::starved : Health::broken;
     Health now = health.load();
@@ -73,6 +75,7 @@ RocksDatabase::Health RocksDatabase::health() const { return listener_->health.l
 
 Result<> RocksDatabase::resume() {
   if (health() != Health::starved) return {};
+  // RocksDB itself looks for space every few seconds and answers Busy until it has gone on.
   const rocksdb::Status status = db_->Resume();
   if (!status.ok()) return rocks_error("go on writing after the disk was full", status);
   Health starved = Health::starved;

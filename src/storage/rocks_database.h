@@ -54,11 +54,11 @@ class RocksDatabase {
 
   enum class Health : std::uint8_t {
     good,
-    starved,  // a flush or compaction met a full disk; resume() helps once there is space
+    starved,  // a flush or compaction met a full disk; resume() succeeds once there is space
     broken,   // any other background error; only opening anew helps
   };
   [[nodiscard]] Health health() const;
-  // Tries to get from starved to good.
+  // Tries to get from starved to good; may take some seconds of calls after space returned.
   [[nodiscard]] Result<> resume();
 
  private:

@@ -1,0 +1,160 @@
+#pragma once
+
+#include <rocksdb/file_system.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace zeolite::storage::testing {
+
+// A file system whose n-th write, sync, open, rename or directory sync fails. Counts what RocksDB
+// does through it; thread-safe.
+class FaultFileSystem final : public rocksdb::FileSystemWrapper {
+ public:
+  enum class Fault {
+    io_error,
+    no_space
+  };
+
+  FaultFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+
+  const char* Name() const override { return "FaultFileSystem"; }
+
+  // The operation number `at` (1 = the next) fails; with `lasting` all later ones as well.
+  void arm(std::uint64_t at, Fault fault, bool lasting) {
+    fault_ = fault;
+    lasting_ = lasting;
+    fired_ = false;
+    count_ = 0;
+    at_ = at;
+  }
+  void disarm() { at_ = 0; }
+  [[nodiscard]] bool fired() const { return fired_; }
+  // Only files whose name ends so are looked at; empty: all.
+  void only(std::string suffix) { suffix_ = std::move(suffix); }
+
+  // Counts one operation on `name`; its failure if it is due.
+  rocksdb::IOStatus step(const std::string& name) {
+    const std::uint64_t at = at_;
+    if (at == 0 || !name.ends_with(suffix_)) return rocksdb::IOStatus::OK();
+    const std::uint64_t now = ++count_;
+    if (now != at && !(lasting_ && now > at)) return rocksdb::IOStatus::OK();
+    fired_ = true;
+    return fault_ == Fault::no_space ? rocksdb::IOStatus::NoSpace("injected")
+                                     : rocksdb::IOStatus::IOError("injected");
+  }
+
+  rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus ReuseWritableFile(const std::string& name, const std::string& old_name,
+                                      const rocksdb::FileOptions& options,
+                                      std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                      rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus NewDirectory(const std::string& name, const rocksdb::IOOptions& options,
+                                 std::unique_ptr<rocksdb::FSDirectory>* directory,
+                                 rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
+                               const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override;
+
+ private:
+  std::string suffix_;
+  std::atomic<Fault> fault_ = Fault::io_error;
+  std::atomic<bool> lasting_ = false;
+  std::atomic<bool> fired_ = false;
+  std::atomic<std::uint64_t> count_ = 0;
+  std::atomic<std::uint64_t> at_ = 0;
+};
+
+class FaultFile final : public rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  FaultFile(FaultFileSystem& files, std::string name,
+            std::unique_ptr<rocksdb::FSWritableFile>&& file)
+      : FSWritableFileOwnerWrapper(std::move(file)), files_(files), name_(std::move(name)) {}
+
+  using FSWritableFileOwnerWrapper::Append;
+  // A write that fails still writes half of what it should.
+  rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                           rocksdb::IODebugContext* debug) override {
+    const rocksdb::IOStatus status = files_.step(name_);
+    if (status.ok()) return FSWritableFileOwnerWrapper::Append(data, options, debug);
+    const rocksdb::Slice half(data.data(), data.size() / 2);
+    FSWritableFileOwnerWrapper::Append(half, options, debug).PermitUncheckedError();
+    return status;
+  }
+  rocksdb::IOStatus Sync(const rocksdb::IOOptions& options,
+                         rocksdb::IODebugContext* debug) override {
+    const rocksdb::IOStatus status = files_.step(name_);
+    return status.ok() ? FSWritableFileOwnerWrapper::Sync(options, debug) : status;
+  }
+  rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options,
+                          rocksdb::IODebugContext* debug) override {
+    const rocksdb::IOStatus status = files_.step(name_);
+    return status.ok() ? FSWritableFileOwnerWrapper::Fsync(options, debug) : status;
+  }
+
+ private:
+  FaultFileSystem& files_;
+  const std::string name_;
+};
+
+class FaultDirectory final : public rocksdb::FSDirectoryWrapper {
+ public:
+  FaultDirectory(FaultFileSystem& files, std::unique_ptr<rocksdb::FSDirectory>&& directory)
+      : FSDirectoryWrapper(std::move(directory)), files_(files) {}
+
+  rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options,
+                          rocksdb::IODebugContext* debug) override {
+    const rocksdb::IOStatus status = files_.step("");
+    return status.ok() ? FSDirectoryWrapper::Fsync(options, debug) : status;
+  }
+  rocksdb::IOStatus FsyncWithDirOptions(const rocksdb::IOOptions& options,
+                                        rocksdb::IODebugContext* debug,
+                                        const rocksdb::DirFsyncOptions& what) override {
+    const rocksdb::IOStatus status = files_.step("");
+    return status.ok() ? FSDirectoryWrapper::FsyncWithDirOptions(options, debug, what) : status;
+  }
+
+ private:
+  FaultFileSystem& files_;
+};
+
+inline rocksdb::IOStatus FaultFileSystem::NewWritableFile(
+    const std::string& name, const rocksdb::FileOptions& options,
+    std::unique_ptr<rocksdb::FSWritableFile>* file, rocksdb::IODebugContext* debug) {
+  rocksdb::IOStatus status = step(name);
+  if (!status.ok()) return status;
+  status = FileSystemWrapper::NewWritableFile(name, options, file, debug);
+  if (status.ok()) *file = std::make_unique<FaultFile>(*this, name, std::move(*file));
+  return status;
+}
+
+inline rocksdb::IOStatus FaultFileSystem::ReuseWritableFile(
+    const std::string& name, const std::string& old_name, const rocksdb::FileOptions& options,
+    std::unique_ptr<rocksdb::FSWritableFile>* file, rocksdb::IODebugContext* debug) {
+  rocksdb::IOStatus status = step(name);
+  if (!status.ok()) return status;
+  status = FileSystemWrapper::ReuseWritableFile(name, old_name, options, file, debug);
+  if (status.ok()) *file = std::make_unique<FaultFile>(*this, name, std::move(*file));
+  return status;
+}
+
+inline rocksdb::IOStatus FaultFileSystem::NewDirectory(
+    const std::string& name, const rocksdb::IOOptions& options,
+    std::unique_ptr<rocksdb::FSDirectory>* directory, rocksdb::IODebugContext* debug) {
+  rocksdb::IOStatus status = FileSystemWrapper::NewDirectory(name, options, directory, debug);
+  if (status.ok()) *directory = std::make_unique<FaultDirectory>(*this, std::move(*directory));
+  return status;
+}
+
+inline rocksdb::IOStatus FaultFileSystem::RenameFile(const std::string& from, const std::string& to,
+                                                     const rocksdb::IOOptions& options,
+                                                     rocksdb::IODebugContext* debug) {
+  const rocksdb::IOStatus status = step(to);
+  return status.ok() ? FileSystemWrapper::RenameFile(from, to, options, debug) : status;
+}
+
+}  // namespace zeolite::storage::testing
