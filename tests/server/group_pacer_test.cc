@@ -1,0 +1,185 @@
+#include "server/group_pacer.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+namespace zeolite::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kWaitMax = 200us;
+constexpr Duration kSync = 1ms;
+
+// One client of a closed loop: committing again `think` after it was answered.
+struct Client {
+  Instant arrives{};
+  Duration think{};
+};
+
+// The log writer with clients in a closed loop, in virtual time; as daemon/storage_engine.cc runs
+// the pacer.
+class ClosedLoop {
+ public:
+  ClosedLoop(Duration wait_max, Duration sync) : pacer(wait_max), sync_(sync) {}
+
+  void add(std::size_t count, Instant arrives, Duration think) {
+    clients_.insert(clients_.end(), count, Client{arrives, think});
+  }
+  void set_think(Duration think) {
+    for (Client& client : clients_) client.think = think;
+  }
+
+  // Runs one group; its size is returned, and how long it waited is kept in `waited`.
+  std::size_t run_group() {
+    if (in_line() == 0) now_ = next_arrival();
+    const Instant began = now_;
+    while (in_line() < pacer.target() && now_ < pacer.deadline()) {
+      now_ = std::min(pacer.deadline(), next_arrival());
+    }
+    waited = now_ - began;
+    const std::size_t size = in_line();
+    pacer.started(size, now_);
+    std::vector<Client*> group;
+    for (Client& client : clients_) {
+      if (client.arrives <= now_) group.push_back(&client);
+    }
+    now_ = now_ + sync_;
+    for (Client* client : group) client->arrives = now_ + client->think;
+    pacer.answered(size, sync_, now_);
+    pacer.start_waiting(in_line());
+    return size;
+  }
+
+  GroupPacer pacer;
+  Duration waited{};
+
+ private:
+  std::size_t in_line() const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        clients_, [this](const Client& client) { return client.arrives <= now_; }));
+  }
+  Instant next_arrival() const {
+    Instant next{Duration::max()};
+    for (const Client& client : clients_) {
+      if (client.arrives > now_) next = std::min(next, client.arrives);
+    }
+    return next;
+  }
+
+  Duration sync_;
+  Instant now_{};
+  std::vector<Client> clients_;
+};
+
+TEST(GroupPacer, StartsTheFirstGroupAtOnce) {
+  const GroupPacer pacer(kWaitMax);
+  EXPECT_EQ(pacer.target(), 1U);
+}
+
+TEST(GroupPacer, NeverWaitsForALoneClient) {
+  ClosedLoop loop(kWaitMax, kSync);
+  loop.add(1, {}, 30us);
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_EQ(loop.run_group(), 1U);
+    EXPECT_EQ(loop.waited, Duration{});
+  }
+}
+
+TEST(GroupPacer, WaitsForTheClientsItHasJustAnswered) {
+  GroupPacer pacer(kWaitMax);
+  pacer.answered(8, kSync, Instant{5ms});
+  pacer.start_waiting(8);
+  EXPECT_EQ(pacer.target(), 16U);
+  EXPECT_EQ(pacer.deadline(), Instant{5ms} + kWaitMax);
+}
+
+TEST(GroupPacer, WaitsNoLongerThanPartOfASync) {
+  GroupPacer pacer(kWaitMax);
+  pacer.answered(8, 60us, Instant{5ms});
+  pacer.start_waiting(8);
+  EXPECT_EQ(pacer.deadline(), Instant{5ms} + 30us);
+}
+
+TEST(GroupPacer, NeverWaitsWhenNoWaitIsAllowed) {
+  GroupPacer pacer(Duration{});
+  pacer.answered(8, kSync, Instant{5ms});
+  pacer.start_waiting(8);
+  EXPECT_EQ(pacer.deadline(), Instant{5ms});
+}
+
+TEST(GroupPacer, DoesNotWaitWhenNobodyIsInLine) {
+  GroupPacer pacer(kWaitMax);
+  pacer.answered(8, kSync, Instant{5ms});
+  pacer.start_waiting(0);
+  EXPECT_EQ(pacer.target(), 1U);
+}
+
+TEST(GroupPacer, JoinsTwoHalvesOfAClosedLoop) {
+  ClosedLoop loop(kWaitMax, kSync);
+  loop.add(8, {}, 50us);
+  loop.add(8, Instant{500us}, 50us);  // gathers while the first half is synced
+  std::size_t groups = 0;
+  while (loop.run_group() < 16) ASSERT_LT(++groups, 4U);
+}
+
+TEST(GroupPacer, WaitsLessForClientsThatDoNotComeBack) {
+  GroupPacer pacer(kWaitMax);
+  Instant now{};
+  Duration last = kWaitMax;
+  for (int i = 0; i < 10; ++i) {
+    now = now + kSync;
+    pacer.answered(8, kSync, now);
+    pacer.start_waiting(2);
+    const Duration wait = pacer.deadline() - now;
+    EXPECT_LE(wait, last);
+    EXPECT_GT(wait, Duration{});  // it goes on trying
+    last = wait;
+    now = pacer.deadline();
+    pacer.started(3, now);  // one of eight came
+  }
+  EXPECT_EQ(last, kWaitMax / 16);
+}
+
+TEST(GroupPacer, WaitsLongerAgainWhenTheyDo) {
+  GroupPacer pacer(kWaitMax);
+  Instant now{};
+  const auto run = [&](std::size_t came) {
+    now = now + kSync;
+    pacer.answered(8, kSync, now);
+    pacer.start_waiting(2);
+    const Duration wait = pacer.deadline() - now;
+    now = pacer.deadline();
+    pacer.started(2 + came, now);
+    return wait;
+  };
+  for (int i = 0; i < 10; ++i) run(0);
+  for (int i = 0; i < 10; ++i) run(6);  // most, and the rest may be late
+  EXPECT_EQ(run(6), kWaitMax);
+}
+
+TEST(GroupPacer, KeepsItsWaitWhenAllCameInTime) {
+  GroupPacer pacer(kWaitMax);
+  pacer.answered(8, kSync, Instant{1ms});
+  pacer.start_waiting(8);
+  pacer.started(16, Instant{1ms} + 20us);
+  pacer.answered(8, kSync, Instant{3ms});
+  pacer.start_waiting(8);
+  EXPECT_EQ(pacer.deadline(), Instant{3ms} + kWaitMax);
+}
+
+TEST(GroupPacer, AGroupNobodyWaitedForTeachesNothing) {
+  GroupPacer pacer(kWaitMax);
+  pacer.answered(8, kSync, Instant{1ms});
+  pacer.start_waiting(0);
+  pacer.started(1, Instant{2ms});
+  pacer.answered(1, kSync, Instant{3ms});
+  pacer.start_waiting(7);
+  EXPECT_EQ(pacer.deadline(), Instant{3ms} + kWaitMax);
+}
+
+}  // namespace
+}  // namespace zeolite::server
