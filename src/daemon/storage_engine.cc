@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -15,6 +16,10 @@ using commit::CommitEffects;
 
 // A refused append is tried again this often until there is space.
 constexpr auto kSpaceRetry = std::chrono::milliseconds(200);
+// Later than any deadline.
+constexpr Instant kForever{Duration::max()};
+// How long the idle writer sleeps at a time.
+constexpr Duration kIdleWaitMax = std::chrono::hours(1);
 // The owner of a ticket; see server/native_session.h.
 commit::OwnerId owner_of(commit::Ticket ticket) { return ticket >> 32; }
 
@@ -232,10 +237,14 @@ void StorageEngine::deliver_effects() {
 }
 
 void StorageEngine::wake_writer() {
-  if (open_group_.size() >= wake_writer_at_) {
-    wake_writer_at_ = SIZE_MAX;
-    writer_wakes_.notify_one();
-  }
+  const bool group_is_worth_it = open_group_.size() >= wake_writer_at_;
+  // A deadline before the one that the idle writer waits for: a vote was taken, or waits for locks.
+  const bool deadline_moved =
+      idle_until_ && coordinator_->next_deadline().value_or(kForever) < *idle_until_;
+  if (!group_is_worth_it && !deadline_moved) return;
+  wake_writer_at_ = SIZE_MAX;
+  idle_until_.reset();
+  writer_wakes_.notify_one();
 }
 
 void StorageEngine::drain(Duration timeout) {
@@ -278,19 +287,17 @@ void StorageEngine::writer_main() {
 bool StorageEngine::wait_for_group(std::unique_lock<std::mutex>& lock) {
   while (open_group_.empty()) {
     if (stopping_) return false;
-    wake_writer_at_ = 1;
-    const std::optional<Instant> deadline = coordinator_->next_deadline();
-    if (!deadline) {
-      writer_wakes_.wait(lock);
-      continue;
-    }
     const Now now = clock_.now();
-    if (now.instant >= *deadline) {
+    idle_until_ = coordinator_->next_deadline().value_or(kForever);
+    if (now.instant >= *idle_until_) {
+      idle_until_.reset();
       coordinator_->tick(now, effects_);
       run_effects(lock);
-    } else {
-      writer_wakes_.wait_for(lock, *deadline - now.instant);
+      continue;
     }
+    wake_writer_at_ = 1;
+    writer_wakes_.wait_for(lock, std::min(*idle_until_ - now.instant, kIdleWaitMax));
+    idle_until_.reset();
   }
   // A group is there; see whether it is worth waiting for more (server/group_pacer.h).
   while (open_group_.size() < pacer_.target() && !stopping_) {

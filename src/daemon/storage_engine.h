@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -112,6 +113,7 @@ class StorageEngine {
   server::GroupPacer pacer_;
   Counters counters_;
   std::size_t wake_writer_at_ = SIZE_MAX;  // group size that is worth waking the writer for
+  std::optional<Instant> idle_until_;      // set while the writer has nothing to write
   bool stopping_ = false;
   bool draining_ = false;
   bool failed_ = false;

@@ -17,6 +17,10 @@ constexpr std::uint64_t kEntryOverhead = 64;
 // Features this side understands: none beyond version 1 yet.
 constexpr std::uint64_t kFeatures = 0;
 
+// Oids from here on are refused: one write of a very high oid would use up all oids below it, as
+// those handed out later must lie above every oid in use.
+constexpr Oid kOidLimit{1ULL << 56};
+
 // The first oid that stands twice in `entries`, if one does.
 template <typename Entries>
 std::optional<Oid> find_repeated(const Entries& entries) {
@@ -27,6 +31,22 @@ std::optional<Oid> find_repeated(const Entries& entries) {
   std::ranges::sort(oids);
   const auto found = std::ranges::adjacent_find(oids);
   return found == oids.end() ? std::nullopt : std::optional(*found);
+}
+
+Result<> check_objects(const commit::StagedTransaction& staged) {
+  std::optional<Oid> repeated = find_repeated(staged.writes);
+  if (!repeated) repeated = find_repeated(staged.reads);
+  if (repeated) {
+    return make_error(ErrorCode::invalid_argument,
+                      "object " + to_hex(*repeated) + " stands twice in the transaction");
+  }
+  for (const commit::StagedWrite& write : staged.writes) {
+    if (write.oid < kOidLimit) continue;
+    return make_error(ErrorCode::invalid_argument, "object id " + to_hex(write.oid) +
+                                                       " is above the highest that is allowed; "
+                                                       "use ids that the server handed out");
+  }
+  return {};
 }
 
 template <typename T, typename Variant>
@@ -189,14 +209,9 @@ void NativeSession::on_body(wire::CommitBody body, bool one_request, std::uint32
   }
   if (!add(transaction, std::move(body.writes), body.reads, effects)) return;
   commit::StagedTransaction& staged = transaction.staged;
-  std::optional<Oid> repeated = find_repeated(staged.writes);
-  if (!repeated) repeated = find_repeated(staged.reads);
-  if (repeated) {
+  if (Result<> valid = check_objects(staged); !valid) {
     end_transaction(body.number);
-    fail(request_id,
-         Error{ErrorCode::invalid_argument,
-               "object " + to_hex(*repeated) + " stands twice in the transaction"},
-         effects);
+    fail(request_id, std::move(valid).error(), effects);
     return;
   }
   staged.commit_id = CommitId{hello_.session, body.number};
