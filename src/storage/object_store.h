@@ -83,7 +83,7 @@ class ObjectStore {
   [[nodiscard]] virtual Tid last_transaction() const = 0;
   // Every oid handed out or stored is below this.
   [[nodiscard]] virtual Oid oid_mark() const = 0;
-  // Outcomes of transactions at or below this tid may have been pruned.
+  // Outcomes of transactions at or below this tid are pruned: find_outcome knows none of them.
   [[nodiscard]] virtual Tid outcome_horizon() const = 0;
 
   // Appends `group` in order as one atomic, synced batch. Preconditions (CHECKed): tids strictly
@@ -94,7 +94,8 @@ class ObjectStore {
   [[nodiscard]] virtual Result<Position> append(std::span<const TransactionRecord> group) = 0;
 
   // Whether an append would be refused now for want of disk space; cheap, refreshed by a statvfs
-  // at most every 100 ms. Error out_of_space says how much is free and how much is kept back.
+  // at most every 100 ms. Error out_of_space says how much is free and how much is kept back; it
+  // ends by itself when space returns. Any other error is the one every append would give.
   [[nodiscard]] virtual Result<> check_space() const = 0;
 
   // The newest revision of `oid` with tid < before and tid <= line, and when it ends. Follows
@@ -134,7 +135,8 @@ class ObjectStore {
   [[nodiscard]] virtual Result<std::optional<LogEntry>> log_entry(Tid tid) const = 0;
 
   // The log entry with its data, as it was appended: what replication, export and verify read.
-  // Revisions that were packed away are an error (not_found).
+  // The data is checked against the body hash. Errors: not_found when a revision was packed away,
+  // corruption, io_error.
   [[nodiscard]] virtual Result<TransactionRecord> read_record(const LogEntry& entry) const = 0;
 
   // How the commit named `id` ended; nothing when it is not known (never seen, or pruned).
