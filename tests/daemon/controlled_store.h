@@ -1,0 +1,172 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/time.h"
+#include "storage/memory_object_store.h"
+
+namespace zeolite::daemon {
+
+// A door that the test shuts: who comes to it waits, and the test can wait for that.
+class Gate {
+ public:
+  void shut() {
+    const std::lock_guard lock(mutex_);
+    shut_ = true;
+  }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    shut_ = false;
+    changed_.notify_all();
+  }
+  void pass() {
+    std::unique_lock lock(mutex_);
+    ++arrived_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !shut_; });
+  }
+  // Until `count` have come since the beginning.
+  void wait_for(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return arrived_ >= count; });
+  }
+  // Until another comes than those that `before` counted.
+  std::size_t arrived() {
+    const std::lock_guard lock(mutex_);
+    return arrived_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::size_t arrived_ = 0;
+  bool shut_ = false;
+};
+
+// Stays where the test puts it.
+class ManualClock final : public Clock {
+ public:
+  [[nodiscard]] Now now() const override {
+    const std::lock_guard lock(mutex_);
+    return {instant_, {912'694'929'000'000 + instant_.since_start.count() / 1000}};
+  }
+  void advance(Duration by) {
+    const std::lock_guard lock(mutex_);
+    instant_ = instant_ + by;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Instant instant_{};
+};
+
+// What the test decides about a ControlledStore, and the content, which outlives an engine.
+struct StoreControl {
+  storage::MemoryObjectStore content;
+  Gate append;     // before a group is appended
+  Gate disk_read;  // after a load was read from the disk, before it is returned
+  Gate log_read;   // before the log is read
+
+  // The next `times` appends fail with `code`.
+  void fail_appends(ErrorCode code, std::size_t times) {
+    const std::lock_guard lock(mutex);
+    failure = code;
+    failures = times;
+  }
+  void set_cold(bool value) {
+    const std::lock_guard lock(mutex);
+    cold = value;
+  }
+  std::vector<std::size_t> group_sizes() {
+    const std::lock_guard lock(mutex);
+    return groups;
+  }
+
+  std::mutex mutex;
+  std::size_t failures = 0;  // with mutex, as all below
+  ErrorCode failure = ErrorCode::io_error;
+  bool cold = false;                // nothing is in memory
+  std::vector<std::size_t> groups;  // sizes of what was appended
+};
+
+// A memory store that waits and fails when the test says so.
+class ControlledStore final : public storage::ObjectStore {
+ public:
+  explicit ControlledStore(std::shared_ptr<StoreControl> control) : control_(std::move(control)) {}
+
+  [[nodiscard]] Id128 cluster_id() const override { return content().cluster_id(); }
+  [[nodiscard]] Position last_position() const override { return content().last_position(); }
+  [[nodiscard]] Tid last_transaction() const override { return content().last_transaction(); }
+  [[nodiscard]] Oid oid_mark() const override { return content().oid_mark(); }
+  [[nodiscard]] Tid outcome_horizon() const override { return content().outcome_horizon(); }
+  [[nodiscard]] Result<Position> append(std::span<const TransactionRecord> group) override {
+    control_->append.pass();
+    {
+      const std::lock_guard lock(control_->mutex);
+      if (control_->failures > 0) {
+        --control_->failures;
+        return make_error(control_->failure, "the test says so");
+      }
+      control_->groups.push_back(group.size());
+    }
+    return control_->content.append(group);
+  }
+  [[nodiscard]] Result<> check_space() const override { return content().check_space(); }
+  [[nodiscard]] Result<storage::Loaded> load_before(Oid oid, Tid before, Tid line,
+                                                    storage::ReadTier tier) const override {
+    bool cold = false;
+    {
+      const std::lock_guard lock(control_->mutex);
+      cold = control_->cold;
+    }
+    if (cold && tier == storage::ReadTier::memory) {
+      return make_error(ErrorCode::unavailable, "not in memory");
+    }
+    auto loaded = content().load_before(oid, before, line, tier);
+    if (tier == storage::ReadTier::disk) control_->disk_read.pass();
+    return loaded;
+  }
+  [[nodiscard]] Result<storage::Loaded> load_serial(Oid oid, Tid tid, Tid line) const override {
+    return content().load_serial(oid, tid, line);
+  }
+  [[nodiscard]] Result<std::vector<Tid>> current_tids(std::span<const Oid> oids,
+                                                      Tid line) const override {
+    return content().current_tids(oids, line);
+  }
+  [[nodiscard]] Result<std::vector<ObjectRevision>> history(Oid oid, Tid line,
+                                                            std::size_t count) const override {
+    return content().history(oid, line, count);
+  }
+  [[nodiscard]] Result<std::optional<storage::CurrentObject>> next_object(Oid from,
+                                                                          Tid line) const override {
+    return content().next_object(from, line);
+  }
+  [[nodiscard]] Result<std::vector<LogEntry>> read_log(Tid after, Tid until,
+                                                       storage::LogLimit limit) const override {
+    control_->log_read.pass();
+    return content().read_log(after, until, limit);
+  }
+  [[nodiscard]] Result<std::optional<LogEntry>> log_entry(Tid tid) const override {
+    return content().log_entry(tid);
+  }
+  [[nodiscard]] Result<TransactionRecord> read_record(const LogEntry& entry) const override {
+    return content().read_record(entry);
+  }
+  [[nodiscard]] Result<std::optional<storage::Outcome>> find_outcome(
+      const CommitId& id) const override {
+    return content().find_outcome(id);
+  }
+
+ private:
+  [[nodiscard]] const storage::MemoryObjectStore& content() const { return control_->content; }
+
+  std::shared_ptr<StoreControl> control_;
+};
+
+}  // namespace zeolite::daemon

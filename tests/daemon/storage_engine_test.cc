@@ -1,0 +1,377 @@
+#include "daemon/storage_engine.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "daemon/controlled_store.h"
+
+namespace zeolite::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+using Effects = server::SessionEffects;
+using Reply = commit::CommitEffects::Reply;
+
+// What the engine told its shards.
+class Inbox {
+ public:
+  void take(std::size_t shard, Delivery delivery) {
+    const std::lock_guard lock(mutex_);
+    for (Reply& reply : delivery.replies) replies_.push_back({shard, std::move(reply)});
+    if (delivery.published && shard == 0) {
+      for (const auto& p : *delivery.published) published_.push_back(p);
+    }
+    changed_.notify_all();
+  }
+
+  struct Answered {
+    std::size_t shard;
+    Reply reply;
+  };
+  Answered wait_for(commit::Ticket ticket) {
+    std::unique_lock lock(mutex_);
+    std::optional<Answered> found;
+    changed_.wait(lock, [&] {
+      const auto it =
+          std::ranges::find(replies_, ticket, [](const Answered& a) { return a.reply.ticket; });
+      if (it != replies_.end()) found = *it;
+      return found.has_value();
+    });
+    return *found;
+  }
+  std::size_t replies() {
+    const std::lock_guard lock(mutex_);
+    return replies_.size();
+  }
+  std::vector<commit::CommitEffects::Publish> published() {
+    const std::lock_guard lock(mutex_);
+    return published_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Answered> replies_;
+  std::vector<commit::CommitEffects::Publish> published_;
+};
+
+class StorageEngineTest : public ::testing::Test {
+ protected:
+  ~StorageEngineTest() override { control_->append.open(); }
+
+  void start(std::size_t shards = 1) {
+    StorageEngine::Options options;
+    options.name = "main";
+    options.shards = shards;
+    auto engine = StorageEngine::start(
+        options, std::make_unique<ControlledStore>(control_), clock_,
+        [this](std::size_t shard, Delivery delivery) { inbox_.take(shard, std::move(delivery)); },
+        [this](Error why) {
+          ++fatal_count_;
+          fatal_.set_value(std::move(why));
+        });
+    ASSERT_TRUE(engine) << engine.error().detail;
+    engine_ = *std::move(engine);
+  }
+
+  static commit::Ticket ticket(commit::OwnerId owner, std::uint64_t n) { return owner << 32 | n; }
+  static commit::StagedTransaction write(std::uint64_t oid, Tid base = kNoTid) {
+    commit::StagedTransaction transaction;
+    transaction.writes.push_back({.oid = Oid(oid), .base = base, .data = Bytes::copy_of("x")});
+    return transaction;
+  }
+  commit::Ticket submit(commit::OwnerId owner, std::uint64_t n, commit::StagedTransaction what,
+                        bool one_request = true) {
+    engine_->call(owner, Effects::Submit{ticket(owner, n), std::move(what), one_request});
+    return ticket(owner, n);
+  }
+  Tid commit(commit::OwnerId owner, std::uint64_t n, commit::StagedTransaction what) {
+    const Reply reply = inbox_.wait_for(submit(owner, n, std::move(what))).reply;
+    EXPECT_EQ(reply.kind, Reply::Kind::committed);
+    return reply.tid;
+  }
+  // Shuts the door and sends the writer to it with a commit of object `oid`.
+  commit::Ticket block_writer(std::uint64_t oid) {
+    const std::size_t before = control_->append.arrived();
+    control_->append.shut();
+    const commit::Ticket blocked = submit(1, 1000 + oid, write(oid));
+    control_->append.wait_for(before + 1);
+    return blocked;
+  }
+
+  std::shared_ptr<StoreControl> control_ = std::make_shared<StoreControl>();
+  ManualClock clock_;
+  Inbox inbox_;
+  std::atomic<int> fatal_count_ = 0;
+  std::promise<Error> fatal_;
+  std::unique_ptr<StorageEngine> engine_;
+};
+
+TEST_F(StorageEngineTest, BeginsAReignBeforeItServes) {
+  start();
+  EXPECT_EQ(engine_->epoch(), Epoch(1));
+  const Position last = control_->content.last_position();
+  EXPECT_EQ(last.epoch, Epoch(1));
+  EXPECT_EQ(engine_->visible(), last.tid);
+  EXPECT_EQ(inbox_.replies(), 0U);
+}
+
+TEST_F(StorageEngineTest, NeverResumesAReign) {
+  start();
+  const Tid tid = commit(1, 1, write(1));
+  engine_.reset();
+  start();
+  EXPECT_EQ(engine_->epoch(), Epoch(2));
+  EXPECT_GT(engine_->visible(), tid);
+  EXPECT_EQ(inbox_.wait_for(submit(1, 2, write(1))).reply.kind, Reply::Kind::conflicted);
+  commit(1, 3, write(1, tid));
+}
+
+TEST_F(StorageEngineTest, DoesNotStartOnAStoreThatRefusesItsReign) {
+  control_->fail_appends(ErrorCode::io_error, 1);
+  const auto engine = StorageEngine::start(
+      {}, std::make_unique<ControlledStore>(control_), clock_, [](std::size_t, Delivery) {},
+      [](Error) {});
+  ASSERT_FALSE(engine);
+  EXPECT_EQ(engine.error().code, ErrorCode::io_error);
+}
+
+TEST_F(StorageEngineTest, AnswersAfterTheAppendHasReturned) {
+  start();
+  const Tid before = engine_->visible();
+  const commit::Ticket blocked = block_writer(1);
+  EXPECT_EQ(inbox_.replies(), 0U);
+  EXPECT_TRUE(inbox_.published().empty());
+  EXPECT_EQ(engine_->visible(), before);
+  EXPECT_EQ(engine_->counts().in_flight, 1U);
+  control_->append.open();
+  const Reply reply = inbox_.wait_for(blocked).reply;
+  EXPECT_EQ(reply.kind, Reply::Kind::committed);
+  EXPECT_GT(reply.tid, before);
+  EXPECT_EQ(engine_->visible(), reply.tid);
+  ASSERT_EQ(inbox_.published().size(), 1U);
+  EXPECT_EQ(inbox_.published()[0].tid, reply.tid);
+  EXPECT_EQ(inbox_.published()[0].oids, std::vector<Oid>{Oid(1)});
+  EXPECT_EQ(inbox_.published()[0].owner, 1U);
+}
+
+TEST_F(StorageEngineTest, AGroupFormsWhileAnotherIsSynced) {
+  start();
+  const commit::Ticket blocked = block_writer(1);
+  for (std::uint64_t oid = 2; oid <= 6; ++oid) submit(2, oid, write(oid));
+  control_->append.open();
+  Tid last = inbox_.wait_for(blocked).reply.tid;
+  for (std::uint64_t oid = 2; oid <= 6; ++oid) {
+    const Tid tid = inbox_.wait_for(ticket(2, oid)).reply.tid;
+    EXPECT_GT(tid, last);
+    last = tid;
+  }
+  EXPECT_EQ(control_->group_sizes(), (std::vector<std::size_t>{1, 1, 5}));
+  EXPECT_EQ(engine_->counters().commits, 6U);
+}
+
+TEST_F(StorageEngineTest, AConflictIsAnsweredWithoutTheDisk) {
+  start();
+  const Tid tid = commit(1, 1, write(1));
+  const commit::Ticket blocked = block_writer(2);
+  const Reply reply = inbox_.wait_for(submit(2, 1, write(1))).reply;
+  ASSERT_EQ(reply.kind, Reply::Kind::conflicted);
+  EXPECT_EQ(reply.conflicts[0].current, tid);
+  EXPECT_EQ(engine_->counters().conflicts, 1U);
+  control_->append.open();
+  inbox_.wait_for(blocked);
+}
+
+TEST_F(StorageEngineTest, VoteThenFinish) {
+  start();
+  const commit::Ticket voted = submit(1, 1, write(1), false);
+  EXPECT_EQ(inbox_.wait_for(voted).reply.kind, Reply::Kind::voted);
+  EXPECT_EQ(engine_->counts().voted, 1U);
+  engine_->call(1, Effects::Finish{voted, ticket(1, 2)});
+  EXPECT_EQ(inbox_.wait_for(ticket(1, 2)).reply.kind, Reply::Kind::committed);
+}
+
+TEST_F(StorageEngineTest, AnAbortLetsTheNextOneIn) {
+  start();
+  const commit::Ticket voted = submit(1, 1, write(1), false);
+  inbox_.wait_for(voted);
+  const commit::Ticket waiting = submit(2, 1, write(1));
+  EXPECT_EQ(engine_->counts().waiting, 1U);
+  engine_->call(1, Effects::Abort{voted});
+  EXPECT_EQ(inbox_.wait_for(waiting).reply.kind, Reply::Kind::committed);
+  EXPECT_EQ(engine_->counters().aborts, 1U);
+}
+
+TEST_F(StorageEngineTest, ALostConnectionLetsTheNextOneIn) {
+  start();
+  inbox_.wait_for(submit(1, 1, write(1), false));
+  const commit::Ticket waiting = submit(2, 1, write(1));
+  engine_->owner_lost(1);
+  EXPECT_EQ(inbox_.wait_for(waiting).reply.kind, Reply::Kind::committed);
+}
+
+TEST_F(StorageEngineTest, HandsOutFreshOids) {
+  start();
+  engine_->call(1, Effects::AllocateOids{ticket(1, 1), 10});
+  const Reply first = inbox_.wait_for(ticket(1, 1)).reply;
+  engine_->call(1, Effects::AllocateOids{ticket(1, 2), 10});
+  const Reply second = inbox_.wait_for(ticket(1, 2)).reply;
+  ASSERT_EQ(first.kind, Reply::Kind::oids);
+  EXPECT_EQ(first.oid_count, 10U);
+  EXPECT_GE(second.first_oid.value(), first.first_oid.value() + 10);
+  EXPECT_GE(control_->content.oid_mark().value(), second.first_oid.value() + 10);
+}
+
+TEST_F(StorageEngineTest, KnowsOutcomesOfAnEarlierReign) {
+  start();
+  commit::StagedTransaction named = write(1);
+  named.commit_id.session.fill(9);
+  named.commit_id.number = 4;
+  const Tid begun = engine_->visible();
+  named.begun = begun;
+  const Tid tid = commit(1, 1, named);
+  engine_.reset();
+  start();
+  EXPECT_EQ(commit(1, 2, named), tid);  // sent again: not done again
+  engine_->call(1, Effects::QueryOutcome{ticket(1, 3), named.commit_id, begun});
+  const Reply known = inbox_.wait_for(ticket(1, 3)).reply;
+  EXPECT_EQ(known.kind, Reply::Kind::committed);
+  EXPECT_EQ(known.tid, tid);
+  CommitId never = named.commit_id;
+  ++never.number;
+  engine_->call(1, Effects::QueryOutcome{ticket(1, 4), never, begun});
+  EXPECT_EQ(inbox_.wait_for(ticket(1, 4)).reply.kind, Reply::Kind::aborted);
+}
+
+TEST_F(StorageEngineTest, AnswersOnTheOwnersShard) {
+  start(3);
+  submit(4, 1, write(1));
+  submit(5, 1, write(2));
+  EXPECT_EQ(inbox_.wait_for(ticket(4, 1)).shard, 1U);
+  EXPECT_EQ(inbox_.wait_for(ticket(5, 1)).shard, 2U);
+}
+
+TEST_F(StorageEngineTest, AFailedAppendIsFatalOnceAndAnswersNobody) {
+  start();
+  const Tid before = engine_->visible();
+  control_->fail_appends(ErrorCode::io_error, 1);
+  block_writer(1);
+  submit(2, 1, write(2));
+  control_->append.open();
+  EXPECT_EQ(fatal_.get_future().get().code, ErrorCode::io_error);
+  submit(2, 2, write(3));
+  submit(2, 3, write(4), false);
+  engine_->call(2, Effects::AllocateOids{ticket(2, 4), 1});
+  engine_->call(2, Effects::QueryOutcome{ticket(2, 5), {}, {}});
+  engine_->owner_lost(2);
+  engine_->drain(1h);  // returns at once: there is nothing to wait for
+  engine_.reset();
+  EXPECT_EQ(fatal_count_, 1);
+  EXPECT_EQ(inbox_.replies(), 0U);
+  EXPECT_TRUE(inbox_.published().empty());
+  EXPECT_EQ(control_->content.last_position().tid, before);
+}
+
+TEST_F(StorageEngineTest, AFullDiskIsWaitedForInOrder) {
+  start();
+  control_->fail_appends(ErrorCode::out_of_space, 1);
+  const commit::Ticket first = block_writer(1);
+  const commit::Ticket second = submit(2, 1, write(2));
+  control_->append.open();
+  const Reply later = inbox_.wait_for(second).reply;
+  const Reply earlier = inbox_.wait_for(first).reply;
+  EXPECT_EQ(earlier.kind, Reply::Kind::committed);
+  EXPECT_EQ(later.kind, Reply::Kind::committed);
+  EXPECT_LT(earlier.tid, later.tid);
+  EXPECT_EQ(control_->group_sizes(), (std::vector<std::size_t>{1, 1, 1}));
+  EXPECT_EQ(fatal_count_, 0);
+}
+
+TEST_F(StorageEngineTest, AFullDiskRefusesNewTransactions) {
+  start();
+  control_->content.set_out_of_space(true);
+  const Reply refused = inbox_.wait_for(submit(1, 1, write(1))).reply;
+  EXPECT_EQ(refused.kind, Reply::Kind::failed);
+  EXPECT_EQ(refused.error.code, ErrorCode::out_of_space);
+  control_->content.set_out_of_space(false);
+  commit(1, 2, write(1));
+}
+
+TEST_F(StorageEngineTest, DrainAnswersWhatIsInFlightAndRefusesTheRest) {
+  start();
+  const commit::Ticket blocked = block_writer(1);
+  auto drained = std::async(std::launch::async, [this] { engine_->drain(1h); });
+  // Until draining has begun, a read-only transaction is still answered.
+  Reply refused;
+  for (std::uint64_t n = 1; refused.error.code != ErrorCode::shutting_down; ++n) {
+    refused = inbox_.wait_for(submit(2, n, {})).reply;
+  }
+  EXPECT_EQ(drained.wait_for(0s), std::future_status::timeout);
+  control_->append.open();
+  drained.get();
+  EXPECT_EQ(inbox_.wait_for(blocked).reply.kind, Reply::Kind::committed);
+  EXPECT_EQ(engine_->counts().in_flight, 0U);
+}
+
+TEST_F(StorageEngineTest, DrainGivesUpInTime) {
+  start();
+  block_writer(1);
+  engine_->drain(1ms);
+  EXPECT_EQ(engine_->counts().in_flight, 1U);
+  control_->append.open();
+}
+
+TEST_F(StorageEngineTest, FinishesItsGroupBeforeItEnds) {
+  start();
+  const commit::Ticket blocked = block_writer(1);
+  const commit::Ticket queued = submit(2, 1, write(2));
+  auto ended = std::async(std::launch::async, [this] { engine_.reset(); });
+  control_->append.open();
+  ended.get();
+  EXPECT_EQ(inbox_.wait_for(blocked).reply.kind, Reply::Kind::committed);
+  EXPECT_EQ(inbox_.wait_for(queued).reply.kind, Reply::Kind::committed);
+}
+
+TEST_F(StorageEngineTest, ThreadsCommitToTheSameObjectsWithoutLosingAny) {
+  start(2);
+  constexpr std::uint64_t kThreads = 4;
+  constexpr std::uint64_t kRounds = 100;
+  std::atomic<std::uint64_t> committed = 0;
+  std::vector<std::thread> threads;
+  for (std::uint64_t owner = 1; owner <= kThreads; ++owner) {
+    threads.emplace_back([&, owner] {
+      Tid base = kNoTid;
+      for (std::uint64_t n = 1; n <= kRounds;) {
+        const Reply reply = inbox_.wait_for(submit(owner, n++, write(1, base))).reply;
+        if (reply.kind == Reply::Kind::committed) {
+          base = reply.tid;
+          ++committed;
+        } else if (reply.kind == Reply::Kind::conflicted) {
+          base = reply.conflicts[0].current;
+        } else {
+          ADD_FAILURE() << reply.error.detail;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const auto history = control_->content.history(Oid(1), kMaxTid, 10'000);
+  ASSERT_TRUE(history);
+  EXPECT_EQ(history->size(), committed);
+  EXPECT_EQ(engine_->counters().commits, committed);
+  EXPECT_EQ(inbox_.published().size(), committed);
+  EXPECT_TRUE(std::ranges::is_sorted(inbox_.published(), {}, &commit::CommitEffects::Publish::tid));
+}
+
+}  // namespace
+}  // namespace zeolite::daemon
