@@ -97,6 +97,24 @@ void CommitCoordinator::submit(Ticket ticket, OwnerId owner, StagedTransaction t
   }
 }
 
+bool CommitCoordinator::recall_tids(const StagedTransaction& transaction,
+                                    Prefetched& prefetched) const {
+  std::vector<Tid> tids;
+  tids.reserve(transaction.writes.size() + transaction.reads.size());
+  const auto recall = [&](const auto& entry) {
+    const std::optional<Tid> tid = recent_writes_.recall(entry.oid);
+    if (tid) tids.push_back(*tid);
+    return tid.has_value();
+  };
+  if (!std::ranges::all_of(transaction.writes, recall)) return false;
+  if (!std::ranges::all_of(transaction.reads, recall)) return false;
+  const auto split = tids.begin() + static_cast<std::ptrdiff_t>(transaction.writes.size());
+  prefetched.read_tids.assign(split, tids.end());
+  tids.erase(split, tids.end());
+  prefetched.write_tids = std::move(tids);
+  return true;
+}
+
 void CommitCoordinator::refetched(Ticket ticket, Prefetched prefetched, Now now,
                                   CommitEffects& effects) {
   Transaction* transaction = find(ticket);

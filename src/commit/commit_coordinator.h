@@ -74,6 +74,11 @@ class CommitCoordinator {
   // (ask again later), invalid_argument (the commit id names a transaction on other objects).
   void submit(Ticket ticket, OwnerId owner, StagedTransaction transaction, Prefetched prefetched,
               bool one_request, Now now, CommitEffects& effects);
+  // Fills in the tids of `prefetched` from memory, when every object of the transaction was written
+  // lately; else leaves it as it is: read them from the store, at as_of. Saves the reads of objects
+  // that are written again and again.
+  [[nodiscard]] bool recall_tids(const StagedTransaction& transaction,
+                                 Prefetched& prefetched) const;
   // Answer to effects.refetch; ignored when the transaction has ended meanwhile.
   void refetched(Ticket ticket, Prefetched prefetched, Now now, CommitEffects& effects);
   // What the waiting or voted transaction `ticket` wants, to know what to read again; valid until

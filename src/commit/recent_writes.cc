@@ -10,4 +10,10 @@ Tid RecentWrites::current_tid(Oid oid, Tid stored, Tid as_of) const {
   return newest->value ? kNoTid : newest->tid;
 }
 
+std::optional<Tid> RecentWrites::recall(Oid oid) const {
+  const auto newest = writes_.find(oid);
+  if (!newest) return std::nullopt;
+  return newest->value ? kNoTid : newest->tid;
+}
+
 }  // namespace zeolite::commit

@@ -26,6 +26,9 @@ class RecentWrites {
   // True to the present if covers(as_of), or if nobody could write `oid` since `as_of`.
   [[nodiscard]] Tid current_tid(Oid oid, Tid stored, Tid as_of) const;
 
+  // The current tid of `oid` (kNoTid: it does not exist) when its last write is remembered.
+  [[nodiscard]] std::optional<Tid> recall(Oid oid) const;
+
   [[nodiscard]] Tid floor() const { return writes_.floor(); }
   [[nodiscard]] std::size_t size() const { return writes_.size(); }
   void check_invariants() const { writes_.check_invariants(); }

@@ -278,7 +278,8 @@ Result<ServerConfig> config_of(const toml::table& root,
                  time_key("progress", c.progress_timeout, kMillisecond, kHour),
                  time_key("vote", c.vote_timeout, kMillisecond, kHour),
                  time_key("lock", c.lock_timeout, kMillisecond, kHour),
-                 time_key("group_wait", c.group_wait_max, Duration{0}, std::chrono::seconds(1))}),
+                 time_key("group_wait", c.group_wait_max, Duration{0}, std::chrono::seconds(1)),
+                 time_key("inline_sync", c.inline_sync_max, Duration{0}, std::chrono::seconds(1))}),
   };
   RETURN_IF_ERROR(take_table(root, "", keys));
   if (has_reserve) c.disk_reserve_bytes = reserve;

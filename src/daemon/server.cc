@@ -124,6 +124,7 @@ class Server::Impl {
     engine_options.commit.vote_timeout = config_.vote_timeout;
     engine_options.commit.lock_timeout = config_.lock_timeout;
     engine_options.group_wait_max = config_.group_wait_max;
+    engine_options.inline_sync_max = config_.inline_sync_max;
     engine_options.shards = shards_.size();
     ASSIGN_OR_RETURN(std::unique_ptr<StorageEngine> engine,
                      StorageEngine::start(

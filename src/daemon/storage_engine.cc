@@ -49,7 +49,7 @@ StorageEngine::StorageEngine(Options options, std::unique_ptr<storage::ObjectSto
       deliver_(std::move(deliver)),
       on_fatal_(std::move(on_fatal)),
       deliveries_(options_.shards),
-      pacer_(options_.group_wait_max) {}
+      pacer_(options_.group_wait_max, options_.inline_sync_max) {}
 
 StorageEngine::~StorageEngine() {
   {
@@ -75,29 +75,31 @@ Result<> StorageEngine::begin_epoch() {
   return {};
 }
 
-Result<commit::Prefetched> StorageEngine::prefetch(const commit::StagedTransaction& transaction,
-                                                   const CommitId& commit_id) const {
+Result<commit::Prefetched> StorageEngine::prefetch_outcome(const CommitId& commit_id) const {
   commit::Prefetched result;
   result.as_of = visible();
+  if (commit_id.empty()) return result;
+  ASSIGN_OR_RETURN(const std::optional<storage::Outcome> outcome, store_->find_outcome(commit_id));
+  if (outcome && outcome->tid <= result.as_of) {
+    result.outcome = {.aborted = outcome->kind == storage::Outcome::Kind::aborted,
+                      .tid = outcome->tid};
+  }
+  result.outcome_horizon = store_->outcome_horizon();
+  return result;
+}
+
+Result<> StorageEngine::prefetch_tids(const commit::StagedTransaction& transaction,
+                                      commit::Prefetched& prefetched) const {
   std::vector<Oid> oids;
   oids.reserve(transaction.writes.size() + transaction.reads.size());
   for (const commit::StagedWrite& write : transaction.writes) oids.push_back(write.oid);
   for (const commit::ReadCheck& read : transaction.reads) oids.push_back(read.oid);
-  ASSIGN_OR_RETURN(std::vector<Tid> tids, store_->current_tids(oids, result.as_of));
+  ASSIGN_OR_RETURN(std::vector<Tid> tids, store_->current_tids(oids, prefetched.as_of));
   const auto split = tids.begin() + static_cast<std::ptrdiff_t>(transaction.writes.size());
-  result.read_tids.assign(split, tids.end());
+  prefetched.read_tids.assign(split, tids.end());
   tids.erase(split, tids.end());
-  result.write_tids = std::move(tids);
-  if (!commit_id.empty()) {
-    ASSIGN_OR_RETURN(const std::optional<storage::Outcome> outcome,
-                     store_->find_outcome(commit_id));
-    if (outcome && outcome->tid <= result.as_of) {
-      result.outcome = {.aborted = outcome->kind == storage::Outcome::Kind::aborted,
-                        .tid = outcome->tid};
-    }
-    result.outcome_horizon = store_->outcome_horizon();
-  }
-  return result;
+  prefetched.write_tids = std::move(tids);
+  return {};
 }
 
 void StorageEngine::call(commit::OwnerId owner, server::SessionEffects::EngineCall call) {
@@ -109,21 +111,21 @@ void StorageEngine::call(commit::OwnerId owner, server::SessionEffects::EngineCa
                    std::unique_lock lock(mutex_);
                    if (failed_) return;
                    coordinator_->finish(finish.ticket, finish.reply_to, clock_.now(), effects_);
-                   run_effects(lock);
+                   end_call(lock);
                  },
                  [&](E::Abort& abort) {
                    std::unique_lock lock(mutex_);
                    if (failed_) return;
                    ++counters_.aborts;
                    coordinator_->abort(abort.ticket, clock_.now(), effects_);
-                   run_effects(lock);
+                   end_call(lock);
                  },
                  [&](E::AllocateOids& allocate) {
                    std::unique_lock lock(mutex_);
                    if (failed_) return;
                    coordinator_->allocate_oids(allocate.ticket, owner, allocate.count, clock_.now(),
                                                effects_);
-                   run_effects(lock);
+                   end_call(lock);
                  },
              },
              call);
@@ -134,13 +136,20 @@ void StorageEngine::submit(commit::OwnerId owner, server::SessionEffects::Submit
     reply_error(submit.ticket, std::move(space).error());
     return;
   }
-  Result<commit::Prefetched> prefetched =
-      prefetch(submit.transaction, submit.transaction.commit_id);
+  Result<commit::Prefetched> prefetched = prefetch_outcome(submit.transaction.commit_id);
   if (!prefetched) {
     reply_error(submit.ticket, std::move(prefetched).error());
     return;
   }
   std::unique_lock lock(mutex_);
+  if (!coordinator_->recall_tids(submit.transaction, *prefetched)) {
+    lock.unlock();
+    if (Result<> read = prefetch_tids(submit.transaction, *prefetched); !read) {
+      reply_error(submit.ticket, std::move(read).error());
+      return;
+    }
+    lock.lock();
+  }
   if (failed_) return;
   if (draining_) {
     lock.unlock();
@@ -149,12 +158,12 @@ void StorageEngine::submit(commit::OwnerId owner, server::SessionEffects::Submit
   }
   coordinator_->submit(submit.ticket, owner, std::move(submit.transaction), std::move(*prefetched),
                        submit.one_request, clock_.now(), effects_);
-  run_effects(lock);
+  end_call(lock);
 }
 
 void StorageEngine::query_outcome(commit::OwnerId owner,
                                   const server::SessionEffects::QueryOutcome& query) {
-  Result<commit::Prefetched> prefetched = prefetch({}, query.commit_id);
+  Result<commit::Prefetched> prefetched = prefetch_outcome(query.commit_id);
   if (!prefetched) {
     reply_error(query.ticket, std::move(prefetched).error());
     return;
@@ -163,7 +172,7 @@ void StorageEngine::query_outcome(commit::OwnerId owner,
   if (failed_) return;
   coordinator_->query_outcome(query.ticket, owner, query.commit_id, query.begun, *prefetched,
                               clock_.now(), effects_);
-  run_effects(lock);
+  end_call(lock);
 }
 
 void StorageEngine::reply_error(commit::Ticket ticket, Error error) {
@@ -171,14 +180,14 @@ void StorageEngine::reply_error(commit::Ticket ticket, Error error) {
   if (failed_) return;
   effects_.reply.push_back(
       {.ticket = ticket, .kind = CommitEffects::Reply::Kind::failed, .error = std::move(error)});
-  run_effects(lock);
+  end_call(lock);
 }
 
 void StorageEngine::owner_lost(commit::OwnerId owner) {
   std::unique_lock lock(mutex_);
   if (failed_) return;
   coordinator_->owner_lost(owner, clock_.now(), effects_);
-  run_effects(lock);
+  end_call(lock);
 }
 
 void StorageEngine::run_effects(std::unique_lock<std::mutex>& lock) {
@@ -187,7 +196,6 @@ void StorageEngine::run_effects(std::unique_lock<std::mutex>& lock) {
     const std::vector<commit::Ticket> refetch = std::exchange(effects_.refetch, {});
     deliver_effects();
     effects_.clear();
-    wake_writer();
     if (refetch.empty()) return;
     for (const commit::Ticket ticket : refetch) {
       const commit::StagedTransaction* staged = coordinator_->staged(ticket);
@@ -197,7 +205,10 @@ void StorageEngine::run_effects(std::unique_lock<std::mutex>& lock) {
       for (const auto& write : staged->writes) wanted.writes.push_back({.oid = write.oid});
       wanted.reads = staged->reads;
       lock.unlock();
-      Result<commit::Prefetched> prefetched = prefetch(wanted, wanted.commit_id);
+      Result<commit::Prefetched> prefetched = prefetch_outcome(wanted.commit_id);
+      Result<> read;
+      if (prefetched) read = prefetch_tids(wanted, *prefetched);
+      if (!read) prefetched = std::unexpected(std::move(read).error());
       lock.lock();
       if (failed_) return;
       if (prefetched) {
@@ -237,13 +248,14 @@ void StorageEngine::deliver_effects() {
 }
 
 void StorageEngine::wake_writer() {
+  if (writing_) return;  // who writes looks again when it is done
   const bool group_is_worth_it = open_group_.size() >= wake_writer_at_;
   // A deadline before the one that the idle writer waits for: a vote was taken, or waits for locks.
   const bool deadline_moved =
       idle_until_ && coordinator_->next_deadline().value_or(kForever) < *idle_until_;
   if (!group_is_worth_it && !deadline_moved) return;
   wake_writer_at_ = SIZE_MAX;
-  idle_until_.reset();
+  idle_until_.reset();  // so that it is woken once
   writer_wakes_.notify_one();
 }
 
@@ -268,74 +280,106 @@ StorageEngine::Counters StorageEngine::counters() const {
 // ---- the log writer
 // ------------------------------------------------------------------------------
 
+void StorageEngine::end_call(std::unique_lock<std::mutex>& lock) {
+  run_effects(lock);
+  const bool writer_is_idle = idle_until_.has_value() && !writing_;
+  if (writer_is_idle && !open_group_.empty() && pacer_.prefers_inline()) {
+    const Result<> appended = append_group(lock);
+    if (!appended && appended.error().code != ErrorCode::out_of_space) {
+      fail(lock, appended.error());
+      return;
+    }
+  }
+  wake_writer();
+}
+
+void StorageEngine::fail(std::unique_lock<std::mutex>& lock, Error why) {
+  failed_ = true;
+  stopping_ = true;
+  drained_.notify_all();
+  writer_wakes_.notify_one();
+  lock.unlock();
+  on_fatal_(std::move(why));
+  lock.lock();
+}
+
 void StorageEngine::writer_main() {
   pthread_setname_np(pthread_self(), "log-writer");
   prctl(PR_SET_TIMERSLACK, 1000UL);  // group waits are tens of microseconds long
   std::unique_lock lock(mutex_);
   while (wait_for_group(lock)) {
-    if (Result<> appended = append_group(lock); !appended) {
-      failed_ = true;
-      drained_.notify_all();
-      lock.unlock();
-      on_fatal_(std::move(appended).error());
+    const Result<> appended = append_group(lock);
+    if (appended) continue;
+    if (appended.error().code != ErrorCode::out_of_space) {
+      fail(lock, appended.error());
       return;
     }
-    if (draining_) drained_.notify_all();
+    // Keep the order and wait for space. New transactions are refused meanwhile (submit).
+    writer_wakes_.wait_for(lock, kSpaceRetry, [this] { return stopping_; });
+    if (stopping_) return;
   }
 }
 
 bool StorageEngine::wait_for_group(std::unique_lock<std::mutex>& lock) {
-  while (open_group_.empty()) {
-    if (stopping_) return false;
-    const Now now = clock_.now();
-    idle_until_ = coordinator_->next_deadline().value_or(kForever);
-    if (now.instant >= *idle_until_) {
-      idle_until_.reset();
-      coordinator_->tick(now, effects_);
-      run_effects(lock);
+  while (!stopping_) {
+    if (open_group_.empty() || writing_) {
+      wait_idle(lock);
       continue;
     }
+    // A group is there; see whether it is worth waiting for more (server/group_pacer.h).
+    const Instant now = clock_.now().instant;
+    if (open_group_.size() < pacer_.target() && now < pacer_.deadline()) {
+      wake_writer_at_ = pacer_.target();
+      writer_wakes_.wait_for(lock, pacer_.deadline() - now);
+      wake_writer_at_ = SIZE_MAX;
+      continue;
+    }
+    pacer_.started(open_group_.size(), now);
+    return true;
+  }
+  // What was sequenced is written before the end, if it can be.
+  return !open_group_.empty() && !writing_ && !failed_;
+}
+
+void StorageEngine::wait_idle(std::unique_lock<std::mutex>& lock) {
+  const Now now = clock_.now();
+  idle_until_ = coordinator_->next_deadline().value_or(kForever);
+  if (now.instant < *idle_until_) {
     wake_writer_at_ = 1;
     writer_wakes_.wait_for(lock, std::min(*idle_until_ - now.instant, kIdleWaitMax));
+    wake_writer_at_ = SIZE_MAX;
     idle_until_.reset();
+    return;
   }
-  // A group is there; see whether it is worth waiting for more (server/group_pacer.h).
-  while (open_group_.size() < pacer_.target() && !stopping_) {
-    const Instant now = clock_.now().instant;
-    if (now >= pacer_.deadline()) break;
-    wake_writer_at_ = pacer_.target();
-    writer_wakes_.wait_for(lock, pacer_.deadline() - now);
-  }
-  wake_writer_at_ = SIZE_MAX;
-  pacer_.started(open_group_.size(), clock_.now().instant);
-  return true;
+  idle_until_.reset();
+  coordinator_->tick(now, effects_);
+  run_effects(lock);
 }
 
 Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
+  writing_ = true;
   writing_group_.clear();
   writing_group_.swap(open_group_);
   lock.unlock();
   const Instant began = clock_.now().instant;
   Result<Position> position = store_->append(writing_group_);
-  while (!position && position.error().code == ErrorCode::out_of_space) {
-    // Nothing was written and nobody was answered: keep the order and wait for space. New
-    // transactions are refused meanwhile (submit).
-    lock.lock();
-    const bool give_up = stopping_;
-    lock.unlock();
-    if (give_up) break;
-    std::this_thread::sleep_for(kSpaceRetry);
-    position = store_->append(writing_group_);
-  }
   const Now now = clock_.now();
   lock.lock();
-  if (!position) return std::unexpected(std::move(position).error());
-  coordinator_->acknowledged(position->tid, now, effects_);
-  run_effects(lock);
+  writing_ = false;
+  if (!position) {
+    if (position.error().code == ErrorCode::out_of_space) {
+      // Nothing was written and nobody was answered: ahead of what came in meanwhile.
+      open_group_.insert(open_group_.begin(), std::make_move_iterator(writing_group_.begin()),
+                         std::make_move_iterator(writing_group_.end()));
+    }
+    return std::unexpected(std::move(position).error());
+  }
   pacer_.answered(writing_group_.size(), now.instant - began, now.instant);
   pacer_.start_waiting(open_group_.size());
+  coordinator_->acknowledged(position->tid, now, effects_);
   coordinator_->tick(now, effects_);
   run_effects(lock);
+  if (draining_) drained_.notify_all();
   return {};
 }
 

@@ -28,7 +28,8 @@ namespace zeolite::daemon {
 // taken; the only work done under it is in memory.
 //
 // The log writer is one thread: it takes the open group, appends it with one sync, reports it
-// acknowledged, and handles the coordinator's timeouts.
+// acknowledged, and handles the coordinator's timeouts. A lone client's group is written by the
+// thread it came in on (GroupPacer::prefers_inline). One group is being written at a time.
 //
 // Thread: all public functions from any, except where said. Owner: the server.
 class StorageEngine {
@@ -36,7 +37,8 @@ class StorageEngine {
   struct Options {
     std::string name;
     commit::CommitOptions commit;
-    Duration group_wait_max{};
+    Duration group_wait_max{};   // server/group_pacer.h tells both
+    Duration inline_sync_max{};
     std::size_t shards = 1;
   };
 
@@ -75,9 +77,11 @@ class StorageEngine {
                 Deliver deliver, std::function<void(Error)> on_fatal);
 
   [[nodiscard]] Result<> begin_epoch();
-  // What the store knows of a transaction; without the mutex.
-  [[nodiscard]] Result<commit::Prefetched> prefetch(const commit::StagedTransaction& transaction,
-                                                    const CommitId& commit_id) const;
+  // What the store knows of a commit id, and of a transaction's objects at prefetched.as_of;
+  // without the mutex.
+  [[nodiscard]] Result<commit::Prefetched> prefetch_outcome(const CommitId& commit_id) const;
+  [[nodiscard]] Result<> prefetch_tids(const commit::StagedTransaction& transaction,
+                                       commit::Prefetched& prefetched) const;
   void submit(commit::OwnerId owner, server::SessionEffects::Submit submit);
   void query_outcome(commit::OwnerId owner, const server::SessionEffects::QueryOutcome& query);
   void reply_error(commit::Ticket ticket, Error error);
@@ -86,12 +90,21 @@ class StorageEngine {
   // refetches, for which it lets go of the mutex in between.
   void run_effects(std::unique_lock<std::mutex>& lock);
   void deliver_effects();
+  // Ends a call from a shard: carries out its effects and sees that the open group gets written,
+  // by the writer, or on this thread where that is better.
+  void end_call(std::unique_lock<std::mutex>& lock);
   void wake_writer();
 
   void writer_main();
-  // Waits for work; false when the writer is to end. Handles timeouts meanwhile.
+  // Waits for a group that is worth writing; false when the writer is to end.
   [[nodiscard]] bool wait_for_group(std::unique_lock<std::mutex>& lock);
+  // Waits for something to do; handles the coordinator's timeouts.
+  void wait_idle(std::unique_lock<std::mutex>& lock);
+  // Takes the open group, appends it and reports it acknowledged; lets go of the mutex meanwhile.
+  // out_of_space: nothing was written, the group is open again. Other errors: see fail().
   [[nodiscard]] Result<> append_group(std::unique_lock<std::mutex>& lock);
+  // Nothing is answered from now on.
+  void fail(std::unique_lock<std::mutex>& lock, Error why);
 
   Options options_;
   std::unique_ptr<storage::ObjectStore> store_;
@@ -108,12 +121,13 @@ class StorageEngine {
   std::unique_ptr<commit::CommitCoordinator> coordinator_;
   commit::CommitEffects effects_;                 // of the call in progress
   std::vector<TransactionRecord> open_group_;     // sequenced, not yet taken by the writer
-  std::vector<TransactionRecord> writing_group_;  // the writer's, kept for its capacity
+  std::vector<TransactionRecord> writing_group_;  // being appended, without the mutex
+  bool writing_ = false;                          // a thread is in append_group
   std::vector<Delivery> deliveries_;              // by shard; scratch of deliver_effects
   server::GroupPacer pacer_;
   Counters counters_;
   std::size_t wake_writer_at_ = SIZE_MAX;  // group size that is worth waking the writer for
-  std::optional<Instant> idle_until_;      // set while the writer has nothing to write
+  std::optional<Instant> idle_until_;      // set while the writer sleeps with nothing to write
   bool stopping_ = false;
   bool draining_ = false;
   bool failed_ = false;

@@ -17,8 +17,10 @@ namespace zeolite::server {
 // Thread: the log writer's (under the engine's mutex). No I/O, no clocks.
 class GroupPacer {
  public:
-  // `wait_max`: the longest wait allowed; zero never waits.
-  explicit GroupPacer(Duration wait_max) : wait_max_(wait_max), budget_(wait_max) {}
+  // `wait_max`: the longest wait allowed; zero never waits. `inline_sync_max`: the longest average
+  // sync with which a group is written inline; zero never does.
+  explicit GroupPacer(Duration wait_max, Duration inline_sync_max = {})
+      : wait_max_(wait_max), inline_sync_max_(inline_sync_max), budget_(wait_max) {}
 
   // A group of `size` transactions was answered at `now`, after a sync that took `sync`.
   void answered(std::size_t size, Duration sync, Instant now);
@@ -29,6 +31,14 @@ class GroupPacer {
   // The instant until which to wait for target(); not after it.
   [[nodiscard]] Instant deadline() const { return deadline_; }
 
+  // Whether the thread that closes a group should write it itself instead of waking the log writer:
+  // for a lone client the two thread hops cost nearly as much as a fast disk's sync. Only when the
+  // last group was a single transaction and syncs take so little that others on the thread can
+  // bear the wait (docs/decisions/0004).
+  [[nodiscard]] bool prefers_inline() const {
+    return answered_ == 1 && sync_ > Duration{} && sync_ <= inline_sync_max_;
+  }
+
   // To be called right after answered(), with the number already in line.
   void start_waiting(std::size_t waiting);
   // The wait ended with `size` in line at `now`.
@@ -36,6 +46,7 @@ class GroupPacer {
 
  private:
   Duration wait_max_;
+  Duration inline_sync_max_;
   Duration budget_;  // present length of a wait
   Duration sync_{};  // moving average of the time of a sync
   Instant answered_at_{};
