@@ -1,0 +1,141 @@
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <string>
+
+#include "integration/program.h"
+#include "support/raw_client.h"
+
+namespace zeolite::testing {
+namespace {
+
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+// A small filesystem of its own, for as long as the owner lives.
+class SmallDisk {
+ public:
+  explicit SmallDisk(std::filesystem::path path) : path_(std::move(path)) {
+    std::filesystem::create_directory(path_);
+    mounted_ = ::mount("tmpfs", path_.c_str(), "tmpfs", 0, "size=200m") == 0;
+    if (!mounted_) why_ = std::strerror(errno);
+  }
+  ~SmallDisk() {
+    if (mounted_) ::umount2(path_.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+  [[nodiscard]] bool mounted() const { return mounted_; }
+  [[nodiscard]] const std::string& why() const { return why_; }
+
+  // Takes all space but `left` bytes.
+  void fill(std::uint64_t left) const {
+    const std::uint64_t free = std::filesystem::space(path_).available;
+    const int file = ::open(ballast().c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    ASSERT_GE(file, 0);
+    EXPECT_EQ(::posix_fallocate(file, 0, static_cast<off_t>(free - left)), 0);
+    ::close(file);
+  }
+  void release() const { std::filesystem::remove(ballast()); }
+
+ private:
+  [[nodiscard]] std::filesystem::path ballast() const { return path_ / "ballast"; }
+
+  std::filesystem::path path_;
+  bool mounted_ = false;
+  std::string why_;
+};
+
+class FullDisk : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!disk_.mounted()) GTEST_SKIP() << "a tmpfs cannot be mounted here: " << disk_.why();
+    ServerProcess::Options options = serve_options(directory_);
+    options.data = directory_ / "disk/data";
+    options.config = "[memory]\nmemtable = \"2 MiB\"\n";
+    server_ = std::make_unique<ServerProcess>(options);
+    ASSERT_TRUE(server_->start()) << server_->standard_error();
+  }
+
+  Result<Tid> commit(RawClient& client, std::size_t bytes) {
+    wire::Commit commit;
+    commit.number = ++number_;
+    commit.begun = client.welcome().visible.tid;
+    commit.writes = {{.oid = Oid(number_), .base = {}, .data = Bytes(std::string(bytes, 'x'))}};
+    ASSIGN_OR_RETURN(const wire::Committed reply, client.ask<wire::Committed>(commit));
+    return reply.tid;
+  }
+
+  TemporaryDirectory directory_;
+  SmallDisk disk_{directory_ / "disk"};
+  std::unique_ptr<ServerProcess> server_;
+  std::uint64_t number_ = 0;
+};
+
+TEST_F(FullDisk, RefusesWritesAnswersReadsAndRecoversByItself) {
+  wire::Hello hello;
+  hello.session = random_session();
+  RawClient client = *RawClient::open(server_->port(), hello);
+  ASSERT_TRUE(commit(client, 1000));
+
+  disk_.fill(24 << 20);  // a little above the reserve, a tenth of the disk
+  const auto until = Clock::now() + seconds(30);
+  Result<Tid> written = commit(client, 1000);
+  while (written && Clock::now() < until) written = commit(client, 100'000);
+  ASSERT_FALSE(written) << "writes go on though the disk is full";
+  EXPECT_EQ(written.error().code, ErrorCode::out_of_space) << written.error().to_string();
+  EXPECT_GT(written.error().detail.size(), 20U) << written.error().detail;
+
+  const auto loaded = client.ask<wire::Loaded>(wire::Load{Oid(1)});
+  ASSERT_TRUE(loaded) << loaded.error().to_string();
+  EXPECT_EQ(loaded->data.size(), 1000U);
+  const auto status = client.ask<wire::StatusReport>(wire::StatusQuery{});
+  ASSERT_TRUE(status) << status.error().to_string();
+  EXPECT_FALSE(status->accepts_writes);
+  EXPECT_NE(status->refuses_why, "");
+
+  disk_.release();
+  const auto released = Clock::now();
+  do {
+    written = commit(client, 1000);
+  } while (!written && written.error().code == ErrorCode::out_of_space &&
+           Clock::now() < released + seconds(20));
+  ASSERT_TRUE(written) << written.error().to_string();
+  const auto after = client.ask<wire::StatusReport>(wire::StatusQuery{});
+  ASSERT_TRUE(after);
+  EXPECT_TRUE(after->accepts_writes) << after->refuses_why;
+
+  EXPECT_EQ(server_->stop(), 0) << server_->standard_error();
+  EXPECT_EQ(verify(directory_ / "disk/data").exit_code, 0);
+}
+
+TEST_F(FullDisk, KilledServerOpensOnAFullDiskAndServesReads) {
+  wire::Hello hello;
+  hello.session = random_session();
+  std::optional<RawClient> client = *RawClient::open(server_->port(), hello);
+  ASSERT_TRUE(commit(*client, 1000));
+  disk_.fill(18 << 20);
+  server_->kill();
+  ASSERT_TRUE(server_->start()) << server_->standard_error();
+  client = *RawClient::open(server_->port(), hello);
+  const auto loaded = client->ask<wire::Loaded>(wire::Load{Oid(1)});
+  ASSERT_TRUE(loaded) << loaded.error().to_string();
+  EXPECT_EQ(loaded->data.size(), 1000U);
+  const Result<Tid> written = commit(*client, 1000);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, ErrorCode::out_of_space) << written.error().to_string();
+  disk_.release();
+  const auto until = Clock::now() + seconds(20);
+  while (!commit(*client, 1000)) ASSERT_LT(Clock::now(), until);
+  EXPECT_EQ(server_->stop(), 0);
+}
+
+}  // namespace
+}  // namespace zeolite::testing

@@ -1,0 +1,192 @@
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "integration/commit_load.h"
+#include "integration/program.h"
+
+namespace zeolite::testing {
+namespace {
+
+// Exit codes of the command line (docs/command-line.md).
+enum Exit {
+  failed = 1,
+  usage = 2,
+  unreachable = 3,
+  refused = 4,
+  damage = 5
+};
+
+// One line on standard error, nothing else, that holds all `words`.
+void expect_one_line(const ProgramResult& result, int exit_code,
+                     const std::vector<std::string>& words) {
+  EXPECT_EQ(result.exit_code, exit_code) << result.error;
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(std::ranges::count(result.error, '\n'), 1) << result.error;
+  EXPECT_TRUE(result.error.ends_with('\n'));
+  EXPECT_TRUE(result.error.starts_with("zeolite")) << result.error;
+  for (const std::string& word : words) {
+    EXPECT_NE(result.error.find(word), std::string::npos)
+        << "'" << word << "' is not in: " << result.error;
+  }
+}
+
+class OperatorErrors : public ::testing::Test {
+ protected:
+  [[nodiscard]] std::string data() const { return (directory_ / "data").string(); }
+  [[nodiscard]] ProgramResult serve(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), {"serve", "--native", "127.0.0.1:0"});
+    return zeolite(std::move(arguments));
+  }
+  // A database with some commits in it.
+  void make_database() const {
+    ServerProcess server(serve_options(directory_));
+    ASSERT_TRUE(server.start()) << server.standard_error();
+    CommitLoad load(1, 100);
+    load.start(server.port());
+    ASSERT_TRUE(load.wait_acknowledged(20));
+    load.stop();
+    load.join();
+    ASSERT_EQ(server.stop(), 0) << server.standard_error();
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(OperatorErrors, WrongFlagsAreUsageErrors) {
+  expect_one_line(zeolite({"serve", "--date", data()}), usage, {"--date"});
+  expect_one_line(zeolite({"serve"}), usage, {"--data DIR"});
+  expect_one_line(zeolite({"serve", "--data"}), usage, {"--data"});
+  expect_one_line(zeolite({"srve"}), usage, {"srve"});
+  expect_one_line(zeolite({"serve", "--data", data(), "--native", "here:there"}), usage,
+                  {"--native", "here:there"});
+  expect_one_line(zeolite({"load", "--at", "127.0.0.1:1", "xyz"}), usage, {"xyz"});
+  expect_one_line(zeolite({"bench", "commits", "--at", "127.0.0.1:1"}), usage,
+                  {"commits", "commit"});
+  EXPECT_FALSE(std::filesystem::exists(data()));
+}
+
+TEST_F(OperatorErrors, NoCommandIsAUsageError) {
+  const ProgramResult result = zeolite({});
+  EXPECT_EQ(result.exit_code, usage) << result.out << result.error;
+}
+
+TEST_F(OperatorErrors, WrongConfigurationNamesThePlace) {
+  const std::filesystem::path config = directory_ / "zeolite.toml";
+  std::ofstream(config) << "[limits]\nframes = 3\n";
+  expect_one_line(serve({"--data", data(), "--config", config.string()}), usage,
+                  {config.string() + ":2:", "frames"});
+  expect_one_line(serve({"--data", data(), "--config", "/nonexistent.toml"}), usage,
+                  {"/nonexistent.toml"});
+}
+
+TEST_F(OperatorErrors, DirectoryThatCannotBeMadeOrWritten) {
+  std::ofstream(directory_ / "file") << "not a directory";
+  const std::string below = (directory_ / "file").string() + "/data";
+  expect_one_line(serve({"--data", below}), failed, {below});
+  expect_one_line(serve({"--data", (directory_ / "file").string()}), failed, {"file"});
+  expect_one_line(serve({"--data", "/proc/zeolite"}), failed, {"/proc/zeolite"});
+}
+
+TEST_F(OperatorErrors, DirectoryWithoutPermission) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
+  std::filesystem::create_directory(data());
+  ASSERT_EQ(::chmod(data().c_str(), 0500), 0);
+  expect_one_line(serve({"--data", data()}), failed, {data(), "ermission denied"});
+}
+
+TEST_F(OperatorErrors, DirectoryOfSomethingElse) {
+  std::filesystem::create_directory(data());
+  std::ofstream(directory_ / "data/photo.jpg") << "x";
+  expect_one_line(serve({"--data", data()}), failed, {data(), "photo.jpg"});
+}
+
+TEST_F(OperatorErrors, PortInUse) {
+  ServerProcess server(serve_options(directory_));
+  ASSERT_TRUE(server.start());
+  const std::string other = (directory_ / "other").string();
+  expect_one_line(zeolite({"serve", "--data", other, "--native", server.address()}), failed,
+                  {server.address(), "in use"});
+}
+
+TEST_F(OperatorErrors, HostThatIsNotOurs) {
+  expect_one_line(zeolite({"serve", "--data", data(), "--native", "192.0.2.1:0"}), failed,
+                  {"192.0.2.1"});
+}
+
+TEST_F(OperatorErrors, SecondServerOnTheSameData) {
+  ServerProcess server(serve_options(directory_));
+  ASSERT_TRUE(server.start());
+  expect_one_line(serve({"--data", data()}), refused, {data(), "in use by process"});
+  expect_one_line(zeolite({"verify", "--data", data()}), refused, {data(), "in use by process"});
+  EXPECT_EQ(server.stop(), 0);
+}
+
+TEST_F(OperatorErrors, NewerStorageFormat) {
+  make_database();
+  std::ifstream in(directory_ / "data/FORMAT");
+  std::string text((std::istreambuf_iterator<char>(in)), {});
+  const std::size_t digit = text.find('1');
+  ASSERT_NE(digit, std::string::npos);
+  text.replace(digit, 1, "7");
+  std::ofstream(directory_ / "data/FORMAT") << text;
+  expect_one_line(serve({"--data", data()}), refused, {data(), "newer version"});
+  expect_one_line(zeolite({"verify", "--data", data()}), refused, {data(), "newer version"});
+}
+
+TEST_F(OperatorErrors, DamagedFormatFile) {
+  make_database();
+  std::ofstream(directory_ / "data/FORMAT") << "hello";
+  expect_one_line(serve({"--data", data()}), damage, {"FORMAT", "damaged"});
+}
+
+TEST_F(OperatorErrors, AcknowledgedTransactionsMissingFromTheLog) {
+  make_database();
+  // As when the log's files come from an older copy, or the disk dropped what it said it had.
+  for (const auto& file : std::filesystem::directory_iterator(directory_ / "data/records")) {
+    if (file.path().extension() == ".log") std::filesystem::resize_file(file.path(), 0);
+  }
+  expect_one_line(serve({"--data", data()}), damage, {data()});
+}
+
+TEST_F(OperatorErrors, MissingHighWaterMark) {
+  make_database();
+  std::filesystem::remove(directory_ / "data/HWM");
+  expect_one_line(serve({"--data", data()}), damage, {"HWM"});
+}
+
+TEST_F(OperatorErrors, NobodyThere) {
+  ServerProcess server(serve_options(directory_));
+  ASSERT_TRUE(server.start());
+  const std::string address = server.address();
+  EXPECT_EQ(server.stop(), 0);
+  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+           {"status", "--at", address},
+           {"load", "--at", address, "0"},
+           {"log", "--at", address},
+           {"verify", "--at", address},
+           {"bench", "commit", "--at", address, "--seconds", "1"}}) {
+    SCOPED_TRACE(command.front());
+    expect_one_line(zeolite(command), unreachable, {address});
+  }
+}
+
+TEST_F(OperatorErrors, NothingToVerifyOrImport) {
+  expect_one_line(zeolite({"verify", "--data", data()}), failed, {data()});
+  expect_one_line(zeolite({"import", "filestorage:/nowhere.fs", "--data", data()}), failed,
+                  {"/nowhere.fs"});
+  std::ofstream(directory_ / "text.fs") << "this is no Data.fs file at all";
+  expect_one_line(
+      zeolite({"import", "filestorage:" + (directory_ / "text.fs").string(), "--data", data()}),
+      failed, {"text.fs"});
+}
+
+}  // namespace
+}  // namespace zeolite::testing
