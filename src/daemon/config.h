@@ -25,7 +25,9 @@ struct ServerConfig {
   unsigned io_threads = 0;              // 0: one per core, at most 4
   unsigned read_threads = 2;            // for reads that must wait for the disk
 
-  std::uint64_t block_cache_bytes = 256ULL << 20;   // all storages together
+  std::uint64_t block_cache_bytes = 256ULL << 20;  // all storages together
+  // Records that were asked for lately, beside the block cache; all storages together.
+  std::uint64_t record_cache_bytes = 64ULL << 20;
   std::uint64_t memtable_bytes = 32ULL << 20;       // per storage
   std::optional<std::uint64_t> disk_reserve_bytes;  // nothing: a tenth of the disk, 16..256 MiB
 

@@ -262,6 +262,7 @@ Result<ServerConfig> config_of(const toml::table& root,
       table_key("threads", {integer_key("io", c.io_threads, 0, 256),
                             integer_key("read", c.read_threads, 1, 256)}),
       table_key("memory", {size_key("block_cache", c.block_cache_bytes, kMiB, kTiB),
+                           size_key("record_cache", c.record_cache_bytes, 0, kTiB),
                            size_key("memtable", c.memtable_bytes, kMiB, 1024 * kMiB)}),
       table_key("disk", {{"reserve",
                           [&](const toml::node& node) -> Result<> {

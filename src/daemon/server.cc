@@ -64,6 +64,8 @@ class Server::Impl {
     for (std::size_t i = 0; i < shards_.size(); ++i) {
       shards_[i].io = std::make_unique<net::IoShard>("io-" + std::to_string(i));
     }
+    hub_environment_.record_cache_bytes =
+        config_.record_cache_bytes / (shards_.size() * config_.storages.size());
     for (const StorageConfig& storage : config_.storages) RETURN_IF_ERROR(open_storage(storage));
     for (std::size_t i = 0; i < shards_.size(); ++i) {
       for (const auto& engine : engines_) {

@@ -76,7 +76,11 @@ void encode_invalidation(const invalidation::InvalidationBatch& batch, std::stri
 }
 
 ShardHub::ShardHub(net::IoShard& shard, StorageEngine& engine, const Environment& environment)
-    : shard_(shard), engine_(engine), environment_(environment), line_(engine.visible()) {}
+    : shard_(shard),
+      engine_(engine),
+      environment_(environment),
+      line_(engine.visible()),
+      records_(environment.record_cache_bytes) {}
 
 void ShardHub::deliver(Delivery delivery) {
   shard_.post([this, moved = std::move(delivery)]() mutable { carry_out(std::move(moved)); });
@@ -99,6 +103,9 @@ void ShardHub::carry_out(Delivery delivery) {
 void ShardHub::publish(const Published& published, std::vector<CommitEffects::Reply>& replies) {
   CHECK(published.front().tid > line_, "deliveries move the line forward");
   line_ = published.back().tid;
+  for (const CommitEffects::Publish& p : published) {
+    for (const Oid oid : p.oids) records_.erase(oid);
+  }
   if (subscribers_ == 0) {
     for (const CommitEffects::Publish& p : published) history_.add(p.tid, p.oids);
     return;
@@ -196,7 +203,7 @@ void ShardHub::read(const std::shared_ptr<NativeConnection>& connection,
   const storage::ObjectStore& store = engine_.store();
   if (const auto* load = std::get_if<wire::Load>(&read.what)) {
     loads_.fetch_add(1, std::memory_order_relaxed);
-    reply(read_load(store, *load, line_, storage::ReadTier::memory));
+    reply(load_from_memory(*load));
   } else if (const auto* many = std::get_if<wire::LoadMany>(&read.what)) {
     loads_.fetch_add(many->oids.size(), std::memory_order_relaxed);
     reply(read_load_many(store, *many, line_, environment_.body_max, storage::ReadTier::memory));
@@ -207,6 +214,19 @@ void ShardHub::read(const std::shared_ptr<NativeConnection>& connection,
   } else {
     read_on_pool(connection, std::move(read));
   }
+}
+
+Result<wire::Loaded> ShardHub::load_from_memory(const wire::Load& load) {
+  if (const server::RecordCache::Entry* entry = records_.find(load.oid)) {
+    if (entry->tid < load.before) {
+      return wire::Loaded{wire::LoadedStatus::found, entry->data, entry->tid, kNoTid};
+    }
+  }
+  Result<wire::Loaded> loaded = read_load(engine_.store(), load, line_, storage::ReadTier::memory);
+  if (loaded && loaded->status == wire::LoadedStatus::found && loaded->end.is_zero()) {
+    records_.insert(load.oid, loaded->tid, loaded->data);
+  }
+  return loaded;
 }
 
 void ShardHub::read_on_pool(const std::shared_ptr<NativeConnection>& connection,
@@ -258,6 +278,9 @@ void ShardHub::finish_read(NativeConnection& connection, Tid line,
   } else if (auto* loaded = std::get_if<wire::Loaded>(&*answer)) {
     if (const auto* load = std::get_if<wire::Load>(&read.what)) {
       correct_end(history_, load->oid, line, *loaded);
+      if (loaded->status == wire::LoadedStatus::found && loaded->end.is_zero()) {
+        records_.insert(load->oid, loaded->tid, loaded->data);
+      }
     }
     connection.send(*loaded, read.request_id);
   } else if (auto* many = std::get_if<wire::LoadedMany>(&*answer)) {

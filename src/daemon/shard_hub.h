@@ -14,6 +14,7 @@
 #include "invalidation/line_history.h"
 #include "net/io_shard.h"
 #include "server/native_session.h"
+#include "server/record_cache.h"
 
 namespace zeolite::daemon {
 
@@ -37,7 +38,8 @@ class ShardHub {
   // What the hubs of all shards share.
   struct Environment {
     boost::asio::thread_pool* read_pool = nullptr;
-    std::size_t body_max = 0;  // largest answer
+    std::size_t body_max = 0;            // largest answer
+    std::size_t record_cache_bytes = 0;  // of one hub
     // Fills in what the server as a whole knows: node, version, clients, loads, uptime.
     std::function<void(wire::StatusReport&)> fill_status;
   };
@@ -76,6 +78,8 @@ class ShardHub {
                                                      Tid line) const;
   void finish_read(NativeConnection& connection, Tid line, const server::SessionEffects::Read& read,
                    Result<wire::Message> answer);
+  // The answer to a load as far as memory has it; else error unavailable.
+  [[nodiscard]] Result<wire::Loaded> load_from_memory(const wire::Load& load);
   [[nodiscard]] wire::StatusReport status() const;
 
   net::IoShard& shard_;
@@ -83,6 +87,7 @@ class ShardHub {
   const Environment& environment_;
   Tid line_;
   invalidation::LineHistory history_;
+  server::RecordCache records_;  // all current at line_
   std::unordered_map<commit::OwnerId, std::shared_ptr<NativeConnection>> connections_;
   std::size_t subscribers_ = 0;  // of connections_, those that want invalidations
   // publish() is walking connections_, and these closed meanwhile.

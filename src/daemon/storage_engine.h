@@ -37,7 +37,7 @@ class StorageEngine {
   struct Options {
     std::string name;
     commit::CommitOptions commit;
-    Duration group_wait_max{};   // server/group_pacer.h tells both
+    Duration group_wait_max{};  // server/group_pacer.h tells both
     Duration inline_sync_max{};
     std::size_t shards = 1;
   };
