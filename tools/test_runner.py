@@ -25,7 +25,8 @@ LABELS = {
     "fuzz": ["-L", "^fuzz$"],
     "soak": ["-L", "^soak$"],
 }
-ALL_STAGES = ("checks", "unit", "integration", "asan", "tsan", "fuzz", "docs")
+# The full run tests what is shipped; the dev preset is for while editing.
+ALL_STAGES = ("checks", "release", "asan", "tsan", "fuzz", "docs")
 GROUPS = {"fast": ("checks", "unit"), "all": ALL_STAGES}
 
 
@@ -64,7 +65,7 @@ def run_ctest(preset: str, label: str, environment: dict, wrapper: list[str]) ->
         "ctest", "--test-dir", f"build/{preset}", "--output-on-failure", "--no-tests=error",
         "-j", str(JOBS), "--output-junit", str(junit), *LABELS[label]]
     passed = run(command, env)
-    prefix = "" if preset in ("dev", "fuzz") else f"{preset}: "
+    prefix = "" if preset in ("dev", "release", "fuzz") else f"{preset}: "
     if not junit.is_file():
         return Results(failed=[f"{prefix}{label} (ctest wrote no report)"])
     results = read_ctest(junit, reports, prefix)
@@ -141,6 +142,8 @@ STAGES = {
     "checks": Stage(run_checks, "tools/check.sh fast"),
     "unit": Stage(lambda: run_tests("dev", ["unit"]), "build dev, ctest unit"),
     "integration": Stage(lambda: run_tests("dev", ["integration"]), "build dev, ctest integration"),
+    "release": Stage(lambda: run_tests("release", ["unit", "integration"]),
+                     "build release, ctest unit and integration"),
     "asan": Stage(run_asan, "build asan, ctest unit and integration"),
     "tsan": Stage(run_tsan, "build tsan, ctest unit and integration"),
     "fuzz": Stage(run_fuzz, "build fuzz, ctest fuzz"),
