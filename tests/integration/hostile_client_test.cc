@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -55,12 +56,18 @@ wire::Hello hello_of(bool wants_invalidations) {
 // A client like any other, that does its work beside the offender and measures how it fares.
 class Neighbour {
  public:
-  explicit Neighbour(std::uint16_t port) : oid_(++created_), thread_([this, port] { run(port); }) {}
+  explicit Neighbour(std::uint16_t port)
+      : oid_(++created_), thread_([this, port] {
+          run(port);
+          tell_working();  // also when it could not
+        }) {}
   ~Neighbour() {
     if (thread_.joinable()) finish();
   }
   Neighbour(const Neighbour&) = delete;
   Neighbour& operator=(const Neighbour&) = delete;
+
+  void wait_until_working() { working_.wait(false); }
 
   void finish() {
     stopping_ = true;
@@ -71,6 +78,11 @@ class Neighbour {
   }
 
  private:
+  void tell_working() {
+    working_ = true;
+    working_.notify_all();
+  }
+
   void run(std::uint16_t port) {
     Result<RawClient> client = RawClient::open(port, hello_of(true));
     ASSERT_TRUE(client) << client.error().to_string();
@@ -84,6 +96,7 @@ class Neighbour {
       const auto committed = client->ask<wire::Committed>(commit);
       ASSERT_TRUE(committed) << committed.error().to_string();
       base = committed->tid;
+      tell_working();
       const auto loaded = client->ask<wire::Loaded>(wire::Load{oid_});
       ASSERT_TRUE(loaded) << loaded.error().to_string();
       ASSERT_EQ(loaded->data.view(), std::to_string(number));
@@ -93,7 +106,7 @@ class Neighbour {
 
   static inline std::uint64_t created_ = 0;
   const Oid oid_;  // its own
-  std::atomic<bool> stopping_ = false;
+  std::atomic<bool> stopping_ = false, working_ = false;
   std::vector<Clock::duration> latencies_;
   std::thread thread_;
 };
@@ -109,6 +122,10 @@ class HostileClient : public ::testing::Test {
     Neighbour(port()).finish();
     resident_at_rest_ = server_->resident_bytes();
     neighbour_ = std::make_unique<Neighbour>(port());
+    neighbour_->wait_until_working();
+    asker_ = open();
+    // Those who came before have gone.
+    ASSERT_TRUE(wait_for_clients(2, seconds(10)));
   }
   void TearDown() override {
     if (!neighbour_) return;
@@ -126,11 +143,12 @@ class HostileClient : public ::testing::Test {
   [[nodiscard]] RawClient open(bool wants_invalidations = false) const {
     return *RawClient::open(port(), hello_of(wants_invalidations));
   }
-  [[nodiscard]] std::uint64_t count_clients() const {
-    const auto status = open().ask<wire::StatusReport>(wire::StatusQuery{});
-    return status ? status->clients - 1 : 0;  // without the one who asks
+  // With the neighbour and the one who asks, who both are there from the beginning to the end.
+  std::uint64_t count_clients() {
+    const auto status = asker_->ask<wire::StatusReport>(wire::StatusQuery{});
+    return status ? status->clients : 0;
   }
-  // Whether the server comes down to `count`. (The neighbour is one of them.)
+  // Whether the server comes down to `count`.
   bool wait_for_clients(std::uint64_t count, milliseconds timeout) {
     const auto until = Clock::now() + timeout;
     while (count_clients() > count) {
@@ -152,6 +170,7 @@ class HostileClient : public ::testing::Test {
   std::unique_ptr<ServerProcess> server_;
   std::uint64_t resident_at_rest_ = 0, resident_most_ = 0;
   std::unique_ptr<Neighbour> neighbour_;
+  std::optional<RawClient> asker_;
 };
 
 template <typename M>
