@@ -1,0 +1,138 @@
+#include "daemon/read_service.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "storage/memory_object_store.h"
+
+namespace zeolite::daemon {
+namespace {
+
+constexpr auto kMemory = storage::ReadTier::memory;
+
+TransactionRecord record(std::uint64_t tid, std::vector<std::pair<std::uint64_t, Tid>> writes,
+                         RecordKind kind = RecordKind::transaction) {
+  TransactionRecord result;
+  result.kind = kind;
+  result.epoch = Epoch(1);
+  result.tid = Tid(tid);
+  result.metadata.user = "user " + std::to_string(tid);
+  for (const auto& [oid, previous] : writes) {
+    const std::string data = "object " + std::to_string(oid) + " at " + std::to_string(tid);
+    result.writes.push_back({Oid(oid), previous, RevisionKind::data, Bytes(data), kNoTid});
+  }
+  return result;
+}
+
+// 10: the reign; 20: objects 1 and 2; 30: object 1; 40: the server's own; 50: object 3.
+class ReadServiceTest : public ::testing::Test {
+ protected:
+  ReadServiceTest() {
+    const std::vector<TransactionRecord> group = {
+        record(10, {}, RecordKind::epoch), record(20, {{1, kNoTid}, {2, kNoTid}}),
+        record(30, {{1, Tid(20)}}), record(40, {}, RecordKind::oids), record(50, {{3, kNoTid}})};
+    EXPECT_TRUE(store_.append(group));
+  }
+  storage::MemoryObjectStore store_;
+};
+
+TEST_F(ReadServiceTest, LoadsAsOfTheLine) {
+  const auto now = read_load(store_, {Oid(1), kMaxTid}, Tid(50), kMemory).value();
+  EXPECT_EQ(now.status, wire::LoadedStatus::found);
+  EXPECT_EQ(now.data.view(), "object 1 at 30");
+  EXPECT_EQ(now.tid, Tid(30));
+  EXPECT_TRUE(now.end.is_zero());
+  const auto earlier = read_load(store_, {Oid(1), kMaxTid}, Tid(20), kMemory).value();
+  EXPECT_EQ(earlier.tid, Tid(20));
+  EXPECT_TRUE(earlier.end.is_zero());  // what ends it is above the line
+  const auto ended = read_load(store_, {Oid(1), Tid(30)}, Tid(50), kMemory).value();
+  EXPECT_EQ(ended.tid, Tid(20));
+  EXPECT_EQ(ended.end, Tid(30));
+}
+
+TEST_F(ReadServiceTest, TellsUnknownFromNotYet) {
+  EXPECT_EQ(read_load(store_, {Oid(9), kMaxTid}, Tid(50), kMemory)->status,
+            wire::LoadedStatus::unknown);
+  EXPECT_EQ(read_load(store_, {Oid(3), Tid(50)}, Tid(50), kMemory)->status,
+            wire::LoadedStatus::not_yet);
+  EXPECT_EQ(read_load(store_, {Oid(3), kMaxTid}, Tid(40), kMemory)->status,
+            wire::LoadedStatus::unknown);
+}
+
+TEST_F(ReadServiceTest, LoadsOneRevision) {
+  EXPECT_EQ(read_load_serial(store_, {Oid(1), Tid(20)}, Tid(50))->data.view(), "object 1 at 20");
+  EXPECT_EQ(read_load_serial(store_, {Oid(1), Tid(25)}, Tid(50))->status,
+            wire::LoadedStatus::unknown);
+}
+
+TEST_F(ReadServiceTest, ManyLoadsStopAtTheLimitButGiveOne) {
+  const wire::LoadMany request{{Oid(1), Oid(9), Oid(2)}, kMaxTid};
+  const auto all = read_load_many(store_, request, Tid(50), 1 << 20, kMemory).value();
+  ASSERT_EQ(all.items.size(), 3U);
+  EXPECT_EQ(all.items[1].status, wire::LoadedStatus::unknown);
+  EXPECT_EQ(read_load_many(store_, request, Tid(50), 1, kMemory)->items.size(), 1U);
+}
+
+TEST_F(ReadServiceTest, WalksInParts) {
+  const auto first = read_walk(store_, {Oid(0), 2}, Tid(50)).value();
+  EXPECT_EQ(first.items, (std::vector<wire::Walked::Item>{{Oid(1), Tid(30)}, {Oid(2), Tid(20)}}));
+  EXPECT_EQ(first.next, Oid(3));
+  const auto rest = read_walk(store_, {first.next, 2}, Tid(50)).value();
+  EXPECT_EQ(rest.items, (std::vector<wire::Walked::Item>{{Oid(3), Tid(50)}}));
+  EXPECT_TRUE(rest.next.is_zero());
+}
+
+TEST_F(ReadServiceTest, TheLogShowsTransactionsOnly) {
+  const auto log = read_log(store_, {kNoTid, kMaxTid, 100}, Tid(50), 1 << 20).value();
+  ASSERT_EQ(log.items.size(), 3U);
+  EXPECT_EQ(log.items[0].tid, Tid(20));
+  EXPECT_EQ(log.items[0].metadata.user, "user 20");
+  EXPECT_EQ(log.items[0].objects.size(), 2U);
+  EXPECT_EQ(log.items[2].tid, Tid(50));
+  EXPECT_TRUE(log.end);
+  EXPECT_EQ(log.next_after, Tid(50));
+}
+
+TEST_F(ReadServiceTest, TheLogIsReadInPartsWithoutAGap) {
+  std::vector<Tid> tids;
+  Tid after = kNoTid;
+  for (bool end = false; !end;) {
+    const auto part = read_log(store_, {after, kMaxTid, 1}, Tid(50), 1 << 20).value();
+    for (const auto& item : part.items) tids.push_back(item.tid);
+    EXPECT_TRUE(part.end || part.next_after > after);
+    after = part.next_after;
+    end = part.end;
+  }
+  EXPECT_EQ(tids, (std::vector<Tid>{Tid(20), Tid(30), Tid(50)}));
+}
+
+TEST_F(ReadServiceTest, TheLogEndsAtTheLine) {
+  const auto log = read_log(store_, {Tid(20), kMaxTid, 100}, Tid(40), 1 << 20).value();
+  ASSERT_EQ(log.items.size(), 1U);
+  EXPECT_TRUE(log.end);
+  EXPECT_TRUE(read_log(store_, {Tid(90), kMaxTid, 100}, Tid(40), 1 << 20)->end);
+}
+
+TEST_F(ReadServiceTest, AVerifyCountsWhatIsThere) {
+  const auto report = read_verify(store_, Tid(50)).value();
+  EXPECT_EQ(report.transactions, 3U);
+  EXPECT_EQ(report.revisions, 4U);
+  EXPECT_TRUE(report.problems.empty());
+  EXPECT_FALSE(report.digest.empty());
+}
+
+TEST_F(ReadServiceTest, KnowsItsHistory) {
+  const ChainHash chain = store_.log_entry(Tid(30)).value()->position.chain;
+  ChainHash other = chain;
+  other[0] ^= 1;
+  EXPECT_TRUE(is_in_history(store_, {Epoch(1), Tid(30), {}}).value());
+  EXPECT_TRUE(is_in_history(store_, {Epoch(1), Tid(30), chain}).value());
+  EXPECT_FALSE(is_in_history(store_, {Epoch(1), Tid(30), other}).value());
+  EXPECT_FALSE(is_in_history(store_, {Epoch(1), Tid(31), {}}).value());
+}
+
+}  // namespace
+}  // namespace zeolite::daemon
