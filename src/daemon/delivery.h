@@ -1,15 +1,17 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <utility>
 #include <vector>
 
-#include "commit/commit_coordinator.h"
+#include "commit/commit_effects.h"
 
 namespace zeolite::daemon {
 
-// Something happened in a storage, as one I/O shard is told of it. Deliveries reach a shard in the
-// order in which the engine made them.
+// Something happened in a storage, as one I/O shard is told of it.
 struct Delivery {
   // Became visible, in tid order; shared by all shards. Null when nothing did.
   std::shared_ptr<const std::vector<commit::CommitEffects::Publish>> published;
@@ -20,8 +22,52 @@ struct Delivery {
   std::vector<commit::OwnerId> close;
 };
 
-// Hands a delivery to shard number `shard`. Called with the engine's mutex held, so it must only
-// queue. Owner ids tell the shard: owner % number of shards.
-using Deliver = std::function<void(std::size_t shard, Delivery delivery)>;
+// What the shards have to be told of a storage, in the order in which it happened.
+//
+// All shards get a publication at the same moment, before any of them can act on it, and a shard
+// takes what is there before it looks at a request. So once a client was answered, whatever anyone
+// asks afterwards, on whichever shard, is answered with that knowledge.
+// Thread: any.
+class DeliveryBoard {
+ public:
+  explicit DeliveryBoard(std::size_t shards) : inboxes_(shards) {}
+
+  // Adds one delivery for each shard, in the order of the shards; empty ones are left out. Returns
+  // the shards that have something now and had nothing: they are to be woken.
+  [[nodiscard]] std::vector<std::size_t> post(std::vector<Delivery>& deliveries) {
+    std::vector<std::size_t> woken;
+    const std::lock_guard lock(mutex_);
+    for (std::size_t shard = 0; shard < deliveries.size(); ++shard) {
+      Delivery& delivery = deliveries[shard];
+      if (!delivery.published && delivery.replies.empty() && delivery.close.empty()) continue;
+      Inbox& inbox = inboxes_[shard];
+      if (inbox.waiting.empty()) woken.push_back(shard);
+      inbox.waiting.push_back(std::exchange(delivery, {}));
+      inbox.filled.store(true, std::memory_order_release);
+    }
+    return woken;
+  }
+
+  // Everything that waits for the shard; cheap when there is nothing.
+  [[nodiscard]] std::vector<Delivery> take(std::size_t shard) {
+    Inbox& inbox = inboxes_[shard];
+    if (!inbox.filled.load(std::memory_order_acquire)) return {};
+    const std::lock_guard lock(mutex_);
+    inbox.filled.store(false, std::memory_order_relaxed);
+    return std::exchange(inbox.waiting, {});
+  }
+
+ private:
+  struct Inbox {
+    std::vector<Delivery> waiting;  // with mutex_
+    std::atomic<bool> filled = false;
+  };
+  std::mutex mutex_;
+  std::vector<Inbox> inboxes_;
+};
+
+// Makes shard number `shard` take its deliveries soon. Called with the engine's mutex held, so it
+// must only queue. Any thread.
+using WakeShard = std::function<void(std::size_t shard)>;
 
 }  // namespace zeolite::daemon

@@ -26,6 +26,7 @@ NativeConnection::NativeConnection(ConnectionEnvironment& environment, net::IoSh
           shard, std::move(socket), *this,
           net::FramedConnection::Limits{.body_max = wire::kHandshakeBodyMax,
                                         .outbound_max = environment.config->outbound_bytes_max,
+                                        .outbound_shared = environment.outbound,
                                         .progress_timeout = environment.config->progress_timeout})),
       opened_(environment.clock->now().instant) {}
 
@@ -34,6 +35,10 @@ NativeConnection::~NativeConnection() { socket_->detach(); }
 void NativeConnection::start() { socket_->start(); }
 
 void NativeConnection::on_frame(wire::Frame frame) {
+  const std::shared_ptr<NativeConnection> self = shared_from_this();  // closing forgets it
+  // What became visible before this request was sent comes first (docs/ordering.md, I2).
+  if (hub_ != nullptr) hub_->take_deliveries();
+  if (socket_->closed()) return;
   server::SessionEffects effects;
   Result<wire::Message> message = wire::decode(frame);
   if (!message) {
@@ -53,9 +58,11 @@ void NativeConnection::run(server::SessionEffects& effects) {
     std::visit([&](const auto& message) { socket_->send(message, send.request_id); }, send.message);
   }
   for (server::SessionEffects::Read& read : effects.read) {
+    if (socket_->closed()) return;
     hub_->read(shared_from_this(), std::move(read));
   }
   for (server::SessionEffects::EngineCall& call : effects.engine) {
+    if (socket_->closed()) return;
     hub_->engine().call(session_.owner(), std::move(call));
   }
   if (effects.close) socket_->close_after_flush(*std::move(effects.close));
@@ -69,6 +76,7 @@ void NativeConnection::attach(const std::string& storage, server::SessionEffects
     return;
   }
   hub_ = hub;
+  hub_->take_deliveries();
   joined_at_ = hub_->line();
   if (wants_invalidations()) {
     subscription_.emplace(joined_at_, environment_.config->outbound_bytes_max);
@@ -104,6 +112,8 @@ void NativeConnection::attach(const std::string& storage, server::SessionEffects
 }
 
 void NativeConnection::caught_up(bool cache_valid) {
+  const std::shared_ptr<NativeConnection> self = shared_from_this();
+  if (socket_->closed() || session_.closed()) return;
   server::SessionEffects effects;
   session_.caught_up(cache_valid, effects);
   run(effects);
@@ -118,13 +128,14 @@ void NativeConnection::offer(const invalidation::BatchPtr& batch, const std::str
                              bool own) {
   std::vector<invalidation::BatchPtr> now;
   if (subscription_->offer(batch, own, now) == invalidation::Subscription::Offer::overflow) {
-    close_after_flush(Error{ErrorCode::unavailable, "too much changed while catching up"});
+    end(Error{ErrorCode::unavailable, "too much changed while catching up"});
     return;
   }
   if (!now.empty()) socket_->send_encoded(frame);  // live: the batch just offered
 }
 
 void NativeConnection::on_reply(commit::CommitEffects::Reply reply) {
+  const std::shared_ptr<NativeConnection> self = shared_from_this();
   server::SessionEffects effects;
   session_.on_reply(std::move(reply), effects);
   run(effects);
@@ -135,11 +146,13 @@ void NativeConnection::on_reply(commit::CommitEffects::Reply reply) {
 void NativeConnection::read_began() { ++reads_waiting_; }
 
 void NativeConnection::read_ended() {
+  const std::shared_ptr<NativeConnection> self = shared_from_this();
   --reads_waiting_;
   adjust_reading();
 }
 
 void NativeConnection::adjust_reading() {
+  if (socket_->closed()) return;
   const bool busy = session_.pending() + reads_waiting_ >= kPendingMax;
   if (busy == reading_paused_) return;
   reading_paused_ = busy;
@@ -151,28 +164,37 @@ void NativeConnection::adjust_reading() {
 }
 
 void NativeConnection::account_held_bytes() {
+  if (socket_->closed()) return;
   const std::uint64_t held = session_.held_bytes();
-  if (held == accounted_bytes_) return;
-  const std::uint64_t before = environment_.staged_bytes->fetch_add(
-      held - accounted_bytes_, std::memory_order_relaxed);  // wraps around when it shrinks
   const bool grew = held > accounted_bytes_;
-  const std::uint64_t total = before + (held - accounted_bytes_);
+  if (grew) environment_.staged->add(held - accounted_bytes_);
+  if (held < accounted_bytes_) environment_.staged->remove(accounted_bytes_ - held);
   accounted_bytes_ = held;
-  if (grew && total > environment_.config->staged_bytes_max) {
-    Error why{ErrorCode::unavailable,
-              "the server holds too much of unfinished transactions; try again later"};
-    socket_->send(wire::ErrorReply{why}, 0);
-    close_after_flush(std::move(why));
+  if (grew && !environment_.staged->allows(held)) {
+    end(Error{ErrorCode::unavailable,
+              "the server holds too much of unfinished transactions; try again later"});
   }
 }
 
 void NativeConnection::close(Error why) { socket_->close(std::move(why)); }
 
-void NativeConnection::close_after_flush(Error why) { socket_->close_after_flush(std::move(why)); }
+void NativeConnection::end(Error why) {
+  const std::shared_ptr<NativeConnection> self = shared_from_this();
+  socket_->send(wire::ErrorReply{why}, 0);
+  socket_->close_after_flush(std::move(why));
+}
 
 void NativeConnection::check_progress(Instant now) {
   if (hub_ == nullptr && now - opened_ > environment_.config->handshake_timeout) {
-    close(Error{ErrorCode::timeout, "no hello in time"});
+    end(Error{ErrorCode::timeout, "no hello in time"});
+    return;
+  }
+  const std::optional<std::uint64_t> staging = session_.oldest_staging();
+  if (staging != staging_) {
+    staging_ = staging;
+    staging_since_ = now;
+  } else if (staging && now - staging_since_ > environment_.config->vote_timeout) {
+    end(Error{ErrorCode::timeout, "a transaction was begun and not voted in time"});
     return;
   }
   socket_->check_progress(now);
@@ -186,8 +208,7 @@ void NativeConnection::on_closed(const Error& why) {
                      "client " + socket_->peer() + " closed: " + why.detail);
   }
   const std::shared_ptr<NativeConnection> self = shared_from_this();
-  environment_.staged_bytes->fetch_sub(accounted_bytes_, std::memory_order_relaxed);
-  accounted_bytes_ = 0;
+  environment_.staged->remove(std::exchange(accounted_bytes_, 0));
   if (hub_ != nullptr) hub_->remove(*this);
   environment_.ended(shard_index_, session_.owner());
 }

@@ -24,8 +24,8 @@ struct ConnectionEnvironment {
   LogSink log;
   // The hub of a storage on the calling shard; null when there is no storage of that name.
   std::function<ShardHub*(std::size_t shard, const std::string& storage)> find_hub;
-  // Record bytes that unfinished transactions of all connections hold.
-  std::atomic<std::uint64_t>* staged_bytes = nullptr;
+  net::SharedBudget* staged = nullptr;    // held by unfinished transactions
+  net::SharedBudget* outbound = nullptr;  // waiting to be read by slow peers
   // The connection is closed and may be forgotten.
   std::function<void(std::size_t shard, commit::OwnerId)> ended;
 };
@@ -64,7 +64,8 @@ class NativeConnection final : public net::FramedConnection::Handler,
   // From the server
   // --------------------------------------------------------------------------------
   void close(Error why);
-  void close_after_flush(Error why);
+  // Tells the client why, then closes.
+  void end(Error why);
   // About every second: closes peers that do not move on.
   void check_progress(Instant now);
 
@@ -87,8 +88,11 @@ class NativeConnection final : public net::FramedConnection::Handler,
   ShardHub* hub_ = nullptr;  // set once attached
   Instant opened_;
   Tid joined_at_;                      // the hub's line when it was attached
-  std::uint64_t accounted_bytes_ = 0;  // of session_.held_bytes(), in environment_.staged_bytes
+  std::uint64_t accounted_bytes_ = 0;  // of session_.held_bytes(), in environment_.staged
   std::size_t reads_waiting_ = 0;
+  // The transaction that was being staged at the last look, and since when.
+  std::optional<std::uint64_t> staging_;
+  Instant staging_since_{};
   bool reading_paused_ = false;
   std::optional<invalidation::Subscription> subscription_;  // when it wants invalidations
 };

@@ -38,11 +38,16 @@ unsigned io_threads(const ServerConfig& config) {
 class Server::Impl {
  public:
   Impl(ServerConfig config, LogSink log)
-      : config_(std::move(config)), log_(std::move(log)), read_pool_(config_.read_threads) {
+      : config_(std::move(config)),
+        log_(std::move(log)),
+        staged_(config_.staged_bytes_max),
+        outbound_(config_.outbound_total_max),
+        read_pool_(config_.read_threads) {
     connection_environment_.config = &config_;
     connection_environment_.clock = &clock_;
     connection_environment_.log = log_;
-    connection_environment_.staged_bytes = &staged_bytes_;
+    connection_environment_.staged = &staged_;
+    connection_environment_.outbound = &outbound_;
     connection_environment_.find_hub = [this](std::size_t shard, const std::string& storage) {
       return find_hub(shard, storage);
     };
@@ -70,7 +75,7 @@ class Server::Impl {
     for (std::size_t i = 0; i < shards_.size(); ++i) {
       for (const auto& engine : engines_) {
         shards_[i].hubs.push_back(
-            std::make_unique<ShardHub>(*shards_[i].io, *engine, hub_environment_));
+            std::make_unique<ShardHub>(*shards_[i].io, i, *engine, hub_environment_));
       }
       start_sweep(i);
     }
@@ -131,9 +136,7 @@ class Server::Impl {
     ASSIGN_OR_RETURN(std::unique_ptr<StorageEngine> engine,
                      StorageEngine::start(
                          std::move(engine_options), std::move(store), clock_,
-                         [this, index](std::size_t shard, Delivery delivery) {
-                           shards_[shard].hubs[index]->deliver(std::move(delivery));
-                         },
+                         [this, index](std::size_t shard) { shards_[shard].hubs[index]->wake(); },
                          [this](Error why) { fail(std::move(why)); }));
     engines_.push_back(std::move(engine));
     return {};
@@ -237,9 +240,7 @@ class Server::Impl {
         std::vector<std::shared_ptr<NativeConnection>> all;
         for (const auto& [owner, connection] : shard.connections) all.push_back(connection);
         for (const auto& connection : all) {
-          Error why{ErrorCode::shutting_down, "the server is stopping"};
-          connection->send(wire::ErrorReply{why}, 0);
-          connection->close_after_flush(std::move(why));
+          connection->end(Error{ErrorCode::shutting_down, "the server is stopping"});
         }
       });
     }
@@ -281,16 +282,18 @@ class Server::Impl {
   LogSink log_;
   SystemClock clock_;
   Instant started_{};
-  std::atomic<std::uint64_t> staged_bytes_ = 0;
+  net::SharedBudget staged_;
+  net::SharedBudget outbound_;
   std::atomic<std::uint32_t> connections_ = 0;
   std::atomic<std::size_t> next_shard_ = 0;
   ConnectionEnvironment connection_environment_;
   ShardHub::Environment hub_environment_;
-  boost::asio::thread_pool read_pool_;
   // The register of each shard is touched by its thread only. Declared before the engines, so that
   // what they deliver to is there as long as they are.
   std::vector<Shard> shards_;
   std::vector<std::unique_ptr<StorageEngine>> engines_;
+  // Reads under way hold connections: it ends before the shards do.
+  boost::asio::thread_pool read_pool_;
   std::unique_ptr<net::Listener> native_;
   bool shut_down_ = false;
 

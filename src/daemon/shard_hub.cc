@@ -75,15 +75,21 @@ void encode_invalidation(const invalidation::InvalidationBatch& batch, std::stri
   encode_frames(batch.tid(), batch.oids(), out);
 }
 
-ShardHub::ShardHub(net::IoShard& shard, StorageEngine& engine, const Environment& environment)
+ShardHub::ShardHub(net::IoShard& shard, std::size_t shard_index, StorageEngine& engine,
+                   const Environment& environment)
     : shard_(shard),
+      shard_index_(shard_index),
       engine_(engine),
       environment_(environment),
       line_(engine.visible()),
       records_(environment.record_cache_bytes) {}
 
-void ShardHub::deliver(Delivery delivery) {
-  shard_.post([this, moved = std::move(delivery)]() mutable { carry_out(std::move(moved)); });
+void ShardHub::wake() {
+  shard_.post([this] { take_deliveries(); });
+}
+
+void ShardHub::take_deliveries() {
+  for (Delivery& delivery : engine_.take_deliveries(shard_index_)) carry_out(std::move(delivery));
 }
 
 void ShardHub::carry_out(Delivery delivery) {
@@ -94,8 +100,7 @@ void ShardHub::carry_out(Delivery delivery) {
   for (const commit::OwnerId owner : delivery.close) {
     if (const auto found = connections_.find(owner); found != connections_.end()) {
       const std::shared_ptr<NativeConnection> connection = found->second;
-      connection->close_after_flush(
-          Error{ErrorCode::timeout, "a voted transaction was not finished in time"});
+      connection->end(Error{ErrorCode::timeout, "a voted transaction was not finished in time"});
     }
   }
 }
@@ -180,7 +185,7 @@ void ShardHub::catch_up(const std::shared_ptr<NativeConnection>& connection, con
     Result<CatchUp> result = read_catch_up(engine_.store(), from, line, 32U << 20);
     shard_.post([connection, moved = std::move(result)] {
       if (!moved) {
-        connection->close_after_flush(moved.error());
+        connection->end(moved.error());
         return;
       }
       connection->send_frames(moved->frames);

@@ -32,7 +32,7 @@ void encode_invalidation(const invalidation::InvalidationBatch& batch, std::stri
 // to wait for the disk it is corrected by what was published meanwhile; so nothing a connection is
 // sent is newer than the last invalidation before it, nor "current" when it was told otherwise.
 //
-// Thread: the shard's, except deliver(). Owner: the server.
+// Thread: the shard's, except wake(). Owner: the server.
 class ShardHub {
  public:
   // What the hubs of all shards share.
@@ -43,10 +43,14 @@ class ShardHub {
     // Fills in what the server as a whole knows: node, version, clients, loads, uptime.
     std::function<void(wire::StatusReport&)> fill_status;
   };
-  ShardHub(net::IoShard& shard, StorageEngine& engine, const Environment& environment);
+  ShardHub(net::IoShard& shard, std::size_t shard_index, StorageEngine& engine,
+           const Environment& environment);
 
-  // Queues a delivery for the shard's thread. Any thread.
-  void deliver(Delivery delivery);
+  // Makes the shard take its deliveries soon. Any thread.
+  void wake();
+  // Carries out what waits. Before each request, so that its answer reflects all that was
+  // acknowledged before it was sent.
+  void take_deliveries();
 
   // Registers a connection: from now on it is told what becomes visible above line().
   void add(std::shared_ptr<NativeConnection> connection);
@@ -83,6 +87,7 @@ class ShardHub {
   [[nodiscard]] wire::StatusReport status() const;
 
   net::IoShard& shard_;
+  std::size_t shard_index_;
   StorageEngine& engine_;
   const Environment& environment_;
   Tid line_;

@@ -32,21 +32,22 @@ struct Overloaded : Ts... {
 
 Result<std::unique_ptr<StorageEngine>> StorageEngine::start(
     Options options, std::unique_ptr<storage::ObjectStore> store, const Clock& clock,
-    Deliver deliver, std::function<void(Error)> on_fatal) {
+    WakeShard wake_shard, std::function<void(Error)> on_fatal) {
   std::unique_ptr<StorageEngine> engine(new StorageEngine(
-      std::move(options), std::move(store), clock, std::move(deliver), std::move(on_fatal)));
+      std::move(options), std::move(store), clock, std::move(wake_shard), std::move(on_fatal)));
   RETURN_IF_ERROR(engine->begin_epoch());
   engine->writer_ = std::thread([raw = engine.get()] { raw->writer_main(); });
   return engine;
 }
 
 StorageEngine::StorageEngine(Options options, std::unique_ptr<storage::ObjectStore> store,
-                             const Clock& clock, Deliver deliver,
+                             const Clock& clock, WakeShard wake_shard,
                              std::function<void(Error)> on_fatal)
     : options_(std::move(options)),
       store_(std::move(store)),
       clock_(clock),
-      deliver_(std::move(deliver)),
+      wake_shard_(std::move(wake_shard)),
+      board_(options_.shards),
       on_fatal_(std::move(on_fatal)),
       deliveries_(options_.shards),
       pacer_(options_.group_wait_max, options_.inline_sync_max) {}
@@ -239,12 +240,10 @@ void StorageEngine::deliver_effects() {
   for (const commit::OwnerId owner : effects_.close) {
     deliveries_[owner % options_.shards].close.push_back(owner);
   }
-  for (std::size_t shard = 0; shard < options_.shards; ++shard) {
-    Delivery& delivery = deliveries_[shard];
-    delivery.published = published;
-    if (!delivery.published && delivery.replies.empty() && delivery.close.empty()) continue;
-    deliver_(shard, std::exchange(delivery, {}));
+  if (published) {
+    for (Delivery& delivery : deliveries_) delivery.published = published;
   }
+  for (const std::size_t shard : board_.post(deliveries_)) wake_shard_(shard);
 }
 
 void StorageEngine::wake_writer() {

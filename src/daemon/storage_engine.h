@@ -48,11 +48,11 @@ class StorageEngine {
   };
 
   // Begins a reign on `store` (appends its epoch record, waits for it) and starts the log writer.
-  // `deliver` as in delivery.h. `on_fatal` is called once, from the log writer, when an append
-  // failed: nothing is answered from then on, the process must end.
+  // `wake_shard` as in delivery.h. `on_fatal` is called once, from the thread that wrote, when an
+  // append failed: nothing is answered from then on, the process must end.
   [[nodiscard]] static Result<std::unique_ptr<StorageEngine>> start(
       Options options, std::unique_ptr<storage::ObjectStore> store, const Clock& clock,
-      Deliver deliver, std::function<void(Error)> on_fatal);
+      WakeShard wake_shard, std::function<void(Error)> on_fatal);
   // Stops the log writer after the group it is writing.
   ~StorageEngine();
 
@@ -60,6 +60,11 @@ class StorageEngine {
   void call(commit::OwnerId owner, server::SessionEffects::EngineCall call);
   // The connection is gone: its unfinished transactions are aborted.
   void owner_lost(commit::OwnerId owner);
+
+  // What shard number `shard` has to be told; owner ids tell the shard: owner % number of shards.
+  [[nodiscard]] std::vector<Delivery> take_deliveries(std::size_t shard) {
+    return board_.take(shard);
+  }
 
   // Refuses new transactions with shutting_down and waits until what is in flight is answered, at
   // most `timeout`.
@@ -74,7 +79,7 @@ class StorageEngine {
 
  private:
   StorageEngine(Options options, std::unique_ptr<storage::ObjectStore> store, const Clock& clock,
-                Deliver deliver, std::function<void(Error)> on_fatal);
+                WakeShard wake_shard, std::function<void(Error)> on_fatal);
 
   [[nodiscard]] Result<> begin_epoch();
   // What the store knows of a commit id, and of a transaction's objects at prefetched.as_of;
@@ -109,7 +114,8 @@ class StorageEngine {
   Options options_;
   std::unique_ptr<storage::ObjectStore> store_;
   const Clock& clock_;
-  Deliver deliver_;
+  WakeShard wake_shard_;
+  DeliveryBoard board_;
   std::function<void(Error)> on_fatal_;
   Epoch epoch_;
   std::atomic<Tid> visible_{};

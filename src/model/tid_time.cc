@@ -16,7 +16,7 @@ constexpr std::int64_t kDayUs = 86'400'000'000;
 Tid tid_from_time(WallTime time) {
   using namespace std::chrono;
   static constexpr std::int64_t kMin = -2'208'988'800'000'000;   // 1900-01-01
-  static constexpr std::int64_t kMax = 253'402'300'799'999'999;  // 9999-12-31
+  static constexpr std::int64_t kMax = 124'299'454'079'999'999;  // 5908-11-23: kMaxTid
   const std::int64_t us = std::clamp(time.unix_us, kMin, kMax);
   const auto day = floor<days>(sys_time<microseconds>(microseconds(us)));
   const year_month_day ymd(day);
@@ -42,7 +42,7 @@ WallTime time_of_tid(Tid tid) {
                     days(days_total % 31);
   const std::int64_t us = date.time_since_epoch().count() * kDayUs +
                           static_cast<std::int64_t>(minutes % 1440) * kMinuteUs +
-                          static_cast<std::int64_t>((low * kMinuteUs) >> 32);
+                          static_cast<std::int64_t>((low * kMinuteUs + (1ULL << 31)) >> 32);
   return WallTime{us};
 }
 
@@ -53,12 +53,11 @@ std::string format_time(WallTime time) {
   const year_month_day ymd(date);
   const hh_mm_ss clock(point - date);
   char buffer[64];
-  std::snprintf(buffer, sizeof buffer, "%04d-%02u-%02u %02d:%02d:%02d.%06d",
-                static_cast<int>(ymd.year()), static_cast<unsigned>(ymd.month()),
-                static_cast<unsigned>(ymd.day()), static_cast<int>(clock.hours().count()),
-                static_cast<int>(clock.minutes().count()),
-                static_cast<int>(clock.seconds().count()),
-                static_cast<int>(clock.subseconds().count()));
+  std::snprintf(
+      buffer, sizeof buffer, "%04d-%02u-%02u %02d:%02d:%02d.%06d", static_cast<int>(ymd.year()),
+      static_cast<unsigned>(ymd.month()), static_cast<unsigned>(ymd.day()),
+      static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+      static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
   return buffer;
 }
 

@@ -11,7 +11,7 @@ namespace zeolite {
 // (((year-1900)*12 + month-1)*31 + day-1)*24*60 + hour*60 + minute, the lower 32 bits are
 // seconds within the minute times 2^32/60. All times are UTC.
 
-// Range: 1900 to 9999; earlier or later times are clamped.
+// Range: 1900 to November 5908, where tids end (kMaxTid); other times are clamped.
 [[nodiscard]] Tid tid_from_time(WallTime time);
 // The inverse, to the microsecond (rounded). Any tid decodes; fields out of range carry over.
 [[nodiscard]] WallTime time_of_tid(Tid tid);

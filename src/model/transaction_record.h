@@ -30,8 +30,8 @@ struct ObjectWrite {
   Oid oid;
   Tid previous;  // its revision before this one; kNoTid when it did not exist (new or deleted)
   RevisionKind kind = RevisionKind::data;
-  Bytes data;       // kind data: the record (may be empty only in imports); else empty
-  Tid back;         // kind back_pointer: a revision of the same oid with kind data; else kNoTid
+  Bytes data;  // kind data: the record (may be empty only in imports); else empty
+  Tid back;    // kind back_pointer: a revision of the same oid with kind data; else kNoTid
 };
 
 // User, description, extension: as the application gave them. Bytes, normally UTF-8; the extension

@@ -32,6 +32,10 @@ Result<HostPort> parse_host_port(std::string_view text) {
   ASSIGN_OR_RETURN(const std::uint16_t port, parse_port(port_text, text));
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
+  } else if (host.find_first_of(":[]") != std::string_view::npos) {
+    return make_error(ErrorCode::invalid_argument,
+                      "'" + std::string(text) +
+                          "' is not an address: put an IPv6 address in brackets, [::1]:8090");
   }
   return HostPort{host.empty() ? "127.0.0.1" : std::string(host), port};
 }

@@ -7,6 +7,12 @@ namespace zeolite::net {
 
 namespace {
 
+// What counts as moving on within Limits::progress_timeout.
+constexpr std::uint64_t kProgressBytes = 64 * 1024;
+// How long a closed connection waits for the peer to take the last words.
+constexpr auto kLingerTime = std::chrono::seconds(2);
+// Written output above this is given back although more waits behind it.
+constexpr std::size_t kWrittenMax = 64 * 1024;
 // Output buffers above this are given back when they drain.
 constexpr std::size_t kKeepOutputCapacity = 4096;
 
@@ -73,6 +79,7 @@ void FramedConnection::on_readable() {
                 ended ? "the peer closed the connection" : "reading failed: " + error.message()});
     return;
   }
+  received_.bytes += received;
   decoder_.feed(Bytes::copy_of(ByteView(shard_.scratch(), received)));
   deliver_frames();
   wait_readable();
@@ -88,7 +95,7 @@ void FramedConnection::deliver_frames() {
       return;
     }
     if (!frame->has_value()) return;
-    ++progress_;
+    received_.moved_at = Instant{};  // a whole frame is progress, however small
     handler_->on_frame(*std::move(*frame));
   }
 }
@@ -99,6 +106,11 @@ void FramedConnection::output_added() {
                                             " bytes are waiting to be sent"});
     return;
   }
+  if (written_ > kWrittenMax && written_ > output_.size() / 2) {
+    const std::size_t given_back = written_ & ~std::size_t{7};  // frames stay aligned
+    output_.erase(0, given_back);
+    written_ -= given_back;
+  }
   if (dirty_ || waiting_writable_) return;
   dirty_ = true;
   shard_.flush_at_end_of_turn(shared_from_this());
@@ -107,6 +119,21 @@ void FramedConnection::output_added() {
 void FramedConnection::flush() {
   dirty_ = false;
   if (!closed_ && !waiting_writable_) write_some();
+  account_output();
+}
+
+// Counts what the socket did not take; a peer that reads is rarely seen here.
+void FramedConnection::account_output() {
+  if (limits_.outbound_shared == nullptr) return;
+  const std::size_t held = outbound();
+  const bool grew = held > accounted_;
+  if (grew) limits_.outbound_shared->add(held - accounted_);
+  if (held < accounted_) limits_.outbound_shared->remove(accounted_ - held);
+  accounted_ = held;
+  if (grew && !limits_.outbound_shared->allows(held)) {
+    close(Error{ErrorCode::unavailable,
+                "the peer does not read, and there is little room left for what waits to be sent"});
+  }
 }
 
 void FramedConnection::write_some() {
@@ -115,7 +142,7 @@ void FramedConnection::write_some() {
     const std::size_t sent = socket_.write_some(
         boost::asio::buffer(output_.data() + written_, output_.size() - written_), error);
     written_ += sent;
-    progress_ += sent;
+    sent_.bytes += sent;
     if (error == boost::asio::error::would_block) {
       waiting_writable_ = true;
       socket_.async_wait(boost::asio::ip::tcp::socket::wait_write,
@@ -125,7 +152,7 @@ void FramedConnection::write_some() {
                            if (failed) {
                              self->close(Error{ErrorCode::unavailable, failed.message()});
                            } else {
-                             self->write_some();
+                             self->flush();
                            }
                            self->shard_.end_turn();
                          });
@@ -139,7 +166,7 @@ void FramedConnection::write_some() {
   output_.clear();
   written_ = 0;
   if (output_.capacity() > kKeepOutputCapacity) std::string().swap(output_);
-  if (closing_) shutdown_socket(closing_why_);
+  if (closing_) linger();
 }
 
 void FramedConnection::close(Error why) { shutdown_socket(why); }
@@ -149,11 +176,46 @@ void FramedConnection::close_after_flush(Error why) {
   closing_ = true;
   closing_why_ = std::move(why);
   if (outbound() == 0) {
-    shutdown_socket(closing_why_);
+    linger();
   } else if (!dirty_ && !waiting_writable_) {
     dirty_ = true;
     shard_.flush_at_end_of_turn(shared_from_this());
   }
+}
+
+// Closing a socket with unread input resets the connection, and a reset destroys what the peer has
+// not read yet: our last words. So only our side is closed, and input is thrown away until the peer
+// closes its own or the time is over.
+void FramedConnection::linger() {
+  if (closed_) return;
+  closed_ = true;
+  boost::system::error_code ignored;
+  socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
+  auto deadline = std::make_shared<boost::asio::steady_timer>(socket_.get_executor(), kLingerTime);
+  deadline->async_wait([self = shared_from_this()](const boost::system::error_code&) {
+    boost::system::error_code ignored_too;
+    self->socket_.close(ignored_too);
+  });
+  discard_input(deadline);
+  account_output();
+  if (handler_ != nullptr) std::exchange(handler_, nullptr)->on_closed(closing_why_);
+}
+
+void FramedConnection::discard_input(const std::shared_ptr<boost::asio::steady_timer>& deadline) {
+  socket_.async_wait(boost::asio::ip::tcp::socket::wait_read,
+                     [self = shared_from_this(), deadline](const boost::system::error_code& error) {
+                       boost::system::error_code ended = error;
+                       if (!ended) {
+                         self->socket_.read_some(
+                             boost::asio::buffer(self->shard_.scratch(), IoShard::kScratchSize),
+                             ended);
+                       }
+                       if (ended && ended != boost::asio::error::would_block) {
+                         deadline->cancel();
+                         return;
+                       }
+                       self->discard_input(deadline);
+                     });
 }
 
 void FramedConnection::shutdown_socket(const Error& why) {
@@ -165,6 +227,7 @@ void FramedConnection::shutdown_socket(const Error& why) {
   socket_.close(ignored);
   std::string().swap(output_);
   written_ = 0;
+  account_output();
   if (handler_ != nullptr) std::exchange(handler_, nullptr)->on_closed(why);
 }
 
@@ -186,18 +249,27 @@ void FramedConnection::resume_reading() {
   });
 }
 
+bool FramedConnection::Progress::stalled(bool waits, Instant now, Duration timeout) {
+  if (!waits || bytes - seen >= kProgressBytes || moved_at == Instant{}) {
+    seen = bytes;
+    moved_at = now;
+  }
+  return now - moved_at >= timeout && waits;
+}
+
 void FramedConnection::check_progress(Instant now) {
   if (closed_) return;
-  const bool stalled = outbound() > 0 || decoder_.buffered() > 0;
-  if (!stalled || progress_ != progress_seen_ || !stall_seen_) {
-    progress_seen_ = progress_;
-    stall_seen_ = stalled;
-    stalled_since_ = now;
+  if (sent_.stalled(outbound() > 0, now, limits_.progress_timeout)) {
+    close(Error{ErrorCode::timeout, "the peer does not read what was sent to it"});
     return;
   }
-  if (now - stalled_since_ < limits_.progress_timeout) return;
-  close(Error{ErrorCode::timeout, outbound() > 0 ? "the peer does not read what was sent to it"
-                                                 : "a frame was begun and not completed in time"});
+  // While we do not read, the peer cannot go on.
+  const bool unfinished = decoder_.buffered() > 0 && !paused_;
+  if (received_.stalled(unfinished, now, limits_.progress_timeout)) {
+    Error why{ErrorCode::timeout, "a frame was begun and not completed in time"};
+    send(wire::ErrorReply{why}, 0);
+    close_after_flush(std::move(why));
+  }
 }
 
 }  // namespace zeolite::net

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -8,6 +9,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "net/io_shard.h"
+#include "net/shared_budget.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
 
@@ -36,7 +38,10 @@ class FramedConnection : public std::enable_shared_from_this<FramedConnection> {
     std::size_t body_max = wire::kBodyMaxDefault;
     // Unsent output above this closes the connection: the peer does not read.
     std::size_t outbound_max = 64 * 1024 * 1024;
-    // A frame that has begun must be complete within this time, and unsent output must move.
+    // Unsent output of many connections together; null: not counted.
+    SharedBudget* outbound_shared = nullptr;
+    // A frame that has begun must come at least 64 KiB further in this time, and so must output
+    // that waits; or be complete.
     Duration progress_timeout = std::chrono::seconds(30);
   };
 
@@ -93,7 +98,10 @@ class FramedConnection : public std::enable_shared_from_this<FramedConnection> {
   void deliver_frames();
   void write_some();
   void output_added();
+  void account_output();
   void shutdown_socket(const Error& why);
+  void linger();
+  void discard_input(const std::shared_ptr<boost::asio::steady_timer>& deadline);
 
   IoShard& shard_;
   boost::asio::ip::tcp::socket socket_;
@@ -105,10 +113,17 @@ class FramedConnection : public std::enable_shared_from_this<FramedConnection> {
   std::size_t compress_from_ = SIZE_MAX;
   std::string peer_;
   Error closing_why_{ErrorCode::unavailable, {}};
-  Instant stalled_since_{};     // when check_progress first saw the present stall
-  std::uint64_t progress_ = 0;  // grows with every frame completed and every byte written
-  std::uint64_t progress_seen_ = 0;
-  bool stall_seen_ = false;
+  std::size_t accounted_ = 0;  // of outbound(), in limits_.outbound_shared
+  // How far one direction has come, and when check_progress last saw it move on.
+  struct Progress {
+    std::uint64_t bytes = 0;
+    std::uint64_t seen = 0;
+    Instant moved_at{};
+    // Whether it has stood still for `timeout`, given that something waits to move.
+    bool stalled(bool waits, Instant now, Duration timeout);
+  };
+  Progress received_;
+  Progress sent_;
   bool dirty_ = false;  // queued for flush at the end of the turn
   bool waiting_readable_ = false;
   bool waiting_writable_ = false;

@@ -54,6 +54,7 @@ class GroupPacer {
   std::size_t answered_ = 0;  // size of the group answered last
   std::size_t waiting_ = 0;   // in line when it was answered
   std::size_t target_ = 1;
+  unsigned failures_ = 0;  // waits that were not worth it
 };
 
 }  // namespace zeolite::server

@@ -13,6 +13,10 @@ namespace {
 constexpr std::size_t kLabelMax = 200;
 // What a staged write or read costs beside its data.
 constexpr std::uint64_t kEntryOverhead = 64;
+// What an open transaction costs beside its objects and metadata, here and in the coordinator.
+constexpr std::uint64_t kTransactionOverhead = 1024;
+// Transactions of one connection that are staged or voted at the same time.
+constexpr std::size_t kTransactionsMax = 4096;
 
 // Features this side understands: none beyond version 1 yet.
 constexpr std::uint64_t kFeatures = 0;
@@ -91,6 +95,7 @@ void NativeSession::on_message(wire::Message message, std::uint32_t request_id,
 }
 
 void NativeSession::on_hello(wire::Hello hello, std::uint32_t request_id, SessionEffects& effects) {
+  hello_request_id_ = request_id;
   if (hello.version_min > wire::kProtocolVersion || hello.version_max < wire::kProtocolVersion) {
     refused(
         Error{ErrorCode::protocol_error, "no common protocol version: the client speaks " +
@@ -102,7 +107,6 @@ void NativeSession::on_hello(wire::Hello hello, std::uint32_t request_id, Sessio
   }
   hello_ = std::move(hello);
   if (hello_.label.size() > kLabelMax) hello_.label.resize(kLabelMax);
-  hello_request_id_ = request_id;
   state_ = State::attaching;
   effects.attach = hello_.storage;
 }
@@ -170,12 +174,33 @@ void NativeSession::on_request(wire::Message message, std::uint32_t request_id,
 }
 
 void NativeSession::on_stage(wire::Stage stage, SessionEffects& effects) {
-  Transaction& transaction = transactions_[stage.number];
+  Transaction* const opened = open(stage.number, effects);
+  if (opened == nullptr) return;
+  Transaction& transaction = *opened;
   if (transaction.stage != Transaction::Stage::staging) {
     protocol_error("stage after the vote of transaction " + std::to_string(stage.number), effects);
     return;
   }
   static_cast<void>(add(transaction, std::move(stage.writes), stage.reads, effects));
+}
+
+NativeSession::Transaction* NativeSession::open(std::uint64_t number, SessionEffects& effects) {
+  const auto [found, is_new] = transactions_.try_emplace(number);
+  if (!is_new) return &found->second;
+  found->second.bytes = kTransactionOverhead;
+  held_bytes_ += kTransactionOverhead;
+  if (transactions_.size() <= kTransactionsMax) return &found->second;
+  protocol_error(
+      "more than " + std::to_string(kTransactionsMax) + " transactions are open on one connection",
+      effects);
+  return nullptr;
+}
+
+std::optional<std::uint64_t> NativeSession::oldest_staging() const {
+  for (const auto& [number, transaction] : transactions_) {
+    if (transaction.stage == Transaction::Stage::staging) return number;
+  }
+  return std::nullopt;
 }
 
 bool NativeSession::add(Transaction& transaction, std::vector<wire::WireWrite> writes,
@@ -202,11 +227,17 @@ bool NativeSession::add(Transaction& transaction, std::vector<wire::WireWrite> w
 
 void NativeSession::on_body(wire::CommitBody body, bool one_request, std::uint32_t request_id,
                             SessionEffects& effects) {
-  Transaction& transaction = transactions_[body.number];
+  Transaction* const opened = open(body.number, effects);
+  if (opened == nullptr) return;
+  Transaction& transaction = *opened;
   if (transaction.stage != Transaction::Stage::staging) {
     protocol_error("transaction " + std::to_string(body.number) + " has voted already", effects);
     return;
   }
+  const std::uint64_t metadata =
+      body.metadata.user.size() + body.metadata.description.size() + body.metadata.extension.size();
+  transaction.bytes += metadata;
+  held_bytes_ += metadata;
   if (!add(transaction, std::move(body.writes), body.reads, effects)) return;
   commit::StagedTransaction& staged = transaction.staged;
   if (Result<> valid = check_objects(staged); !valid) {
@@ -244,20 +275,31 @@ void NativeSession::on_finish(const wire::Finish& finish, std::uint32_t request_
 
 void NativeSession::on_abort(const wire::Abort& abort, std::uint32_t request_id,
                              SessionEffects& effects) {
-  if (const auto found = transactions_.find(abort.number); found != transactions_.end()) {
-    const Transaction& transaction = found->second;
-    if (transaction.stage != Transaction::Stage::staging) {
-      effects.engine.emplace_back(SessionEffects::Abort{transaction.ticket});
-    }
-    if (transaction.stage == Transaction::Stage::voting) {
-      // Its vote is answered here; an answer of the coordinator on its way is dropped.
-      if (const auto vote = pending_.find(transaction.ticket); vote != pending_.end()) {
+  using Stage = Transaction::Stage;
+  const auto found = transactions_.find(abort.number);
+  if (found != transactions_.end()) {
+    const commit::Ticket ticket = found->second.ticket;
+    const auto vote = pending_.find(ticket);
+    switch (found->second.stage) {
+      case Stage::staging:
+        end_transaction(abort.number);
+        break;
+      case Stage::voting:
+        // A whole commit may be in the log already: its own answer tells.
+        if (vote == pending_.end() || vote->second.kind != Pending::Kind::vote) break;
+        // So may a vote that repeats a commit; its answer is not awaited.
         fail(vote->second.request_id,
-             Error{ErrorCode::aborted, "aborted by the client while it was voting"}, effects);
+             Error{ErrorCode::outcome_unknown, "aborted by the client while it was voting"},
+             effects);
         pending_.erase(vote);
-      }
+        [[fallthrough]];
+      case Stage::voted:
+        effects.engine.emplace_back(SessionEffects::Abort{ticket});
+        end_transaction(abort.number);
+        break;
+      case Stage::finishing:
+        break;  // too late
     }
-    end_transaction(abort.number);
   }
   effects.send.push_back({request_id, wire::Done{}});
 }

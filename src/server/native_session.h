@@ -100,13 +100,16 @@ class NativeSession {
   // As the client introduced itself; set once effects.attach was made.
   [[nodiscard]] const wire::Hello& hello() const { return hello_; }
   [[nodiscard]] bool live() const { return state_ == State::live; }
+  [[nodiscard]] bool closed() const { return state_ == State::closed; }
   [[nodiscard]] commit::OwnerId owner() const { return owner_; }
 
   // Requests handed to the coordinator and not answered yet; the caller stops reading above a
   // limit.
   [[nodiscard]] std::size_t pending() const { return pending_.size(); }
-  // Bytes of record data that this session's unfinished transactions hold.
+  // Bytes that this session's unfinished transactions hold.
   [[nodiscard]] std::uint64_t held_bytes() const { return held_bytes_; }
+  // The lowest number of a transaction that is staged and has not asked for its vote.
+  [[nodiscard]] std::optional<std::uint64_t> oldest_staging() const;
 
  private:
   enum class State : std::uint8_t {
@@ -150,6 +153,9 @@ class NativeSession {
   void on_finish(const wire::Finish& finish, std::uint32_t request_id, SessionEffects& effects);
   void on_abort(const wire::Abort& abort, std::uint32_t request_id, SessionEffects& effects);
 
+  // The transaction of that number, begun if there is none; null when there are too many (the
+  // session is closed then).
+  [[nodiscard]] Transaction* open(std::uint64_t number, SessionEffects& effects);
   // Adds to the transaction; false when it grew beyond the limit (the session is closed then).
   bool add(Transaction& transaction, std::vector<wire::WireWrite> writes,
            const std::vector<wire::WireRead>& reads, SessionEffects& effects);

@@ -199,8 +199,10 @@ Result<Position> RocksObjectStore::append(std::span<const TransactionRecord> gro
   if (options_.read_only) return make_error(ErrorCode::read_only, "opened for reading only");
   if (group.empty()) return last_position();
   const std::size_t size = batch_size(group);
-  // In the write-ahead log now and in tables later.
-  RETURN_IF_ERROR(check_writable(2 * size));
+  // In the write-ahead log now and in tables later. The record that begins a reign is small and may
+  // use the reserve: a server must be able to start on a full disk, to be read.
+  const bool begins_epoch = group.size() == 1 && group.front().kind == RecordKind::epoch;
+  if (!begins_epoch || broken_) RETURN_IF_ERROR(check_writable(2 * size));
 
   LogTail tail = tail_;
   rocksdb::WriteBatch batch(size, 0, kProtectionBytesPerKey, 0);
