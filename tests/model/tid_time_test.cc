@@ -119,6 +119,25 @@ TEST(TidTime, ClampsTimesBefore1900) {
   EXPECT_EQ(tid_from_time({INT64_MIN}), Tid(0));
 }
 
+TEST(TidTime, ClampsTimesAfterTheLastTid) {
+  const Tid last = tid_from_time({INT64_MAX});
+  EXPECT_LE(last, kMaxTid);
+  EXPECT_EQ(tid_from_time(at(9999, 12, 31)), last);
+  EXPECT_EQ(format_time(time_of_tid(last)).substr(0, 4), "5908");
+  EXPECT_LT(tid_from_time(at(5908, 11, 22)), last);
+  // Nothing is lost below the limit: the clamp is within a minute of the last tid there is.
+  EXPECT_EQ(last.value() >> 32, kMaxTid.value() >> 32);
+}
+
+TEST(TidTime, RoundsToTheNearestMicrosecond) {
+  // Half a microsecond is 2^32 / 60e6 / 2 = 35.8 steps.
+  const Tid tid = tid_from_time(at(2024, 2, 29, 12, 30, 15));
+  EXPECT_EQ(time_of_tid(Tid(tid.value() + 35)), at(2024, 2, 29, 12, 30, 15));
+  EXPECT_EQ(time_of_tid(Tid(tid.value() + 36)), at(2024, 2, 29, 12, 30, 15, 1));
+  EXPECT_EQ(time_of_tid(Tid(tid.value() - 35)), at(2024, 2, 29, 12, 30, 15));
+  EXPECT_EQ(time_of_tid(Tid(tid.value() | 0xFFFFFFFF)), at(2024, 2, 29, 12, 31));
+}
+
 TEST(TidTime, FormatsInUtcWithMicroseconds) {
   EXPECT_EQ(format_time(at(1998, 12, 3, 14, 22, 9, 123'456)), "1998-12-03 14:22:09.123456");
   EXPECT_EQ(format_time({0}), "1970-01-01 00:00:00.000000");

@@ -35,12 +35,22 @@ TEST(Address, AcceptsItsForms) {
 }
 
 TEST(Address, RefusesEverythingElseAndQuotesIt) {
-  for (const char* text : {"", ":", "host", "host:", "host:x", "host:80x", "host: 80", "host:-1",
-                           "host:+1", "host:65536", "host:99999999999", "[::1]", "80 "}) {
+  for (const char* text :
+       {"", ":", "host", "host:", "host:x", "host:80x", "host: 80", "host:-1", "host:+1",
+        "host:65536", "host:99999999999", "[::1]", "80 ", "[host:80", "host]:80"}) {
     const Result<HostPort> parsed = parse_host_port(text);
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.error().code, ErrorCode::invalid_argument) << text;
     EXPECT_NE(parsed.error().detail.find("'" + std::string(text) + "'"), std::string::npos) << text;
+  }
+}
+
+TEST(Address, AsksForBracketsAroundAnIpv6Address) {
+  for (const char* text : {"::1", "::1:8090", "fe80::1:80", "a:b:80"}) {
+    const Result<HostPort> parsed = parse_host_port(text);
+    ASSERT_FALSE(parsed) << text;
+    EXPECT_EQ(parsed.error().code, ErrorCode::invalid_argument) << text;
+    EXPECT_NE(parsed.error().detail.find("brackets"), std::string::npos) << text;
   }
 }
 
