@@ -3,11 +3,15 @@
 #include <boost/json.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
+#include <memory>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <utility>
 
+#include "filestorage/data_fs_builder.h"
 #include "filestorage/file_storage_reader.h"
 #include "integration/program.h"
 #include "support/raw_client.h"
@@ -24,9 +28,43 @@ std::filesystem::path shared_file(std::string_view name) {
   return std::filesystem::path(ZEOLITE_SOURCE_DIR) / ".." / "shared" / "data" / name;
 }
 
-class Import : public ::testing::TestWithParam<const char*> {
+constexpr std::string_view kGenerated = "generated.fs";
+
+// A small file with every kind of transaction and record, for where there is no real one.
+std::string generated_file() {
+  constexpr Oid kRoot(0), kCreated(1), kLarge(0x1'0000'0000), kTwice(3);
+  const auto tid = [](std::uint64_t number) { return Tid(0x032b'ff9c'0000'0000 + number); };
+  filestorage::DataFsBuilder file(filestorage::kMagicPython3);
+  file.begin(tid(1), filestorage::kStatusPacked, "admin", "packed", std::string("}q\0.", 4));
+  const std::uint64_t root = file.data(kRoot, "root");
+  file.data(kLarge, std::string(3'000'000, 'l'));
+  file.end();
+  file.begin(tid(2), filestorage::kStatusNormal, "", "change and create");
+  const std::uint64_t changed = file.data(kRoot, "root, changed");
+  file.data(kCreated, std::string("\0\xff", 2));
+  file.end();
+  file.begin(tid(3), filestorage::kStatusNormal, "", "undo: the creation too");
+  const std::uint64_t undone = file.back(kRoot, root);
+  file.gone(kCreated);
+  file.end();
+  file.begin(tid(4), filestorage::kStatusNormal, "", "empty");
+  file.end();
+  file.begin(tid(5), filestorage::kStatusUndone, "", "left out");
+  const std::uint64_t left_out = file.data(kTwice, "of a transaction that is left out");
+  file.end();
+  file.begin(tid(6), filestorage::kStatusNormal, "", "back over several steps");
+  file.back(kRoot, changed);
+  file.back(kRoot, undone);
+  file.back(kTwice, left_out);
+  file.end();
+  file.commit(tid(7), kCreated, "created again");
+  return file.bytes();
+}
+
+class Import : public ::testing::TestWithParam<std::string_view> {
  protected:
   void SetUp() override {
+    if (GetParam() == kGenerated) std::ofstream(file_, std::ios::binary) << generated_file();
     if (!std::filesystem::exists(file_)) {
       GTEST_SKIP() << file_.string() << " is not there; set ZEOLITE_SHARED_DATA to its folder";
     }
@@ -40,7 +78,8 @@ class Import : public ::testing::TestWithParam<const char*> {
   [[nodiscard]] std::string data() const { return (directory_ / "data").string(); }
 
   TemporaryDirectory directory_;
-  const std::filesystem::path file_ = shared_file(GetParam());
+  const std::filesystem::path file_ =
+      GetParam() == kGenerated ? directory_ / std::string(kGenerated) : shared_file(GetParam());
   json::object report_;
   std::unique_ptr<ServerProcess> server_;
 };
@@ -139,14 +178,14 @@ TEST_P(Import, LogShowsTheDatesOfTheFile) {
     last = tid;
     if (first_time.empty()) first_time = entry.at("time").as_string();
   }
-  if (std::string_view(GetParam()) == "zope-1998.fs") {
+  if (GetParam() == "zope-1998.fs") {
     EXPECT_TRUE(first_time.starts_with("1998-")) << first_time;
   }
   EXPECT_EQ(count, report_.at("transactions").to_number<std::uint64_t>());
 }
 
-INSTANTIATE_TEST_SUITE_P(RealFiles, Import,
-                         ::testing::Values("zope-1998.fs", "zodb-test-checker.fs"),
+INSTANTIATE_TEST_SUITE_P(Files, Import,
+                         ::testing::Values(kGenerated, "zope-1998.fs", "zodb-test-checker.fs"),
                          [](const auto& file) {
                            std::string name;
                            for (const char c : std::string(file.param)) {
