@@ -26,7 +26,7 @@ NativeConnection::NativeConnection(ConnectionEnvironment& environment, net::IoSh
           shard, std::move(socket), *this,
           net::FramedConnection::Limits{.body_max = wire::kHandshakeBodyMax,
                                         .outbound_max = environment.config->outbound_bytes_max,
-                                        .outbound_shared = environment.outbound,
+                                        .buffers_shared = environment.buffers,
                                         .progress_timeout = environment.config->progress_timeout})),
       opened_(environment.clock->now().instant) {}
 
@@ -46,7 +46,7 @@ void NativeConnection::on_frame(wire::Frame frame) {
     socket_->close_after_flush(std::move(message).error());
     return;
   }
-  session_.on_message(*std::move(message), frame.request_id, effects);
+  session_.on_message(*std::move(message), frame.request_id, effects, frame.body.size());
   run(effects);
   account_held_bytes();
   adjust_reading();
@@ -153,7 +153,8 @@ void NativeConnection::read_ended() {
 
 void NativeConnection::adjust_reading() {
   if (socket_->closed()) return;
-  const bool busy = session_.pending() + reads_waiting_ >= kPendingMax;
+  const bool busy = session_.pending() + reads_waiting_ >= kPendingMax ||
+                    socket_->outbound() > environment_.config->outbound_bytes_max / 8;
   if (busy == reading_paused_) return;
   reading_paused_ = busy;
   if (busy) {
@@ -198,6 +199,10 @@ void NativeConnection::check_progress(Instant now) {
     return;
   }
   socket_->check_progress(now);
+}
+
+void NativeConnection::on_drained() {
+  if (reading_paused_) adjust_reading();
 }
 
 void NativeConnection::on_closed(const Error& why) {

@@ -24,8 +24,8 @@ struct ConnectionEnvironment {
   LogSink log;
   // The hub of a storage on the calling shard; null when there is no storage of that name.
   std::function<ShardHub*(std::size_t shard, const std::string& storage)> find_hub;
-  net::SharedBudget* staged = nullptr;    // held by unfinished transactions
-  net::SharedBudget* outbound = nullptr;  // waiting to be read by slow peers
+  net::SharedBudget* staged = nullptr;   // held by unfinished transactions
+  net::SharedBudget* buffers = nullptr;  // of slow peers: unsent output, unfinished frames
   // The connection is closed and may be forgotten.
   std::function<void(std::size_t shard, commit::OwnerId)> ended;
 };
@@ -74,6 +74,7 @@ class NativeConnection final : public net::FramedConnection::Handler,
 
  private:
   void on_frame(wire::Frame frame) override;
+  void on_drained() override;
   void on_closed(const Error& why) override;
   void run(server::SessionEffects& effects);
   void attach(const std::string& storage, server::SessionEffects& effects);

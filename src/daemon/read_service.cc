@@ -116,9 +116,11 @@ Result<wire::LogReply> read_log(const storage::ObjectStore& store, const wire::R
   return answer;
 }
 
-Result<wire::VerifyReport> read_verify(const storage::ObjectStore& store, Tid line) {
+Result<wire::VerifyReport> read_verify(const storage::ObjectStore& store, Tid line,
+                                       const std::atomic<bool>* cancelled) {
   maintenance::VerifyOptions options;
   options.line = line;
+  options.cancelled = cancelled;
   ASSIGN_OR_RETURN(maintenance::VerifyReport report, maintenance::verify_store(store, options));
   return wire::VerifyReport{report.transactions, report.revisions, report.blobs,
                             std::move(report.digest), std::move(report.problems)};

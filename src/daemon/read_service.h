@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+
 #include "base/error.h"
 #include "storage/object_store.h"
 #include "wire/messages.h"
@@ -29,8 +31,10 @@ namespace zeolite::daemon {
                                               const wire::ReadLog& request, Tid line,
                                               std::size_t bytes_max);
 
-// A full check of the database as of `line`; takes long.
-[[nodiscard]] Result<wire::VerifyReport> read_verify(const storage::ObjectStore& store, Tid line);
+// A full check of the database as of `line`; takes long. When `cancelled` turns true (it may be
+// null) it ends with error aborted.
+[[nodiscard]] Result<wire::VerifyReport> read_verify(const storage::ObjectStore& store, Tid line,
+                                                     const std::atomic<bool>* cancelled = nullptr);
 
 // Whether `position` names a place in the store's history (its chain is compared when not zero).
 [[nodiscard]] Result<bool> is_in_history(const storage::ObjectStore& store,

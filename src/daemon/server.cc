@@ -41,13 +41,13 @@ class Server::Impl {
       : config_(std::move(config)),
         log_(std::move(log)),
         staged_(config_.staged_bytes_max),
-        outbound_(config_.outbound_total_max),
+        buffers_(config_.buffers_max),
         read_pool_(config_.read_threads) {
     connection_environment_.config = &config_;
     connection_environment_.clock = &clock_;
     connection_environment_.log = log_;
     connection_environment_.staged = &staged_;
-    connection_environment_.outbound = &outbound_;
+    connection_environment_.buffers = &buffers_;
     connection_environment_.find_hub = [this](std::size_t shard, const std::string& storage) {
       return find_hub(shard, storage);
     };
@@ -56,6 +56,8 @@ class Server::Impl {
       connections_.fetch_sub(1, std::memory_order_relaxed);
     };
     hub_environment_.read_pool = &read_pool_;
+    hub_environment_.check_pool = &check_pool_;
+    hub_environment_.stop_checks = &stop_checks_;
     // Room for the encoding around the items.
     hub_environment_.body_max = config_.frame_bytes_max - config_.frame_bytes_max / 16;
     hub_environment_.fill_status = [this](wire::StatusReport& report) { fill_status(report); };
@@ -166,8 +168,12 @@ class Server::Impl {
                                   std::to_string(config_.connections_max) + " already");
       return;
     }
-    connections_.fetch_add(1, std::memory_order_relaxed);
     const commit::OwnerId owner = ++found->opened * shards_.size() + index;
+    if (owner >= server::NativeSession::kOwnerLimit) {
+      log_(LogLevel::error, "connection numbers are used up; restart the server");
+      return;
+    }
+    connections_.fetch_add(1, std::memory_order_relaxed);
     auto connection = std::make_shared<NativeConnection>(connection_environment_, *found->io, index,
                                                          owner, std::move(socket));
     found->connections.emplace(owner, connection);
@@ -262,8 +268,11 @@ class Server::Impl {
       for (const auto& engine : engines_) engine->drain(kDrainTimeout);
       say_goodbye();
     }
-    read_pool_.stop();
-    read_pool_.join();
+    stop_checks_.store(true);
+    for (boost::asio::thread_pool* pool : {&read_pool_, &check_pool_}) {
+      pool->stop();
+      pool->join();
+    }
     for (Shard& shard : shards_) {
       run_on(*shard.io, [&] {
         if (shard.sweep) shard.sweep->cancel();
@@ -283,7 +292,7 @@ class Server::Impl {
   SystemClock clock_;
   Instant started_{};
   net::SharedBudget staged_;
-  net::SharedBudget outbound_;
+  net::SharedBudget buffers_;
   std::atomic<std::uint32_t> connections_ = 0;
   std::atomic<std::size_t> next_shard_ = 0;
   ConnectionEnvironment connection_environment_;
@@ -294,6 +303,8 @@ class Server::Impl {
   std::vector<std::unique_ptr<StorageEngine>> engines_;
   // Reads under way hold connections: it ends before the shards do.
   boost::asio::thread_pool read_pool_;
+  boost::asio::thread_pool check_pool_{1};  // verify takes long: one at a time, beside the reads
+  std::atomic<bool> stop_checks_ = false;
   std::unique_ptr<net::Listener> native_;
   bool shut_down_ = false;
 

@@ -69,6 +69,35 @@ void correct_end(const invalidation::LineHistory& history, Oid oid, Tid line,
   loaded.end = history.end_after(oid, line).value_or(kNoTid);
 }
 
+bool tells_what_is_current(const server::SessionEffects::Read& read) {
+  return std::holds_alternative<wire::Load>(read.what) ||
+         std::holds_alternative<wire::LoadMany>(read.what);
+}
+
+// Whether `answer`, read at `line`, says of an object that it does not exist which was created
+// since.
+bool was_created_since(const invalidation::LineHistory& history,
+                       const server::SessionEffects::Read& read, Tid line,
+                       const wire::Message& answer) {
+  const auto created = [&](Oid oid, const wire::Loaded& loaded) {
+    const bool absent = loaded.status == wire::LoadedStatus::unknown ||
+                        loaded.status == wire::LoadedStatus::not_yet;
+    return absent && history.end_after(oid, line).has_value();
+  };
+  if (const auto* load = std::get_if<wire::Load>(&read.what)) {
+    const auto* loaded = std::get_if<wire::Loaded>(&answer);
+    return loaded != nullptr && created(load->oid, *loaded);
+  }
+  if (const auto* many = std::get_if<wire::LoadMany>(&read.what)) {
+    const auto* loaded = std::get_if<wire::LoadedMany>(&answer);
+    if (loaded == nullptr) return false;
+    for (std::size_t i = 0; i < loaded->items.size(); ++i) {
+      if (created(many->oids[i], loaded->items[i])) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 void encode_invalidation(const invalidation::InvalidationBatch& batch, std::string& out) {
@@ -236,10 +265,12 @@ Result<wire::Loaded> ShardHub::load_from_memory(const wire::Load& load) {
 
 void ShardHub::read_on_pool(const std::shared_ptr<NativeConnection>& connection,
                             server::SessionEffects::Read read) {
-  history_.pin(line_);
+  if (tells_what_is_current(read)) history_.pin(line_);
   connection->read_began();
-  boost::asio::post(*environment_.read_pool, [this, connection, line = line_,
-                                              moved = std::move(read)] {
+  boost::asio::thread_pool* const pool = std::holds_alternative<wire::Verify>(read.what)
+                                             ? environment_.check_pool
+                                             : environment_.read_pool;
+  boost::asio::post(*pool, [this, connection, line = line_, moved = std::move(read)] {
     Result<wire::Message> answer = read_from_disk(moved, line);
     shard_.post([this, connection, line, request = moved, result = std::move(answer)]() mutable {
       finish_read(*connection, line, request, std::move(result));
@@ -268,7 +299,7 @@ Result<wire::Message> ShardHub::read_from_disk(const server::SessionEffects::Rea
         } else if constexpr (std::is_same_v<T, wire::ReadLog>) {
           return as_message(read_log(store, request, line, environment_.body_max));
         } else if constexpr (std::is_same_v<T, wire::Verify>) {
-          return as_message(read_verify(store, line));
+          return as_message(read_verify(store, line, environment_.stop_checks));
         } else {
           return make_error(ErrorCode::protocol_error, "not a read of the disk");
         }
@@ -278,6 +309,13 @@ Result<wire::Message> ShardHub::read_from_disk(const server::SessionEffects::Rea
 
 void ShardHub::finish_read(NativeConnection& connection, Tid line,
                            const server::SessionEffects::Read& read, Result<wire::Message> answer) {
+  if (answer && was_created_since(history_, read, line, *answer)) {
+    // "No such object" is no longer true for a client that was told of its creation.
+    history_.unpin(line);
+    connection.read_ended();
+    this->read(connection.shared_from_this(), read);
+    return;
+  }
   if (!answer) {
     connection.send(wire::ErrorReply{answer.error()}, read.request_id);
   } else if (auto* loaded = std::get_if<wire::Loaded>(&*answer)) {
@@ -297,7 +335,7 @@ void ShardHub::finish_read(NativeConnection& connection, Tid line,
   } else {
     std::visit([&](const auto& message) { connection.send(message, read.request_id); }, *answer);
   }
-  history_.unpin(line);
+  if (tells_what_is_current(read)) history_.unpin(line);
   connection.read_ended();
 }
 

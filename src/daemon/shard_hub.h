@@ -38,8 +38,10 @@ class ShardHub {
   // What the hubs of all shards share.
   struct Environment {
     boost::asio::thread_pool* read_pool = nullptr;
-    std::size_t body_max = 0;            // largest answer
-    std::size_t record_cache_bytes = 0;  // of one hub
+    boost::asio::thread_pool* check_pool = nullptr;  // for verify
+    const std::atomic<bool>* stop_checks = nullptr;  // ends a running verify
+    std::size_t body_max = 0;                        // largest answer
+    std::size_t record_cache_bytes = 0;              // of one hub
     // Fills in what the server as a whole knows: node, version, clients, loads, uptime.
     std::function<void(wire::StatusReport&)> fill_status;
   };

@@ -20,6 +20,17 @@ constexpr auto kSpaceRetry = std::chrono::milliseconds(200);
 constexpr Instant kForever{Duration::max()};
 // How long the idle writer sleeps at a time.
 constexpr Duration kIdleWaitMax = std::chrono::hours(1);
+// Sequenced and not yet written; more is refused until the disk has caught up.
+constexpr std::uint64_t kOpenGroupBytesMax = 256ULL << 20;
+
+std::uint64_t bytes_of(const std::vector<TransactionRecord>& group) {
+  std::uint64_t bytes = 0;
+  for (const TransactionRecord& record : group) {
+    for (const ObjectWrite& write : record.writes) bytes += write.data.size();
+  }
+  return bytes;
+}
+
 // The owner of a ticket; see server/native_session.h.
 commit::OwnerId owner_of(commit::Ticket ticket) { return ticket >> 32; }
 
@@ -124,12 +135,29 @@ void StorageEngine::call(commit::OwnerId owner, server::SessionEffects::EngineCa
                  [&](E::AllocateOids& allocate) {
                    std::unique_lock lock(mutex_);
                    if (failed_) return;
+                   if (Result<> more = accepts_more(); !more) {
+                     lock.unlock();
+                     reply_error(allocate.ticket, std::move(more).error());
+                     return;
+                   }
                    coordinator_->allocate_oids(allocate.ticket, owner, allocate.count, clock_.now(),
                                                effects_);
                    end_call(lock);
                  },
              },
              call);
+}
+
+Result<> StorageEngine::accepts_more() const {
+  if (draining_) return make_error(ErrorCode::shutting_down, "the server is stopping");
+  if (starved_) {
+    return make_error(ErrorCode::out_of_space,
+                      "commits wait for disk space; free some and try again");
+  }
+  if (open_group_bytes_ > kOpenGroupBytesMax) {
+    return make_error(ErrorCode::unavailable, "the disk is behind; try again later");
+  }
+  return {};
 }
 
 void StorageEngine::submit(commit::OwnerId owner, server::SessionEffects::Submit submit) {
@@ -152,9 +180,9 @@ void StorageEngine::submit(commit::OwnerId owner, server::SessionEffects::Submit
     lock.lock();
   }
   if (failed_) return;
-  if (draining_) {
+  if (Result<> more = accepts_more(); !more) {
     lock.unlock();
-    reply_error(submit.ticket, Error{ErrorCode::shutting_down, "the server is stopping"});
+    reply_error(submit.ticket, std::move(more).error());
     return;
   }
   coordinator_->submit(submit.ticket, owner, std::move(submit.transaction), std::move(*prefetched),
@@ -171,6 +199,11 @@ void StorageEngine::query_outcome(commit::OwnerId owner,
   }
   std::unique_lock lock(mutex_);
   if (failed_) return;
+  if (starved_) {  // it may need a tombstone
+    lock.unlock();
+    reply_error(query.ticket, Error{ErrorCode::unavailable, "the disk is full; ask again later"});
+    return;
+  }
   coordinator_->query_outcome(query.ticket, owner, query.commit_id, query.begun, *prefetched,
                               clock_.now(), effects_);
   end_call(lock);
@@ -193,6 +226,7 @@ void StorageEngine::owner_lost(commit::OwnerId owner) {
 
 void StorageEngine::run_effects(std::unique_lock<std::mutex>& lock) {
   while (true) {
+    open_group_bytes_ += bytes_of(effects_.append);
     for (TransactionRecord& record : effects_.append) open_group_.push_back(std::move(record));
     const std::vector<commit::Ticket> refetch = std::exchange(effects_.refetch, {});
     deliver_effects();
@@ -281,6 +315,7 @@ StorageEngine::Counters StorageEngine::counters() const {
 
 void StorageEngine::end_call(std::unique_lock<std::mutex>& lock) {
   run_effects(lock);
+  if (failed_) return;
   const bool writer_is_idle = idle_until_.has_value() && !writing_;
   if (writer_is_idle && !open_group_.empty() && pacer_.prefers_inline()) {
     const Result<> appended = append_group(lock);
@@ -313,7 +348,9 @@ void StorageEngine::writer_main() {
       fail(lock, appended.error());
       return;
     }
-    // Keep the order and wait for space. New transactions are refused meanwhile (submit).
+    // Keep the order and wait for space. Whoever asks for more meanwhile is refused.
+    coordinator_->tick(clock_.now(), effects_);
+    run_effects(lock);
     writer_wakes_.wait_for(lock, kSpaceRetry, [this] { return stopping_; });
     if (stopping_) return;
   }
@@ -355,21 +392,36 @@ void StorageEngine::wait_idle(std::unique_lock<std::mutex>& lock) {
   run_effects(lock);
 }
 
-Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
-  writing_ = true;
+void StorageEngine::take_group() {
   writing_group_.clear();
+  if (starved_ && open_group_.size() > 1) {
+    // One by one: what fits goes out.
+    writing_group_.push_back(std::move(open_group_.front()));
+    open_group_.erase(open_group_.begin());
+    open_group_bytes_ -= bytes_of(writing_group_);
+    return;
+  }
   writing_group_.swap(open_group_);
+  open_group_bytes_ = 0;
+}
+
+Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
+  CHECK(!failed_ && !writing_, "one group is written at a time, none after a failure");
+  writing_ = true;
+  take_group();
   lock.unlock();
   const Instant began = clock_.now().instant;
   Result<Position> position = store_->append(writing_group_);
   const Now now = clock_.now();
   lock.lock();
   writing_ = false;
+  starved_ = !position && position.error().code == ErrorCode::out_of_space;
   if (!position) {
     if (position.error().code == ErrorCode::out_of_space) {
       // Nothing was written and nobody was answered: ahead of what came in meanwhile.
       open_group_.insert(open_group_.begin(), std::make_move_iterator(writing_group_.begin()),
                          std::make_move_iterator(writing_group_.end()));
+      open_group_bytes_ += bytes_of(writing_group_);
     }
     return std::unexpected(std::move(position).error());
   }

@@ -99,6 +99,9 @@ class StorageEngine {
   // by the writer, or on this thread where that is better.
   void end_call(std::unique_lock<std::mutex>& lock);
   void wake_writer();
+  // Whether a new transaction may be sequenced; with the mutex.
+  [[nodiscard]] Result<> accepts_more() const;
+  void take_group();
 
   void writer_main();
   // Waits for a group that is worth writing; false when the writer is to end.
@@ -134,6 +137,8 @@ class StorageEngine {
   Counters counters_;
   std::size_t wake_writer_at_ = SIZE_MAX;  // group size that is worth waking the writer for
   std::optional<Instant> idle_until_;      // set while the writer sleeps with nothing to write
+  std::uint64_t open_group_bytes_ = 0;     // record data in open_group_
+  bool starved_ = false;                   // the last append was refused for want of space
   bool stopping_ = false;
   bool draining_ = false;
   bool failed_ = false;

@@ -82,6 +82,7 @@ void FramedConnection::on_readable() {
   received_.bytes += received;
   decoder_.feed(Bytes::copy_of(ByteView(shard_.scratch(), received)));
   deliver_frames();
+  account_buffers();
   wait_readable();
 }
 
@@ -111,7 +112,7 @@ void FramedConnection::output_added() {
     output_.erase(0, given_back);
     written_ -= given_back;
   }
-  if (dirty_ || waiting_writable_) return;
+  if (dirty_) return;
   dirty_ = true;
   shard_.flush_at_end_of_turn(shared_from_this());
 }
@@ -119,20 +120,21 @@ void FramedConnection::output_added() {
 void FramedConnection::flush() {
   dirty_ = false;
   if (!closed_ && !waiting_writable_) write_some();
-  account_output();
+  account_buffers();
 }
 
-// Counts what the socket did not take; a peer that reads is rarely seen here.
-void FramedConnection::account_output() {
-  if (limits_.outbound_shared == nullptr) return;
-  const std::size_t held = outbound();
+// Counts what the socket did not take and what of a frame is there; most connections are never seen
+// here with anything.
+void FramedConnection::account_buffers() {
+  if (limits_.buffers_shared == nullptr) return;
+  const std::size_t held = closed_ ? 0 : outbound() + decoder_.buffered();
   const bool grew = held > accounted_;
-  if (grew) limits_.outbound_shared->add(held - accounted_);
-  if (held < accounted_) limits_.outbound_shared->remove(accounted_ - held);
+  if (grew) limits_.buffers_shared->add(held - accounted_);
+  if (held < accounted_) limits_.buffers_shared->remove(accounted_ - held);
   accounted_ = held;
-  if (grew && !limits_.outbound_shared->allows(held)) {
+  if (grew && !limits_.buffers_shared->allows(held)) {
     close(Error{ErrorCode::unavailable,
-                "the peer does not read, and there is little room left for what waits to be sent"});
+                "the peer is slow, and there is little room left for what waits for it"});
   }
 }
 
@@ -166,7 +168,11 @@ void FramedConnection::write_some() {
   output_.clear();
   written_ = 0;
   if (output_.capacity() > kKeepOutputCapacity) std::string().swap(output_);
-  if (closing_) linger();
+  if (closing_) {
+    linger();
+  } else if (handler_ != nullptr) {
+    handler_->on_drained();
+  }
 }
 
 void FramedConnection::close(Error why) { shutdown_socket(why); }
@@ -197,7 +203,7 @@ void FramedConnection::linger() {
     self->socket_.close(ignored_too);
   });
   discard_input(deadline);
-  account_output();
+  account_buffers();
   if (handler_ != nullptr) std::exchange(handler_, nullptr)->on_closed(closing_why_);
 }
 
@@ -227,7 +233,7 @@ void FramedConnection::shutdown_socket(const Error& why) {
   socket_.close(ignored);
   std::string().swap(output_);
   written_ = 0;
-  account_output();
+  account_buffers();
   if (handler_ != nullptr) std::exchange(handler_, nullptr)->on_closed(why);
 }
 

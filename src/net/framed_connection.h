@@ -30,6 +30,8 @@ class FramedConnection : public std::enable_shared_from_this<FramedConnection> {
     virtual ~Handler() = default;
     // One complete frame. May send, close, or pause.
     virtual void on_frame(wire::Frame frame) = 0;
+    // All output was taken by the socket. May send or resume.
+    virtual void on_drained() {}
     // The connection is closed, for this reason. Called exactly once, and nothing after it.
     virtual void on_closed(const Error& why) = 0;
   };
@@ -38,8 +40,8 @@ class FramedConnection : public std::enable_shared_from_this<FramedConnection> {
     std::size_t body_max = wire::kBodyMaxDefault;
     // Unsent output above this closes the connection: the peer does not read.
     std::size_t outbound_max = 64 * 1024 * 1024;
-    // Unsent output of many connections together; null: not counted.
-    SharedBudget* outbound_shared = nullptr;
+    // Unsent output and unfinished frames of many connections together; null: not counted.
+    SharedBudget* buffers_shared = nullptr;
     // A frame that has begun must come at least 64 KiB further in this time, and so must output
     // that waits; or be complete.
     Duration progress_timeout = std::chrono::seconds(30);
@@ -98,7 +100,7 @@ class FramedConnection : public std::enable_shared_from_this<FramedConnection> {
   void deliver_frames();
   void write_some();
   void output_added();
-  void account_output();
+  void account_buffers();
   void shutdown_socket(const Error& why);
   void linger();
   void discard_input(const std::shared_ptr<boost::asio::steady_timer>& deadline);

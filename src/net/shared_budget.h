@@ -5,10 +5,10 @@
 
 namespace zeolite::net {
 
-// Memory that many connections share, such that a few greedy ones cannot shut out the rest: each may
-// hold as much as is still free. The first can take half, the next a quarter, and so on; whoever
-// needs little always finds room ("dynamic thresholds", known from switch buffers).
-// Thread: any.
+// Memory that many connections share, such that a few greedy ones cannot shut out the rest: each
+// may hold as much as is still free. The first can take half, the next a quarter, and so on;
+// whoever needs little always finds room ("dynamic thresholds", known from switch buffers). Thread:
+// any.
 class SharedBudget {
  public:
   explicit SharedBudget(std::uint64_t bytes_max) : bytes_max_(bytes_max) {}

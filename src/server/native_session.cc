@@ -13,6 +13,11 @@ namespace {
 constexpr std::size_t kLabelMax = 200;
 // What a staged write or read costs beside its data.
 constexpr std::uint64_t kEntryOverhead = 64;
+// Records from this size on stay in the buffer they were received in.
+constexpr std::size_t kSliceMin = 16 * 1024;
+// Objects in one transaction: its log entry and its conflicts must fit a frame.
+constexpr std::size_t kObjectsMax = 500'000;
+constexpr std::size_t kConflictsToldMax = 1'000;
 // What an open transaction costs beside its objects and metadata, here and in the coordinator.
 constexpr std::uint64_t kTransactionOverhead = 1024;
 // Transactions of one connection that are staged or voted at the same time.
@@ -38,6 +43,10 @@ std::optional<Oid> find_repeated(const Entries& entries) {
 }
 
 Result<> check_objects(const commit::StagedTransaction& staged) {
+  if (staged.writes.size() + staged.reads.size() > kObjectsMax) {
+    return make_error(ErrorCode::invalid_argument,
+                      "the transaction has more than " + std::to_string(kObjectsMax) + " objects");
+  }
   std::optional<Oid> repeated = find_repeated(staged.writes);
   if (!repeated) repeated = find_repeated(staged.reads);
   if (repeated) {
@@ -69,11 +78,12 @@ void SessionEffects::clear() {
 }
 
 NativeSession::NativeSession(commit::OwnerId owner) : owner_(owner) {
-  CHECK(owner != 0 && owner < (1ULL << 32), "owner ids are 1 to 2^32-1");
+  CHECK(owner != 0 && owner < kOwnerLimit, "owner ids are 1 to 2^32-1");
 }
 
 void NativeSession::on_message(wire::Message message, std::uint32_t request_id,
-                               SessionEffects& effects) {
+                               SessionEffects& effects, std::size_t frame_bytes) {
+  frame_bytes_ = frame_bytes;
   switch (state_) {
     case State::closed:
       return;
@@ -205,8 +215,15 @@ std::optional<std::uint64_t> NativeSession::oldest_staging() const {
 
 bool NativeSession::add(Transaction& transaction, std::vector<wire::WireWrite> writes,
                         const std::vector<wire::WireRead>& reads, SessionEffects& effects) {
-  std::uint64_t bytes = (writes.size() + reads.size()) * kEntryOverhead;
+  std::uint64_t bytes = 0;
   for (const wire::WireWrite& write : writes) bytes += write.data.size();
+  // A slice keeps its whole frame: fine when the frame is mostly records, else they are copied out,
+  // so that what is counted is what is held.
+  const bool copy = bytes * 2 < frame_bytes_;
+  for (wire::WireWrite& write : writes) {
+    if (copy || write.data.size() < kSliceMin) write.data = Bytes::copy_of(write.data.view());
+  }
+  bytes += (writes.size() + reads.size()) * kEntryOverhead;
   transaction.bytes += bytes;
   held_bytes_ += bytes;
   if (transaction.bytes > storage_.transaction_bytes_max) {
@@ -331,6 +348,7 @@ void NativeSession::on_reply(commit::CommitEffects::Reply reply, SessionEffects&
       return;
     case Kind::conflicted: {
       wire::Conflicted conflicted;
+      if (reply.conflicts.size() > kConflictsToldMax) reply.conflicts.resize(kConflictsToldMax);
       for (const commit::Conflict& c : reply.conflicts) {
         conflicted.conflicts.push_back({c.oid, c.current, c.base, c.read});
       }

@@ -82,11 +82,14 @@ struct SessionEffects {
 // Thread: its connection's shard. Owner: the connection.
 class NativeSession {
  public:
-  // `owner` names the connection to the coordinator: unique in the process, not 0, below 2^32.
+  static constexpr commit::OwnerId kOwnerLimit = 1ULL << 32;
+  // `owner` names the connection to the coordinator: unique in the process, not 0, below the limit.
   explicit NativeSession(commit::OwnerId owner);
 
   // One decoded request. Anything out of order ends the connection with protocol_error.
-  void on_message(wire::Message message, std::uint32_t request_id, SessionEffects& effects);
+  // `frame_bytes`: size of the frame that the message's records are slices of.
+  void on_message(wire::Message message, std::uint32_t request_id, SessionEffects& effects,
+                  std::size_t frame_bytes = 0);
 
   // Answers to effects.attach. After attached() the caller sends the catch-up invalidations, if
   // any, and then calls caught_up(), which sends the welcome; until then requests are refused.
@@ -169,6 +172,7 @@ class NativeSession {
   std::uint32_t next_ticket_ = 1;
   wire::Hello hello_;
   std::uint32_t hello_request_id_ = 0;
+  std::size_t frame_bytes_ = 0;  // of the message being handled
   AttachedStorage storage_;
   std::map<std::uint64_t, Transaction> transactions_;  // by number
   std::unordered_map<commit::Ticket, Pending> pending_;

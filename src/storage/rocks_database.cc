@@ -24,7 +24,8 @@ class RocksDatabase::Listener final : public rocksdb::EventListener {
     const bool in_background = reason == rocksdb::BackgroundErrorReason::kFlush ||
                                reason == rocksdb::BackgroundErrorReason::kFlushNoWAL ||
                                reason == rocksdb::BackgroundErrorReason::kCompaction;
-    const Health worse = in_background && error->IsNoSpace() ? Health::starved : Health::broken;
+    Health worse = in_background && error->IsNoSpace() ? Health::starved : Health::broken;
+    if (error->IsCorruption()) worse = Health::damaged;
     Health now = health.load();
     while (now < worse && !health.compare_exchange_weak(now, worse)) {
     }
@@ -57,7 +58,10 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(
   self->env_ = rocksdb::NewCompositeEnv(files);
   RocksSettings settings =
       make_rocks_settings(options, self->env_.get(), self->listener_, self->horizon_);
+  // Never on records that were there: RocksDB would make a damaged directory look new, and remove
+  // the tables that it does not know of.
   settings.database.create_if_missing = create && !options.read_only;
+  settings.database.create_missing_column_families = settings.database.create_if_missing;
   self->memtables_ = settings.memtables;
 
   rocksdb::DB* db = nullptr;
@@ -67,8 +71,14 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(
                         : rocksdb::DB::Open(settings.database, path.string(), settings.families,
                                             &self->families_, &db);
   self->db_.reset(db);
-  if (!status.ok()) return rocks_error("open the records in " + path.string(), status);
-  return self;
+  if (status.ok()) return self;
+  const bool parts_missing = status.IsInvalidArgument() || status.IsPathNotFound();
+  if (!create && parts_missing) {
+    return make_error(ErrorCode::corruption, "the records in " + path.string() +
+                                                 " are damaged: " + status.ToString() +
+                                                 "; restore them from a backup");
+  }
+  return rocks_error("open the records in " + path.string(), status);
 }
 
 RocksDatabase::Health RocksDatabase::health() const { return listener_->health.load(); }

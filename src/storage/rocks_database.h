@@ -56,6 +56,7 @@ class RocksDatabase {
     good,
     starved,  // a flush or compaction met a full disk; resume() succeeds once there is space
     broken,   // any other background error; only opening anew helps
+    damaged,  // a stored file is damaged; opening anew does not help
   };
   [[nodiscard]] Health health() const;
   // Tries to get from starved to good; may take some seconds of calls after space returned.

@@ -202,11 +202,22 @@ Result<Position> RocksObjectStore::append(std::span<const TransactionRecord> gro
   // In the write-ahead log now and in tables later. The record that begins a reign is small and may
   // use the reserve: a server must be able to start on a full disk, to be read.
   const bool begins_epoch = group.size() == 1 && group.front().kind == RecordKind::epoch;
-  if (!begins_epoch || broken_) RETURN_IF_ERROR(check_writable(2 * size));
+  if (!begins_epoch || broken_) {
+    if (Result<> writable = check_writable(2 * size); !writable) {
+      // Any other error promises that nothing is appended from now on.
+      if (writable.error().code != ErrorCode::out_of_space) broken_ = true;
+      return std::unexpected(std::move(writable).error());
+    }
+  }
 
   LogTail tail = tail_;
   rocksdb::WriteBatch batch(size, 0, kProtectionBytesPerKey, 0);
-  for (const TransactionRecord& record : group) RETURN_IF_ERROR(put_record(batch, record, tail));
+  for (const TransactionRecord& record : group) {
+    if (Result<> put = put_record(batch, record, tail); !put) {
+      broken_ = true;
+      return std::unexpected(std::move(put).error());
+    }
+  }
   if (marks_needed(tail_, tail, group.back().kind)) {
     const rocksdb::Status status =
         batch.Put(records_->meta(), to_slice(kMarksKey), encode_marks(tail.marks()));
@@ -236,11 +247,13 @@ Result<Position> RocksObjectStore::append(std::span<const TransactionRecord> gro
 }
 
 void RocksObjectStore::publish(const LogTail& tail) {
-  if (tail.marks().outcome_horizon != tail_.marks().outcome_horizon) {
-    records_->set_outcome_horizon(tail.marks().outcome_horizon);
+  const bool horizon_moved = tail.marks().outcome_horizon != tail_.marks().outcome_horizon;
+  {
+    const std::lock_guard lock(tail_mutex_);
+    tail_ = tail;
   }
-  const std::lock_guard lock(tail_mutex_);
-  tail_ = tail;
+  // Only now may outcomes be dropped: whoever misses one must see that it may have been.
+  if (horizon_moved) records_->set_outcome_horizon(tail.marks().outcome_horizon);
 }
 
 Result<> RocksObjectStore::check_writable(std::uint64_t bytes) const {
@@ -252,6 +265,11 @@ Result<> RocksObjectStore::check_writable(std::uint64_t bytes) const {
   switch (records_->health()) {
     case RocksDatabase::Health::good:
       return {};
+    case RocksDatabase::Health::damaged:
+      return make_error(ErrorCode::corruption,
+                        "RocksDB found a damaged file while tidying up in " +
+                            directory_.path().string() +
+                            "; stop the server, run 'zeolite verify' and restore from a backup");
     case RocksDatabase::Health::broken:
       return make_error(ErrorCode::io_error,
                         "RocksDB met an error in the background" + std::string(kAdvice));

@@ -47,7 +47,6 @@ rocksdb::ColumnFamilyOptions family_options(const RocksStoreOptions& options,
 rocksdb::DBOptions database_options(const RocksStoreOptions& options, rocksdb::Env* env) {
   rocksdb::DBOptions database;
   database.env = env;
-  database.create_missing_column_families = !options.read_only;
   // RocksDB's own log file aborts the process on a full disk.
   database.info_log = std::make_shared<RocksLogger>(options.log_sink);
   // A torn end is normal after a crash and must open; what is lost beyond that, the high-water mark
