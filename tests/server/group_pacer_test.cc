@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <random>
 #include <vector>
 
 namespace zeolite::server {
@@ -14,10 +15,12 @@ using namespace std::chrono_literals;
 constexpr Duration kWaitMax = 200us;
 constexpr Duration kSync = 1ms;
 
-// One client of a closed loop: committing again `think` after it was answered.
+// One client of a closed loop: committing again `think` after it was answered, or up to `jitter`
+// later.
 struct Client {
   Instant arrives{};
   Duration think{};
+  Duration jitter{};
 };
 
 // The log writer with clients in a closed loop, in virtual time; as daemon/storage_engine.cc runs
@@ -26,11 +29,14 @@ class ClosedLoop {
  public:
   ClosedLoop(Duration wait_max, Duration sync) : pacer(wait_max), sync_(sync) {}
 
-  void add(std::size_t count, Instant arrives, Duration think) {
-    clients_.insert(clients_.end(), count, Client{arrives, think});
+  void add(std::size_t count, Instant arrives, Duration think, Duration jitter = {}) {
+    clients_.insert(clients_.end(), count, Client{arrives, think, jitter});
   }
-  void set_think(Duration think) {
-    for (Client& client : clients_) client.think = think;
+  void set_think(Duration think, Duration jitter) {
+    for (Client& client : clients_) {
+      client.think = think;
+      client.jitter = jitter;
+    }
   }
 
   // Runs one group; its size is returned, and how long it waited is kept in `waited`.
@@ -48,7 +54,9 @@ class ClosedLoop {
       if (client.arrives <= now_) group.push_back(&client);
     }
     now_ = now_ + sync_;
-    for (Client* client : group) client->arrives = now_ + client->think;
+    for (Client* client : group) {
+      client->arrives = now_ + client->think + random_part(client->jitter);
+    }
     pacer.answered(size, sync_, now_);
     pacer.start_waiting(in_line());
     return size;
@@ -58,6 +66,9 @@ class ClosedLoop {
   Duration waited{};
 
  private:
+  Duration random_part(Duration of) {
+    return Duration(std::uniform_int_distribution<Duration::rep>(0, of.count())(random_));
+  }
   std::size_t in_line() const {
     return static_cast<std::size_t>(std::ranges::count_if(
         clients_, [this](const Client& client) { return client.arrives <= now_; }));
@@ -72,6 +83,7 @@ class ClosedLoop {
 
   Duration sync_;
   Instant now_{};
+  std::mt19937_64 random_{1};
   std::vector<Client> clients_;
 };
 
@@ -124,6 +136,40 @@ TEST(GroupPacer, JoinsTwoHalvesOfAClosedLoop) {
   loop.add(8, Instant{500us}, 50us);  // gathers while the first half is synced
   std::size_t groups = 0;
   while (loop.run_group() < 16) ASSERT_LT(++groups, 4U);
+}
+
+TEST(GroupPacer, JoinsClientsThatDoNotKeepTime) {
+  ClosedLoop loop(kWaitMax, kSync);
+  for (int i = 0; i < 16; ++i) loop.add(1, Instant{i * 100us}, 20us, 80us);
+  for (int i = 0; i < 20; ++i) loop.run_group();
+  for (int i = 0; i < 200; ++i) EXPECT_EQ(loop.run_group(), 16U) << i;
+}
+
+TEST(GroupPacer, FindsItsWayBackWhenSlowClientsBecomeFast) {
+  ClosedLoop loop(kWaitMax, kSync);
+  loop.add(8, {}, 3ms, 2ms);
+  loop.add(8, Instant{500us}, 3ms, 2ms);
+  for (int i = 0; i < 500; ++i) loop.run_group();
+  loop.set_think(50us, 50us);
+  std::size_t groups = 0;
+  while (loop.run_group() < 16) ASSERT_LT(++groups, 100U);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(loop.run_group(), 16U) << i;
+}
+
+TEST(GroupPacer, TriesTheWholeWaitAgainAfterManyFailures) {
+  GroupPacer pacer(kWaitMax);
+  Instant now{};
+  int whole = 0;
+  for (int i = 0; i < 200; ++i) {
+    now = now + kSync;
+    pacer.answered(8, kSync, now);
+    pacer.start_waiting(2);
+    if (i >= 10 && pacer.deadline() - now == kWaitMax) ++whole;
+    now = pacer.deadline();
+    pacer.started(2, now);
+  }
+  EXPECT_GE(whole, 1);
+  EXPECT_LE(whole, 10);  // seldom: it costs something
 }
 
 TEST(GroupPacer, WaitsLessForClientsThatDoNotComeBack) {

@@ -463,6 +463,53 @@ TEST_F(NativeSessionTest, ReadChecksCountTowardsTheLimit) {
   expect_protocol_error();
 }
 
+TEST_F(NativeSessionTest, MetadataCountsTowardsTheLimit) {
+  go_live();
+  wire::Commit message = body<wire::Commit>(1, {write(1)});
+  message.metadata = {"ann", "why", std::string(kTransactionBytesMax, 'x')};
+  send(message, 11);
+  expect_protocol_error();
+}
+
+TEST_F(NativeSessionTest, AnEmptyTransactionCostsSomething) {
+  go_live();
+  send(wire::Stage{1, {}, {}}, 0);
+  const std::uint64_t one = session.held_bytes();
+  EXPECT_GE(one, 1024U);
+  send(wire::Stage{1, {}, {}}, 0);
+  EXPECT_EQ(session.held_bytes(), one);
+  send(wire::Stage{2, {}, {}}, 0);
+  EXPECT_EQ(session.held_bytes(), 2 * one);
+  send(wire::Abort{1}, 12);
+  send(wire::Abort{2}, 13);
+  EXPECT_EQ(session.held_bytes(), 0U);
+}
+
+TEST_F(NativeSessionTest, OpenTransactionsAreLimited) {
+  go_live();
+  constexpr std::uint64_t kMax = 4096;
+  for (std::uint64_t number = 1; number <= kMax; ++number) {
+    send(wire::Stage{number, {}, {}}, 0);
+    ASSERT_FALSE(effects.close) << number;
+  }
+  send(wire::Stage{kMax, {}, {}}, 0);  // one that is open already
+  expect_nothing();
+  send(wire::Stage{kMax + 1, {}, {}}, 0);
+  expect_protocol_error();
+}
+
+TEST_F(NativeSessionTest, KnowsWhatHasBeenStagedLongest) {
+  go_live();
+  EXPECT_FALSE(session.oldest_staging());
+  send(wire::Stage{3, {write(3)}, {}}, 0);
+  send(wire::Stage{4, {write(4)}, {}}, 0);
+  EXPECT_EQ(session.oldest_staging(), 3U);
+  send(body<wire::Vote>(3, {}), 10);
+  EXPECT_EQ(session.oldest_staging(), 4U);
+  send(wire::Abort{4}, 12);
+  EXPECT_FALSE(session.oldest_staging());
+}
+
 // ---- abort -------------------------------------------------------------------------------------
 
 TEST_F(NativeSessionTest, AbortOfNothingIsDone) {
@@ -492,14 +539,15 @@ TEST_F(NativeSessionTest, AbortAfterTheVoteReachesTheEngine) {
   EXPECT_EQ(sent<wire::ErrorReply>(13).error.code, ErrorCode::invalid_argument);
 }
 
-TEST_F(NativeSessionTest, AbortWhileVotingAnswersTheVote) {
+TEST_F(NativeSessionTest, AbortWhileVotingLeavesTheOutcomeOpen) {
   go_live();
   const commit::Ticket ticket = vote(1);
   send(wire::Abort{1}, 12);
   EXPECT_EQ(called<SessionEffects::Abort>().ticket, ticket);
   ASSERT_EQ(effects.send.size(), 2U);
   EXPECT_EQ(effects.send[0].request_id, 10U);
-  EXPECT_EQ(std::get<wire::ErrorReply>(effects.send[0].message).error.code, ErrorCode::aborted);
+  EXPECT_EQ(std::get<wire::ErrorReply>(effects.send[0].message).error.code,
+            ErrorCode::outcome_unknown);
   EXPECT_EQ(effects.send[1].request_id, 12U);
   EXPECT_TRUE(std::holds_alternative<wire::Done>(effects.send[1].message));
   EXPECT_EQ(session.held_bytes(), 0U);
@@ -509,6 +557,19 @@ TEST_F(NativeSessionTest, AbortWhileVotingAnswersTheVote) {
   expect_nothing();
 }
 
+// It may be in the log already; its own answer tells.
+TEST_F(NativeSessionTest, AWholeCommitIsNotAborted) {
+  go_live();
+  const commit::Ticket ticket = commit_submitted(1);
+  send(wire::Abort{1}, 12);
+  sent<wire::Done>(12);
+  EXPECT_TRUE(effects.engine.empty());
+  EXPECT_EQ(session.pending(), 1U);
+  reply({.ticket = ticket, .kind = Reply::Kind::committed, .tid = Tid(501)});
+  EXPECT_EQ(sent<wire::Committed>(11).tid, Tid(501));
+  EXPECT_EQ(session.held_bytes(), 0U);
+}
+
 TEST_F(NativeSessionTest, AbortAfterFinishIsTooLate) {
   go_live();
   vote_granted(1);
@@ -516,6 +577,7 @@ TEST_F(NativeSessionTest, AbortAfterFinishIsTooLate) {
   const commit::Ticket reply_to = called<SessionEffects::Finish>().reply_to;
   send(wire::Abort{1}, 13);
   sent<wire::Done>(13);
+  EXPECT_TRUE(effects.engine.empty());
   reply({.ticket = reply_to, .kind = Reply::Kind::committed, .tid = Tid(501)});
   EXPECT_EQ(sent<wire::Committed>(12).tid, Tid(501));
   EXPECT_EQ(session.held_bytes(), 0U);
