@@ -19,6 +19,16 @@ std::string describe_status(char status) {
   return "0x" + to_hex(ByteView(&status, 1));
 }
 
+// What led to `offset`, where no record begins as it seems.
+std::unexpected<Error> wrong_data_length(const PlacedTransaction& transaction,
+                                         std::uint64_t record_before, std::uint64_t offset,
+                                         const std::string& what) {
+  return damage(record_before + kDataLengthField, transaction,
+                "the data length of the record that begins at byte " +
+                    std::to_string(record_before) + " leads to byte " + std::to_string(offset) +
+                    ", where " + what);
+}
+
 }  // namespace
 
 std::unexpected<Error> damage(std::uint64_t offset, const PlacedTransaction& transaction,
@@ -61,15 +71,25 @@ Result<> check_closing_length(const PlacedTransaction& transaction, std::uint64_
 }
 
 Result<> check_record(const PlacedTransaction& transaction, const RecordHeader& record,
-                      std::uint64_t offset, std::uint64_t end) {
+                      std::uint64_t offset, std::uint64_t end,
+                      std::optional<std::uint64_t> record_before) {
   const auto wrong = [&](std::uint64_t field, const std::string& what) {
     return damage(offset + field, transaction, "the record of oid " + to_hex(record.oid) + what);
   };
   const std::uint64_t room = end - offset;
   if (room < kRecordHeaderBytes) {
-    return damage(offset, transaction,
-                  "a record begins " + std::to_string(room) +
-                      " bytes before the transaction's end, less than a record's header takes");
+    const std::string what =
+        "a record begins " + std::to_string(room) +
+        " bytes before the transaction's end, less than a record's header takes";
+    if (record_before) return wrong_data_length(transaction, *record_before, offset, what);
+    return damage(offset, transaction, what);
+  }
+  const bool is_like_a_record =
+      record.tid == transaction.header.tid || record.transaction_offset == transaction.offset;
+  if (!is_like_a_record && record_before) {
+    return wrong_data_length(
+        transaction, *record_before, offset,
+        "no record begins: what stands there has the tid " + to_hex(record.tid));
   }
   if (record.tid != transaction.header.tid) {
     return wrong(kRecordTidField, " has the tid " + to_hex(record.tid));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -30,9 +31,12 @@ struct PlacedTransaction {
                                             std::uint64_t closing_length);
 
 // Whether the record with this header, at `offset`, belongs into the transaction, whose closing
-// length is at `end` (>= offset).
+// length is at `end` (>= offset). `record_before` is the offset of the record that ends where this
+// one begins, nothing for the first. When nothing at `offset` is like a record of the transaction,
+// the error is about the data length of that one, and names both places.
 [[nodiscard]] Result<> check_record(const PlacedTransaction& transaction,
                                     const RecordHeader& record, std::uint64_t offset,
-                                    std::uint64_t end);
+                                    std::uint64_t end,
+                                    std::optional<std::uint64_t> record_before = std::nullopt);
 
 }  // namespace zeolite::filestorage

@@ -79,6 +79,53 @@ INSTANTIATE_TEST_SUITE_P(
                "no record of that object", 2}),
     [](const auto& test) { return test.param.name; });
 
+// The record at byte 103 of the transaction at byte 80, with room for one more header behind it.
+class FieldCheckRecord : public testing::Test {
+ protected:
+  static constexpr std::uint64_t kBegin = 80, kBefore = 103, kOffset = 160, kEnd = 300;
+
+  FieldCheckRecord() {
+    transaction_.offset = kBegin;
+    transaction_.header.tid = kT2;
+    record_.oid = kB;
+    record_.tid = kT2;
+    record_.transaction_offset = kBegin;
+    record_.data_bytes = 10;
+  }
+
+  PlacedTransaction transaction_;
+  RecordHeader record_;
+};
+
+TEST_F(FieldCheckRecord, WrongLengthOfTheRecordBeforeIsNamedWithBothPlaces) {
+  record_.tid = kT1;
+  record_.transaction_offset = 5;
+  const Result<> result = check_record(transaction_, record_, kOffset, kEnd, kBefore);
+  ASSERT_FALSE(result.has_value());
+  EXPECT_THAT(result.error().detail, StartsWith("at byte 137: in transaction " + to_hex(kT2)));
+  EXPECT_THAT(result.error().detail, HasSubstr("record that begins at byte 103 leads to byte 160"));
+  EXPECT_THAT(result.error().detail, HasSubstr("has the tid " + to_hex(kT1)));
+}
+
+TEST_F(FieldCheckRecord, TooLittleRoomBehindTheRecordBeforeIsItsLength) {
+  const Result<> result = check_record(transaction_, record_, kEnd - 1, kEnd, kBefore);
+  ASSERT_FALSE(result.has_value());
+  EXPECT_THAT(result.error().detail, StartsWith("at byte 137: "));
+  EXPECT_THAT(result.error().detail, HasSubstr("leads to byte 299, where a record begins 1 bytes"));
+}
+
+TEST_F(FieldCheckRecord, OneWrongFieldIsItselfAndNotTheRecordBefore) {
+  record_.tid = kT1;
+  const Result<> wrong_tid = check_record(transaction_, record_, kOffset, kEnd, kBefore);
+  ASSERT_FALSE(wrong_tid.has_value());
+  EXPECT_THAT(wrong_tid.error().detail, StartsWith("at byte 168: "));
+  record_.tid = kT2;
+  record_.transaction_offset = 5;
+  const Result<> wrong_place = check_record(transaction_, record_, kOffset, kEnd, kBefore);
+  ASSERT_FALSE(wrong_place.has_value());
+  EXPECT_THAT(wrong_place.error().detail, StartsWith("at byte 184: "));
+}
+
 TEST(FieldCheck, ErrorNamesTheExactByte) {
   Sample sample;
   const std::uint64_t closing = sample.third - 8;

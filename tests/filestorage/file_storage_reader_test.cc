@@ -299,34 +299,5 @@ TEST(FileStorageReader, AnyChangedByteIsReadOrReportedButNeverFatal) {
   }
 }
 
-// A file of 100 MB, made before the test whose time counts.
-class LargeFile : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    file_ = std::make_unique<DataFsBuilder>();
-    std::uint64_t oid = 0;
-    for (std::uint64_t tid = 1; file_->size() < 100'000'000; ++tid) {
-      file_->begin(Tid(tid));
-      for (int i = 0; i < 5; ++i) file_->data(Oid(oid++), std::string(200, 'x'));
-      file_->end();
-    }
-  }
-  static void TearDownTestSuite() { file_.reset(); }
-
-  static inline std::unique_ptr<DataFsBuilder> file_;
-};
-
-// The time that GoogleTest prints for it should be below a second in a release build. Run with
-// --gtest_also_run_disabled_tests --gtest_filter=LargeFile.*
-TEST_F(LargeFile, DISABLED_IsReadAtAHundredMegabytesASecond) {
-  auto reader = reader_of(*file_);
-  while (true) {
-    auto next = reader.next();
-    ASSERT_TRUE(next.has_value());
-    if (!*next) break;
-  }
-  EXPECT_EQ(reader.position(), file_->size());
-}
-
 }  // namespace
 }  // namespace zeolite::filestorage
