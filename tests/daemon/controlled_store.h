@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -72,6 +73,8 @@ struct StoreControl {
   Gate append;     // before a group is appended
   Gate disk_read;  // after a load was read from the disk, before it is returned
   Gate log_read;   // before the log is read
+  // Runs while a group is appended, if there is one; set before the store is used.
+  std::function<void()> while_appending;
 
   // The next `times` appends fail with `code`.
   void fail_appends(ErrorCode code, std::size_t times) {
@@ -107,6 +110,7 @@ class ControlledStore final : public storage::ObjectStore {
   [[nodiscard]] Tid outcome_horizon() const override { return content().outcome_horizon(); }
   [[nodiscard]] Result<Position> append(std::span<const TransactionRecord> group) override {
     control_->append.pass();
+    if (control_->while_appending) control_->while_appending();
     {
       const std::lock_guard lock(control_->mutex);
       if (control_->failures > 0) {

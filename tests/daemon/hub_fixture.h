@@ -7,6 +7,7 @@
 #include <future>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,12 +24,14 @@ namespace zeolite::daemon {
 // One storage on one shard with real connections to it; the test's thread plays the clients.
 class HubTest : public ::testing::Test {
  protected:
-  HubTest() {
+  // `record_cache_bytes`: of the hub; zero: it keeps no records.
+  explicit HubTest(std::size_t record_cache_bytes = 0) {
     config_.node_name = "alpha";
     environment_.config = &config_;
     environment_.clock = &clock_;
     environment_.log = [](LogLevel, std::string_view) {};
-    environment_.staged_bytes = &staged_bytes_;
+    environment_.staged = &*staged_;
+    environment_.buffers = &buffers_;
     environment_.find_hub = [this](std::size_t, const std::string& storage) {
       return storage == "main" ? hub_.get() : nullptr;
     };
@@ -37,16 +40,19 @@ class HubTest : public ::testing::Test {
       closed_.pass();
     };
     hub_environment_.read_pool = &pool_;
+    hub_environment_.check_pool = &pool_;
+    hub_environment_.stop_checks = &stop_checks_;
     hub_environment_.body_max = 1 << 20;
+    hub_environment_.record_cache_bytes = record_cache_bytes;
     hub_environment_.fill_status = [](wire::StatusReport& report) { report.node = "alpha"; };
     StorageEngine::Options options;
     options.name = "main";
-    engine_ = StorageEngine::start(
-                  options, std::make_unique<ControlledStore>(control_), clock_,
-                  [this](std::size_t, Delivery d) { hub_->deliver(std::move(d)); },
-                  [](Error why) { ADD_FAILURE() << why.detail; })
-                  .value();
-    hub_ = std::make_unique<ShardHub>(shard_, *engine_, hub_environment_);
+    engine_ =
+        StorageEngine::start(
+            options, std::make_unique<ControlledStore>(control_), clock_,
+            [this](std::size_t) { hub_->wake(); }, [](Error why) { ADD_FAILURE() << why.detail; })
+            .value();
+    hub_ = std::make_unique<ShardHub>(shard_, 0, *engine_, hub_environment_);
   }
   ~HubTest() override {
     control_->append.open();
@@ -72,6 +78,12 @@ class HubTest : public ::testing::Test {
       shard_.post([&] { done.set_value(); });
     });
     done.get_future().wait();
+  }
+
+  // Before anything is staged.
+  void limit_staged(std::uint64_t bytes) {
+    staged_.emplace(bytes);
+    environment_.staged = &*staged_;
   }
 
   // A connection that has said nothing yet.
@@ -120,10 +132,12 @@ class HubTest : public ::testing::Test {
   std::shared_ptr<StoreControl> control_ = std::make_shared<StoreControl>();
   ManualClock clock_;
   ServerConfig config_;
-  std::atomic<std::uint64_t> staged_bytes_ = 0;
+  std::optional<net::SharedBudget> staged_{std::in_place, config_.staged_bytes_max};
+  net::SharedBudget buffers_{config_.buffers_max};
   Gate closed_;  // counts connections that ended
   ConnectionEnvironment environment_;
   ShardHub::Environment hub_environment_;
+  std::atomic<bool> stop_checks_ = false;
   boost::asio::thread_pool pool_{2};
   boost::asio::io_context peer_context_;
   net::IoShard shard_{"hub-test"};

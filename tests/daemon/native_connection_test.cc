@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
 #include <string>
+#include <utility>
 
 #include "daemon/hub_fixture.h"
 
@@ -59,6 +62,7 @@ TEST_F(NativeConnectionTest, WhoSaysNothingIsClosedInTime) {
   sweep(Instant{config_.handshake_timeout});
   run([&] { EXPECT_EQ(connections_.size(), 2U); });
   sweep(Instant{config_.handshake_timeout + 1ns});
+  EXPECT_EQ(peer.expect<wire::ErrorReply>(0).error.code, ErrorCode::timeout);
   EXPECT_TRUE(peer.at_end());
   settle(talker);
 }
@@ -67,31 +71,57 @@ TEST_F(NativeConnectionTest, StagedBytesAreCountedAndGivenBack) {
   net::Peer peer = connect();
   peer.send(wire::Stage{1, change(1, 7).writes, {}}, 0);
   settle(peer);
-  EXPECT_GT(staged_bytes_, 0U);
+  EXPECT_GT(staged_->used(), 0U);
   commit(peer, 1, 8);
   settle(peer);
-  EXPECT_EQ(staged_bytes_, 0U);
+  EXPECT_EQ(staged_->used(), 0U);
   peer.send(wire::Stage{2, change(2, 9).writes, {}}, 0);
   settle(peer);
-  EXPECT_GT(staged_bytes_, 0U);
+  EXPECT_GT(staged_->used(), 0U);
   peer.close();
   closed_.wait_for(1);
   run([] {});
-  EXPECT_EQ(staged_bytes_, 0U);
+  EXPECT_EQ(staged_->used(), 0U);
 }
 
 TEST_F(NativeConnectionTest, TooMuchStagedByAllEndsTheOneThatAdds) {
-  config_.staged_bytes_max = 1000;
+  limit_staged(16'000);
   net::Peer patient = connect();
   net::Peer greedy = connect();
   patient.send(wire::Stage{1, change(1, 7).writes, {}}, 0);
   settle(patient);
   wire::Stage stage{1, change(1, 8).writes, {}};
-  stage.writes[0].data = Bytes(std::string(1000, 'x'));
+  stage.writes[0].data = Bytes(std::string(8'000, 'x'));
   greedy.send(stage, 0);
   EXPECT_EQ(greedy.expect<wire::ErrorReply>(0).error.code, ErrorCode::unavailable);
   EXPECT_TRUE(greedy.at_end());
   commit(patient, 1, 9);
+}
+
+TEST_F(NativeConnectionTest, WhoDoesNotVoteInTimeIsClosed) {
+  net::Peer slow = connect();
+  net::Peer brisk = connect();
+  slow.send(wire::Stage{1, change(1, 7).writes, {}}, 0);
+  settle(slow);
+  const auto sweep = [this](Instant now) {
+    run([&] {
+      for (const auto& [owner, connection] : std::map(connections_)) {
+        connection->check_progress(now);
+      }
+    });
+  };
+  const Instant seen{1s};
+  sweep(seen);
+  brisk.send(wire::Stage{1, change(1, 8).writes, {}}, 0);
+  settle(brisk);
+  sweep(seen + config_.vote_timeout);  // the first look at brisk's
+  run([&] { EXPECT_EQ(connections_.size(), 2U); });
+  sweep(seen + config_.vote_timeout + 1ns);
+  EXPECT_EQ(slow.expect<wire::ErrorReply>(0).error.code, ErrorCode::timeout);
+  EXPECT_TRUE(slow.at_end());
+  closed_.wait_for(1);
+  EXPECT_GT(commit(brisk, 1, 9), kNoTid);
+  run([&] { EXPECT_EQ(staged_->used(), 0U); });
 }
 
 TEST_F(NativeConnectionTest, ABusyConnectionIsReadAgainWhenItsAnswersAreOut) {
@@ -116,6 +146,62 @@ TEST_F(NativeConnectionTest, LeavingDuringACatchUpIsHarmless) {
   closed_.wait_for(1);
   control_->log_read.open();
   settle(writer);
+}
+
+TEST_F(NativeConnectionTest, ARequestDuringTheCatchUpEndsItAlone) {
+  net::Peer writer = connect();
+  wire::Hello warm = hello();
+  warm.cache.tid = commit(writer, 1, 1);
+  commit(writer, 2, 2);
+  control_->log_read.shut();
+  net::Peer reader = dial();
+  reader.send(warm, 1);
+  control_->log_read.wait_for(1);
+  reader.send(wire::Load{Oid(1)}, 2);
+  EXPECT_EQ(reader.expect<wire::ErrorReply>(0).error.code, ErrorCode::protocol_error);
+  EXPECT_TRUE(reader.at_end());
+  control_->log_read.open();
+  commit(writer, 3, 3);
+  EXPECT_EQ(settle(writer), engine_->visible());
+}
+
+// The connection forgets itself in the middle of the first answer, with requests behind it.
+TEST_F(NativeConnectionTest, ClosingItselfWhileItAnswersIsHarmless) {
+  net::Peer writer = connect();
+  wire::Commit large = change(1, 7);
+  std::string noise(300'000, ' ');  // does not get smaller by compression
+  std::mt19937 random(1);
+  std::ranges::generate(noise, [&] { return static_cast<char>(random() >> 24); });
+  large.writes[0].data = Bytes(std::move(noise));
+  writer.send(large, 1);
+  writer.expect<wire::Committed>(1);
+  config_.outbound_bytes_max = 100'000;
+  net::Peer reader = connect();
+  std::string requests;
+  for (std::uint32_t id = 2; id <= 40; ++id) {
+    wire::encode(wire::Load{Oid(7)}, id, requests);
+    wire::encode(change(id, 100 + id), 1000 + id, requests);
+  }
+  reader.send_bytes(requests);
+  closed_.wait_for(1);
+  EXPECT_FALSE(reader.receive());
+  run([&] { EXPECT_EQ(connections_.size(), 1U); });
+  EXPECT_EQ(commit(writer, 2, 8), settle(writer));
+}
+
+TEST_F(NativeConnectionTest, AbortDoesNotUndoACommitThatIsBeingWritten) {
+  net::Peer peer = connect();
+  control_->append.shut();
+  const std::size_t before = control_->append.arrived();
+  peer.send(change(1, 7), 11);
+  control_->append.wait_for(before + 1);
+  peer.send(wire::Abort{1}, 12);
+  peer.expect<wire::Done>(12);
+  control_->append.open();
+  const Tid tid = peer.expect<wire::Committed>(11).tid;
+  EXPECT_EQ(settle(peer), tid);
+  EXPECT_EQ(engine_->counters().aborts, 0U);
+  run([&] { EXPECT_EQ(staged_->used(), 0U); });
 }
 
 }  // namespace

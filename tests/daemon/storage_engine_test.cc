@@ -25,12 +25,9 @@ using Reply = commit::CommitEffects::Reply;
 // What the engine told its shards.
 class Inbox {
  public:
-  void take(std::size_t shard, Delivery delivery) {
+  void take(std::size_t shard, std::vector<Delivery> deliveries) {
     const std::lock_guard lock(mutex_);
-    for (Reply& reply : delivery.replies) replies_.push_back({shard, std::move(reply)});
-    if (delivery.published && shard == 0) {
-      for (const auto& p : *delivery.published) published_.push_back(p);
-    }
+    for (Delivery& delivery : deliveries) keep(shard, delivery);
     changed_.notify_all();
   }
 
@@ -59,6 +56,13 @@ class Inbox {
   }
 
  private:
+  void keep(std::size_t shard, Delivery& delivery) {
+    for (Reply& reply : delivery.replies) replies_.push_back({shard, std::move(reply)});
+    if (delivery.published && shard == 0) {
+      for (const auto& p : *delivery.published) published_.push_back(p);
+    }
+  }
+
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Answered> replies_;
@@ -73,15 +77,17 @@ class StorageEngineTest : public ::testing::Test {
     StorageEngine::Options options;
     options.name = "main";
     options.shards = shards;
+    options.inline_sync_max = inline_sync_max_;
     auto engine = StorageEngine::start(
         options, std::make_unique<ControlledStore>(control_), clock_,
-        [this](std::size_t shard, Delivery delivery) { inbox_.take(shard, std::move(delivery)); },
+        [this](std::size_t shard) { inbox_.take(shard, running_->take_deliveries(shard)); },
         [this](Error why) {
           ++fatal_count_;
           fatal_.set_value(std::move(why));
         });
     ASSERT_TRUE(engine) << engine.error().detail;
     engine_ = *std::move(engine);
+    running_ = engine_.get();
   }
 
   static commit::Ticket ticket(commit::OwnerId owner, std::uint64_t n) { return owner << 32 | n; }
@@ -114,7 +120,9 @@ class StorageEngineTest : public ::testing::Test {
   Inbox inbox_;
   std::atomic<int> fatal_count_ = 0;
   std::promise<Error> fatal_;
+  Duration inline_sync_max_{};  // set before start()
   std::unique_ptr<StorageEngine> engine_;
+  StorageEngine* running_ = nullptr;  // engine_, also while it ends
 };
 
 TEST_F(StorageEngineTest, BeginsAReignBeforeItServes) {
@@ -140,8 +148,7 @@ TEST_F(StorageEngineTest, NeverResumesAReign) {
 TEST_F(StorageEngineTest, DoesNotStartOnAStoreThatRefusesItsReign) {
   control_->fail_appends(ErrorCode::io_error, 1);
   const auto engine = StorageEngine::start(
-      {}, std::make_unique<ControlledStore>(control_), clock_, [](std::size_t, Delivery) {},
-      [](Error) {});
+      {}, std::make_unique<ControlledStore>(control_), clock_, [](std::size_t) {}, [](Error) {});
   ASSERT_FALSE(engine);
   EXPECT_EQ(engine.error().code, ErrorCode::io_error);
 }
@@ -178,6 +185,41 @@ TEST_F(StorageEngineTest, AGroupFormsWhileAnotherIsSynced) {
   }
   EXPECT_EQ(control_->group_sizes(), (std::vector<std::size_t>{1, 1, 5}));
   EXPECT_EQ(engine_->counters().commits, 6U);
+}
+
+TEST_F(StorageEngineTest, ALoneCommitIsWrittenWhereItArrived) {
+  inline_sync_max_ = 100us;
+  std::thread::id writer;
+  Duration sync = 50us;
+  control_->while_appending = [&] {
+    writer = std::this_thread::get_id();
+    clock_.advance(sync);
+  };
+  start();
+  commit(1, 1, write(1));  // nothing is known of syncs yet
+  EXPECT_NE(writer, std::this_thread::get_id());
+  commit(1, 2, write(2));
+  EXPECT_EQ(writer, std::this_thread::get_id());
+  // The disk becomes too slow for that: others on the thread would have to wait.
+  sync = 100ms;
+  commit(1, 3, write(3));
+  EXPECT_EQ(writer, std::this_thread::get_id());
+  commit(1, 4, write(4));
+  EXPECT_NE(writer, std::this_thread::get_id());
+  EXPECT_EQ(engine_->counters().commits, 4U);
+}
+
+TEST_F(StorageEngineTest, NothingIsWrittenWhereItArrivedUnlessAllowed) {
+  std::thread::id writer;
+  control_->while_appending = [&] {
+    writer = std::this_thread::get_id();
+    clock_.advance(1us);
+  };
+  start();
+  for (std::uint64_t n = 1; n <= 3; ++n) {
+    commit(1, n, write(n));
+    EXPECT_NE(writer, std::this_thread::get_id());
+  }
 }
 
 TEST_F(StorageEngineTest, AConflictIsAnsweredWithoutTheDisk) {
