@@ -186,7 +186,8 @@ TEST_F(NativeConnectionTest, ClosingItselfWhileItAnswersIsHarmless) {
   closed_.wait_for(1);
   EXPECT_FALSE(reader.receive());
   run([&] { EXPECT_EQ(connections_.size(), 1U); });
-  EXPECT_EQ(commit(writer, 2, 8), settle(writer));
+  const Tid tid = commit(writer, 2, 8);
+  EXPECT_EQ(settle(writer), tid);
 }
 
 TEST_F(NativeConnectionTest, AbortDoesNotUndoACommitThatIsBeingWritten) {
