@@ -175,12 +175,14 @@ Result<TransactionRecord> FileStorageReader::parse(const PlacedTransaction& plac
 
   WriteCollector collector(transaction.writes);
   std::uint64_t repeated = 0;
+  std::optional<std::uint64_t> record_before;
   auto at = static_cast<std::size_t>(header.header_bytes());
   while (at < bytes.size()) {
     const std::uint64_t offset = position_ + at;
     RecordHeader record;
     if (bytes.size() - at >= kRecordHeaderBytes) record = decode_record_header(bytes.data() + at);
-    RETURN_IF_ERROR(check_record(placed, record, offset, position_ + header.length));
+    RETURN_IF_ERROR(check_record(placed, record, offset, position_ + header.length, record_before));
+    record_before = offset;
     // Noted before the back-pointer is followed: it may lead to the record that is replaced.
     if (const auto replaced = collector.begin(record.oid, offset)) {
       back_pointers_.note_superseded(*replaced);

@@ -67,7 +67,8 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"RecordVersion", &Sample::second_a, 32, std::string("\x00\x07", 2), "version", 1},
         Damage{"DataLengthTooLarge", &Sample::second_a, 34, u64(10'000), "data length of 10000", 1},
         Damage{"DataLengthBeyondAllNumbers", &Sample::second_a, 34, u64(~0ULL), "data length", 1},
-        Damage{"DataLengthTooSmall", &Sample::second_a, 34, u64(8), "has the tid", 1},
+        Damage{"DataLengthTooSmall", &Sample::second_a, 34, u64(8),
+               "data length of the record that begins at byte 185 leads to byte 235", 1},
         Damage{"LastDataLengthTooSmall", &Sample::first_b, 34, u64(8), "a record begins 1 bytes",
                0},
         Damage{"ClosingLength", &Sample::third, std::uint64_t{0} - 8, u64(7),
@@ -124,6 +125,14 @@ TEST_F(FieldCheckRecord, OneWrongFieldIsItselfAndNotTheRecordBefore) {
   const Result<> wrong_place = check_record(transaction_, record_, kOffset, kEnd, kBefore);
   ASSERT_FALSE(wrong_place.has_value());
   EXPECT_THAT(wrong_place.error().detail, StartsWith("at byte 184: "));
+}
+
+TEST(FieldCheck, DataLengthTooSmallIsReportedAtTheLengthItself) {
+  Sample sample;
+  sample.file.set_u64(sample.second_a + 34, 8);
+  const Read result = read(sample.file.bytes());
+  ASSERT_TRUE(result.error.has_value());
+  EXPECT_THAT(result.error->detail, StartsWith("at byte " + std::to_string(sample.second_a + 34)));
 }
 
 TEST(FieldCheck, ErrorNamesTheExactByte) {
