@@ -8,11 +8,18 @@ namespace zeolite::cli {
 
 Result<std::vector<ServerAddress>> resolve_all(net::IoShard& shard,
                                                const std::vector<net::HostPort>& addresses) {
+  // One name that is unknown does not spoil the others.
   std::vector<ServerAddress> result;
+  Result<> failure;
   for (const net::HostPort& address : addresses) {
-    ASSIGN_OR_RETURN(auto endpoints, net::resolve(shard.context(), address));
-    result.push_back({address.to_string(), std::move(endpoints)});
+    auto endpoints = net::resolve(shard.context(), address);
+    if (endpoints) {
+      result.push_back({address.to_string(), *std::move(endpoints)});
+    } else {
+      failure = std::unexpected(std::move(endpoints).error());
+    }
   }
+  if (result.empty() && !failure) return std::unexpected(std::move(failure).error());
   return result;
 }
 

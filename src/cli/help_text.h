@@ -12,8 +12,8 @@ struct CommandHelp {
 };
 
 inline constexpr std::string_view kMainHelp =
-    "Zeolite: an object database server. It keeps the transactions of Python ZODB and C++\n"
-    "applications, and tells their caches what changed.";
+    "Zeolite: an object database server. It keeps the transactions of C++ applications and\n"
+    "of imported ZODB databases, and tells the clients' caches what changed.";
 
 inline constexpr std::string_view kMainFooter =
     R"(Start here:

@@ -73,7 +73,11 @@ Result<> make_directory(const std::filesystem::path& path) {
   std::error_code error;
   const bool created = std::filesystem::create_directories(path, error);
   if (error) return system_error("create directory", path, error.value());
-  if (created && path.has_parent_path()) return sync_directory(path.parent_path());
+  if (!created) return {};
+  // The records are for whoever runs the server; others ask it.
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);
+  if (error) return system_error("set the permissions of directory", path, error.value());
+  if (path.has_parent_path()) return sync_directory(path.parent_path());
   return {};
 }
 
