@@ -310,8 +310,7 @@ StorageEngine::Counters StorageEngine::counters() const {
   return counters_;
 }
 
-// ---- the log writer
-// ------------------------------------------------------------------------------
+// ---- the log writer ----
 
 void StorageEngine::end_call(std::unique_lock<std::mutex>& lock) {
   run_effects(lock);
