@@ -110,7 +110,9 @@ def run_asan() -> Results:
 
 
 def run_tsan() -> Results:
-    environment = {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}
+    suppressions = ROOT / "tools" / "tsan_suppressions.txt"
+    environment = {
+        "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={suppressions}"}
     wrapper = []
     if not sanitizer_runs("thread", environment):
         # Kernels with more address randomisation than the sanitizer of g++ 12 knows.

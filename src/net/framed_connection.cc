@@ -240,6 +240,8 @@ void FramedConnection::shutdown_socket(const Error& why) {
 void FramedConnection::detach() {
   handler_ = nullptr;
   close(Error{ErrorCode::shutting_down, "detached"});
+  boost::system::error_code ignored;
+  socket_.close(ignored);  // also one that lingers: its context may end before it does
 }
 
 void FramedConnection::pause_reading() { paused_ = true; }
