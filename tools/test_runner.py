@@ -26,7 +26,7 @@ LABELS = {
     "soak": ["-L", "^soak$"],
 }
 # The full run tests what is shipped; the dev preset is for while editing.
-ALL_STAGES = ("checks", "release", "asan", "tsan", "fuzz", "docs")
+ALL_STAGES = ("checks", "release", "asan-unit", "tsan-unit", "fuzz", "docs")
 GROUPS = {"fast": ("checks", "unit"), "all": ALL_STAGES}
 
 
@@ -97,7 +97,7 @@ def sanitizer_runs(sanitizer: str, environment=None, wrapper=None) -> bool:
         return subprocess.run(command, env=env, capture_output=True).returncode == 0
 
 
-def run_asan() -> Results:
+def run_asan(labels) -> Results:
     environment = {"UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
     results = Results()
     if not sanitizer_runs("address"):
@@ -105,11 +105,11 @@ def run_asan() -> Results:
         if not sanitizer_runs("address", environment):
             return Results(skipped=[("asan", "a program under the address sanitizer does not start")])
         results.skipped.append(("asan: leaks", "the leak check needs ptrace, forbidden here"))
-    results.add(run_tests("asan", ["unit", "integration"], environment))
+    results.add(run_tests("asan", labels, environment))
     return results
 
 
-def run_tsan() -> Results:
+def run_tsan(labels) -> Results:
     suppressions = ROOT / "tools" / "tsan_suppressions.txt"
     environment = {
         # RocksDB's mutexes are made where the sanitizer does not see it: no reports of their misuse.
@@ -121,7 +121,7 @@ def run_tsan() -> Results:
         wrapper = ["setarch", os.uname().machine, "-R"]
         if not sanitizer_runs("thread", environment, wrapper):
             return Results(skipped=[("tsan", "a program under the thread sanitizer does not start")])
-    return run_tests("tsan", ["unit", "integration"], environment, wrapper)
+    return run_tests("tsan", labels, environment, wrapper)
 
 
 def run_fuzz() -> Results:
@@ -148,8 +148,12 @@ STAGES = {
     "integration": Stage(lambda: run_tests("dev", ["integration"]), "build dev, ctest integration"),
     "release": Stage(lambda: run_tests("release", ["unit", "integration"]),
                      "build release, ctest unit and integration"),
-    "asan": Stage(run_asan, "build asan, ctest unit and integration"),
-    "tsan": Stage(run_tsan, "build tsan, ctest unit and integration"),
+    "asan": Stage(lambda: run_asan(["unit", "integration"]),
+                  "build asan, ctest unit and integration"),
+    "tsan": Stage(lambda: run_tsan(["unit", "integration"]),
+                  "build tsan, ctest unit and integration"),
+    "asan-unit": Stage(lambda: run_asan(["unit"]), "build asan, ctest unit"),
+    "tsan-unit": Stage(lambda: run_tsan(["unit"]), "build tsan, ctest unit"),
     "fuzz": Stage(run_fuzz, "build fuzz, ctest fuzz"),
     "docs": Stage(run_docs, "build release, commands of README.md and docs/"),
     "soak": Stage(lambda: run_tests("release", ["soak"]), "build release, ctest soak"),
