@@ -79,10 +79,9 @@ bool tells_what_is_current(const server::SessionEffects::Read& read) {
 bool was_created_since(const invalidation::LineHistory& history,
                        const server::SessionEffects::Read& read, Tid line,
                        const wire::Message& answer) {
+  // (`not_yet` is about the past, which later revisions do not change.)
   const auto created = [&](Oid oid, const wire::Loaded& loaded) {
-    const bool absent = loaded.status == wire::LoadedStatus::unknown ||
-                        loaded.status == wire::LoadedStatus::not_yet;
-    return absent && history.end_after(oid, line).has_value();
+    return loaded.status == wire::LoadedStatus::unknown && history.end_after(oid, line).has_value();
   };
   if (const auto* load = std::get_if<wire::Load>(&read.what)) {
     const auto* loaded = std::get_if<wire::Loaded>(&answer);
