@@ -21,7 +21,8 @@ LINE_COLUMNS_MAX = 100
 TEXT_FOLDERS = SOURCE_FOLDERS + (
     "tools", "cmake", ".ci", "packaging", "CMakeLists.txt", "CMakePresets.json", "run", "test")
 
-SANS_IO = tuple(f"src/{f}/*" for f in ("base", "model", "wire", "commit", "invalidation", "server"))
+SANS_IO = tuple(f"src/{f}/*" for f in ("base", "model", "pickle", "wire", "zeo", "commit",
+                                            "invalidation", "server"))
 UNIT_TESTS = ("tests/*",)
 NOT_UNIT_TESTS = ("tests/integration/*", "tests/support/*", "tests/package/*")
 

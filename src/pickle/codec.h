@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "pickle/value.h"
+
+// Pickles of plain values (pickle/value.h). Format: CPython's Lib/pickletools.py.
+namespace zeolite::pickle {
+
+// Bounds on what a pickle may unfold to.
+struct DecodeLimits {
+  std::size_t depth = 100;         // of values within values
+  std::size_t values = 4'000'000;  // made, all together; references by memo count each time
+};
+
+// Decodes one pickle of any protocol (0 to 5) that fills `pickle` up to its STOP. Byte strings
+// share its owner. Globals are refused but for those of pickle/value.h: builtins (and __builtin__)
+// set, frozenset, dict, list, tuple, bytes, bytearray; copy_reg/copyreg _reconstructor is not;
+// zodbpickle.binary; ZopeUndo.Prefix.Prefix; _codecs.encode of latin-1.
+// Errors: invalid_argument, with the offset and what was wrong. Never runs anything.
+[[nodiscard]] Result<Value> decode(const Bytes& pickle, const DecodeLimits& limits = {});
+
+// Appends the pickle of `value` as zodbpickle's protocol 3 without memo writes it ("fast").
+void encode(const Value& value, std::string& out);
+
+}  // namespace zeolite::pickle

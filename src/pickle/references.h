@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "model/ids.h"
+
+namespace zeolite::pickle {
+
+// What a record refers to.
+struct References {
+  std::vector<Oid> strong;  // each once, in order of first occurrence
+  // Persistent ids that name no object of this database and were left out: weak, of other
+  // databases, or of a form nobody can follow.
+  std::size_t skipped = 0;
+};
+
+// Collects the persistent references of a ZODB record: two pickles, one after the other (class and
+// state), of any protocol, as written by Python 2 or 3, also within zc.zlibstorage's `.z` prefix.
+// Follows ZODB.serialize.referencesf: tuple (oid, class) and plain bytes or str oids count; lists
+// (weak and cross-database) do not. Does not build the values: memory is bounded by the pickle's
+// stack of persistent ids, whatever its size.
+// An empty record has no references. Errors: corruption, when it is no such record; what was found
+// up to there stays in `out`.
+[[nodiscard]] Result<> find_references(ByteView record, References& out);
+
+}  // namespace zeolite::pickle
