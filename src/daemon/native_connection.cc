@@ -17,7 +17,7 @@ constexpr std::size_t kCompressFrom = 16 * 1024;
 
 NativeConnection::NativeConnection(ConnectionEnvironment& environment, net::IoShard& shard,
                                    std::size_t shard_index, commit::OwnerId owner,
-                                   boost::asio::ip::tcp::socket socket)
+                                   net::Socket socket)
     : environment_(environment),
       shard_(shard),
       shard_index_(shard_index),

@@ -36,7 +36,7 @@ class NativeConnection final : public net::FramedConnection::Handler,
                                public std::enable_shared_from_this<NativeConnection> {
  public:
   NativeConnection(ConnectionEnvironment& environment, net::IoShard& shard, std::size_t shard_index,
-                   commit::OwnerId owner, boost::asio::ip::tcp::socket socket);
+                   commit::OwnerId owner, net::Socket socket);
   ~NativeConnection() override;
 
   void start();

@@ -149,7 +149,7 @@ class Server::Impl {
     const auto choose_shard = [this]() -> net::IoShard& {
       return *shards_[next_shard_++ % shards_.size()].io;
     };
-    const auto on_accept = [this](boost::asio::ip::tcp::socket socket) {
+    const auto on_accept = [this](net::Socket socket) {
       accept(std::move(socket));
     };
     ASSIGN_OR_RETURN(
@@ -159,7 +159,7 @@ class Server::Impl {
   }
 
   // On the shard that the connection is to live on.
-  void accept(boost::asio::ip::tcp::socket socket) {
+  void accept(net::Socket socket) {
     const auto found =
         std::ranges::find_if(shards_, [](const Shard& shard) { return shard.io->on_thread(); });
     const auto index = static_cast<std::size_t>(found - shards_.begin());

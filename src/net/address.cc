@@ -6,6 +6,9 @@ namespace zeolite::net {
 
 namespace {
 
+constexpr std::string_view kUnixPrefix = "unix:";
+constexpr std::size_t kUnixPathMax = 107;  // of sockaddr_un, less its ending zero
+
 Result<std::uint16_t> parse_port(std::string_view text, std::string_view whole) {
   std::uint16_t port = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), port);
@@ -49,6 +52,22 @@ Result<std::vector<HostPort>> parse_host_ports(std::string_view text) {
     if (comma == std::string_view::npos) return result;
     text.remove_prefix(comma + 1);
   }
+}
+
+std::string ListenAddress::to_string() const {
+  return unix_path.empty() ? tcp.to_string() : std::string(kUnixPrefix) + unix_path;
+}
+
+Result<ListenAddress> parse_listen_address(std::string_view text) {
+  if (!text.starts_with(kUnixPrefix)) return parse_host_port(text);
+  ListenAddress result;
+  result.unix_path = text.substr(kUnixPrefix.size());
+  if (result.unix_path.empty() || result.unix_path.size() > kUnixPathMax) {
+    return make_error(ErrorCode::invalid_argument,
+                      "'" + std::string(text) + "' is not an address: the path of a Unix socket " +
+                          "has 1 to " + std::to_string(kUnixPathMax) + " bytes");
+  }
+  return result;
 }
 
 Result<std::vector<boost::asio::ip::tcp::endpoint>> resolve(boost::asio::io_context& context,

@@ -2,7 +2,7 @@
 
 #include <pthread.h>
 
-#include "net/framed_connection.h"
+#include "net/stream_connection.h"
 
 namespace zeolite::net {
 
@@ -24,7 +24,7 @@ void IoShard::stop() { context_.stop(); }
 
 void IoShard::end_turn() {
   flushing_.swap(dirty_);
-  for (const std::shared_ptr<FramedConnection>& connection : flushing_) connection->flush();
+  for (const std::shared_ptr<StreamConnection>& connection : flushing_) connection->flush();
   flushing_.clear();
 }
 

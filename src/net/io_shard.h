@@ -12,7 +12,7 @@
 
 namespace zeolite::net {
 
-class FramedConnection;
+class StreamConnection;
 
 // One io_context and the one thread that runs it. Whatever lives on a shard (connections, their
 // sessions) is only touched by that thread, so it needs no lock.
@@ -52,7 +52,7 @@ class IoShard {
   [[nodiscard]] char* scratch() { return scratch_.get(); }
 
   // Remembers to flush the connection when the turn ends.
-  void flush_at_end_of_turn(std::shared_ptr<FramedConnection> connection) {
+  void flush_at_end_of_turn(std::shared_ptr<StreamConnection> connection) {
     dirty_.push_back(std::move(connection));
   }
   // Flushes what was written during this turn. Called by post() and by the connections' handlers.
@@ -62,8 +62,8 @@ class IoShard {
   boost::asio::io_context context_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   std::unique_ptr<char[]> scratch_ = std::make_unique<char[]>(kScratchSize);
-  std::vector<std::shared_ptr<FramedConnection>> dirty_;
-  std::vector<std::shared_ptr<FramedConnection>> flushing_;  // end_turn's, kept for its capacity
+  std::vector<std::shared_ptr<StreamConnection>> dirty_;
+  std::vector<std::shared_ptr<StreamConnection>> flushing_;  // end_turn's, kept for its capacity
   std::thread thread_;
 };
 

@@ -1,6 +1,11 @@
 #include "net/listener.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/local/stream_protocol.hpp>
 #include <chrono>
+#include <cstring>
 #include <utility>
 
 namespace zeolite::net {
@@ -8,38 +13,66 @@ namespace zeolite::net {
 namespace {
 
 using boost::asio::ip::tcp;
+using boost::asio::local::stream_protocol;
+using Endpoint = boost::asio::generic::stream_protocol::endpoint;
 
-std::unexpected<Error> listen_error(const HostPort& address,
+constexpr int kBacklog = 4096;
+
+std::unexpected<Error> listen_error(const ListenAddress& address,
                                     const boost::system::error_code& error) {
   if (error == boost::asio::error::address_in_use) {
     return make_error(ErrorCode::busy, "cannot listen on " + address.to_string() +
-                                           ": the port is in use by another program; stop it or "
-                                           "choose another port");
+                                           ": it is in use by another program; stop it or choose "
+                                           "another port");
   }
   return make_error(ErrorCode::io_error,
                     "cannot listen on " + address.to_string() + ": " + error.message());
 }
 
+Result<Endpoint> endpoint_of(IoShard& shard, const ListenAddress& address) {
+  if (!address.unix_path.empty()) return Endpoint(stream_protocol::endpoint(address.unix_path));
+  ASSIGN_OR_RETURN(const std::vector<tcp::endpoint> found, resolve(shard.context(), address.tcp));
+  return Endpoint(found.front());
+}
+
+// A server that was killed leaves its socket's file behind, and nobody can bind it again.
+void remove_dead_socket(IoShard& shard, const std::string& path) {
+  stream_protocol::socket probe(shard.context());
+  boost::system::error_code error;
+  probe.connect(stream_protocol::endpoint(path), error);
+  if (error != boost::asio::error::connection_refused) return;
+  struct stat file{};
+  if (::lstat(path.c_str(), &file) == 0 && S_ISSOCK(file.st_mode)) ::unlink(path.c_str());
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Listener>> Listener::listen(IoShard& shard, const HostPort& address,
+Result<std::unique_ptr<Listener>> Listener::listen(IoShard& shard, const ListenAddress& address,
                                                    ChooseShard choose_shard, OnAccept on_accept) {
-  ASSIGN_OR_RETURN(const std::vector<tcp::endpoint> endpoints, resolve(shard.context(), address));
-  const tcp::endpoint& endpoint = endpoints.front();
-  tcp::acceptor acceptor(shard.context());
+  ASSIGN_OR_RETURN(const Endpoint endpoint, endpoint_of(shard, address));
+  const bool local = !address.unix_path.empty();
+  if (local) remove_dead_socket(shard, address.unix_path);
+  Acceptor acceptor(shard.context());
   boost::system::error_code error;
   acceptor.open(endpoint.protocol(), error);
-  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error && !local) acceptor.set_option(Acceptor::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(4096, error);
+  if (!error) acceptor.listen(kBacklog, error);
   if (!error) acceptor.non_blocking(true, error);
   if (error) return listen_error(address, error);
-  const HostPort bound{address.host, acceptor.local_endpoint(error).port()};
-  return std::unique_ptr<Listener>(new Listener(shard, std::move(acceptor), bound,
+  ListenAddress bound = address;
+  if (!local) {
+    const Endpoint taken = acceptor.local_endpoint(error);
+    tcp::endpoint with_port;
+    with_port.resize(taken.size());
+    std::memcpy(with_port.data(), taken.data(), taken.size());
+    bound.tcp.port = with_port.port();
+  }
+  return std::unique_ptr<Listener>(new Listener(shard, std::move(acceptor), std::move(bound),
                                                 std::move(choose_shard), std::move(on_accept)));
 }
 
-Listener::Listener(IoShard& shard, tcp::acceptor acceptor, HostPort address,
+Listener::Listener(IoShard& shard, Acceptor acceptor, ListenAddress address,
                    ChooseShard choose_shard, OnAccept on_accept)
     : shard_(shard),
       acceptor_(std::move(acceptor)),
@@ -55,13 +88,15 @@ void Listener::start() {
 void Listener::stop() {
   boost::system::error_code ignored;
   retry_timer_.cancel();
+  if (!acceptor_.is_open()) return;
   acceptor_.close(ignored);
+  if (!address_.unix_path.empty()) ::unlink(address_.unix_path.c_str());
 }
 
 void Listener::accept_next() {
   IoShard& target = choose_shard_();
   acceptor_.async_accept(
-      target.context(), [this, &target](const boost::system::error_code& error, tcp::socket peer) {
+      target.context(), [this, &target](const boost::system::error_code& error, Socket peer) {
         if (error == boost::asio::error::operation_aborted || !acceptor_.is_open()) return;
         if (!error) {
           target.post([this, moved = std::move(peer)]() mutable { on_accept_(std::move(moved)); });

@@ -26,7 +26,7 @@ class FakeServer {
   // One client's connection.
   class Peer final : public net::FramedConnection::Handler {
    public:
-    Peer(FakeServer& server, boost::asio::ip::tcp::socket socket)
+    Peer(FakeServer& server, net::Socket socket)
         : server_(server),
           connection_(std::make_shared<net::FramedConnection>(
               server.shard_, std::move(socket), *this, net::FramedConnection::Limits{})) {
@@ -55,7 +55,7 @@ class FakeServer {
   explicit FakeServer(OnMessage on_message) : on_message_(std::move(on_message)) {
     auto listener = net::Listener::listen(
         shard_, {"127.0.0.1", 0}, [this]() -> net::IoShard& { return shard_; },
-        [this](boost::asio::ip::tcp::socket socket) {
+        [this](net::Socket socket) {
           peers_.push_back(std::make_unique<Peer>(*this, std::move(socket)));
         });
     CHECK(listener, "a free port can be listened on");
@@ -70,7 +70,7 @@ class FakeServer {
     });
   }
 
-  [[nodiscard]] const net::HostPort& address() const { return listener_->address(); }
+  [[nodiscard]] const net::HostPort& address() const { return listener_->address().tcp; }
 
   // Runs on the server's thread and waits for it.
   void on_shard(const std::function<void()>& function) {

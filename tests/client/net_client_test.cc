@@ -20,7 +20,7 @@ class ServedFake : private net::FramedConnection::Handler {
   explicit ServedFake(std::uint16_t port = 0) {
     auto listener = net::Listener::listen(
         shard_, {"127.0.0.1", port}, [this]() -> net::IoShard& { return shard_; },
-        [this](boost::asio::ip::tcp::socket socket) { accept(std::move(socket)); });
+        [this](net::Socket socket) { accept(std::move(socket)); });
     listener_ = std::move(*listener);
     listener_->start();
   }
@@ -51,7 +51,7 @@ class ServedFake : private net::FramedConnection::Handler {
   bool cut_at_commit = false;  // the next commit happens, its reply is lost
 
  private:
-  void accept(boost::asio::ip::tcp::socket socket) {
+  void accept(net::Socket socket) {
     cut();
     server.connect();
     connection_ = std::make_shared<net::FramedConnection>(

@@ -3,7 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/connect.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <filesystem>
+#include <fstream>
 #include <future>
+
+#include "support/temporary_directory.h"
 
 namespace zeolite::net {
 namespace {
@@ -17,12 +22,12 @@ class ListenerTest : public ::testing::Test {
     shard_.join();
   }
 
-  Result<std::unique_ptr<Listener>> listen(const HostPort& address) {
+  Result<std::unique_ptr<Listener>> listen(const ListenAddress& address) {
     return Listener::listen(
         shard_, address, [this]() -> IoShard& { return other_; },
-        [this](tcp::socket socket) {
+        [this](Socket socket) {
           EXPECT_TRUE(other_.on_thread());
-          accepted_.set_value(socket.remote_endpoint().port());
+          accepted_.set_value(socket.available() == 0 && socket.is_open());
         });
   }
   void stop(Listener& listener) {
@@ -36,18 +41,18 @@ class ListenerTest : public ::testing::Test {
 
   IoShard shard_{"listen"};
   IoShard other_{"other"};
-  std::promise<std::uint16_t> accepted_;
+  std::promise<bool> accepted_;
 };
 
 TEST_F(ListenerTest, PortZeroPicksOne) {
-  const auto listener = listen({"127.0.0.1", 0});
+  const auto listener = listen(HostPort{"127.0.0.1", 0});
   ASSERT_TRUE(listener) << listener.error().detail;
-  EXPECT_NE((*listener)->address().port, 0);
-  EXPECT_EQ((*listener)->address().host, "127.0.0.1");
+  EXPECT_NE((*listener)->address().tcp.port, 0);
+  EXPECT_EQ((*listener)->address().tcp.host, "127.0.0.1");
 }
 
 TEST_F(ListenerTest, APortInUseIsBusy) {
-  const auto first = listen({"127.0.0.1", 0});
+  const auto first = listen(HostPort{"127.0.0.1", 0});
   ASSERT_TRUE(first);
   const auto second = listen((*first)->address());
   ASSERT_FALSE(second);
@@ -56,29 +61,75 @@ TEST_F(ListenerTest, APortInUseIsBusy) {
 }
 
 TEST_F(ListenerTest, AnAddressOfAnotherMachineIsAnError) {
-  const auto listener = listen({"192.0.2.1", 0});  // reserved for documentation
+  const auto listener = listen(HostPort{"192.0.2.1", 0});  // reserved for documentation
   ASSERT_FALSE(listener);
   EXPECT_EQ(listener.error().code, ErrorCode::io_error);
 }
 
 TEST_F(ListenerTest, HandsConnectionsToTheChosenShard) {
-  const auto listener = listen({"127.0.0.1", 0});
+  const auto listener = listen(HostPort{"127.0.0.1", 0});
   ASSERT_TRUE(listener);
   (*listener)->start();
   boost::asio::io_context context;
   tcp::socket client(context);
-  client.connect({boost::asio::ip::address_v4::loopback(), (*listener)->address().port});
-  EXPECT_EQ(accepted_.get_future().get(), client.local_endpoint().port());
+  client.connect({boost::asio::ip::address_v4::loopback(), (*listener)->address().tcp.port});
+  EXPECT_TRUE(accepted_.get_future().get());
   stop(**listener);
 }
 
 TEST_F(ListenerTest, FreesItsPortWhenStopped) {
-  const auto first = listen({"127.0.0.1", 0});
+  const auto first = listen(HostPort{"127.0.0.1", 0});
   ASSERT_TRUE(first);
   (*first)->start();
   stop(**first);
   const auto second = listen((*first)->address());
   EXPECT_TRUE(second) << second.error().detail;
+}
+
+class UnixListenerTest : public ListenerTest {
+ protected:
+  ListenAddress address() const {
+    ListenAddress result;
+    result.unix_path = directory_.path() / "socket";
+    return result;
+  }
+  testing::TemporaryDirectory directory_;
+};
+
+TEST_F(UnixListenerTest, AcceptsAndRemovesItsFileWhenStopped) {
+  const auto listener = listen(address());
+  ASSERT_TRUE(listener) << listener.error().detail;
+  (*listener)->start();
+  boost::asio::io_context context;
+  boost::asio::local::stream_protocol::socket client(context);
+  client.connect(boost::asio::local::stream_protocol::endpoint(address().unix_path));
+  EXPECT_TRUE(accepted_.get_future().get());
+  stop(**listener);
+  EXPECT_FALSE(std::filesystem::exists(address().unix_path));
+}
+
+TEST_F(UnixListenerTest, ReplacesASocketThatNobodyListensOn) {
+  {
+    boost::asio::io_context context;
+    boost::asio::local::stream_protocol::acceptor dead(
+        context, boost::asio::local::stream_protocol::endpoint(address().unix_path));
+  }
+  ASSERT_TRUE(std::filesystem::exists(address().unix_path));
+  const auto listener = listen(address());
+  EXPECT_TRUE(listener) << listener.error().detail;
+}
+
+TEST_F(UnixListenerTest, LeavesASocketInUseAndAnyOtherFileAlone) {
+  const auto first = listen(address());
+  ASSERT_TRUE(first);
+  const auto second = listen(address());
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::busy);
+  ListenAddress file;
+  file.unix_path = directory_.path() / "file";
+  std::ofstream(file.unix_path) << "precious";
+  EXPECT_FALSE(listen(file));
+  EXPECT_EQ(std::filesystem::file_size(file.unix_path), 8U);
 }
 
 }  // namespace

@@ -1,0 +1,292 @@
+#include "net/stream_connection.h"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <cstring>
+#include <utility>
+
+namespace zeolite::net {
+
+namespace {
+
+// What counts as moving on within Limits::progress_timeout.
+constexpr std::uint64_t kProgressBytes = 64 * 1024;
+// How long a closed connection waits for the peer to take the last words.
+constexpr auto kLingerTime = std::chrono::seconds(2);
+// Written output above this is given back although more waits behind it.
+constexpr std::size_t kWrittenMax = 64 * 1024;
+// Output buffers above this are given back when they drain.
+constexpr std::size_t kKeepOutputCapacity = 4096;
+
+bool is_tcp(int family) { return family == AF_INET || family == AF_INET6; }
+
+std::string describe_peer(const Socket& socket) {
+  boost::system::error_code error;
+  const auto endpoint = socket.remote_endpoint(error);
+  if (error) return "unknown";
+  if (!is_tcp(endpoint.protocol().family())) return "a local process";
+  boost::asio::ip::tcp::endpoint tcp;
+  tcp.resize(endpoint.size());
+  std::memcpy(tcp.data(), endpoint.data(), endpoint.size());
+  const std::string host = tcp.address().to_string();
+  const std::string port = std::to_string(tcp.port());
+  return tcp.address().is_v6() ? "[" + host + "]:" + port : host + ":" + port;
+}
+
+}  // namespace
+
+StreamConnection::StreamConnection(IoShard& shard, Socket socket, Handler& handler,
+                                   const Limits& limits)
+    : shard_(shard),
+      socket_(std::move(socket)),
+      handler_(&handler),
+      limits_(limits),
+      peer_(describe_peer(socket_)) {}
+
+void StreamConnection::start() {
+  boost::system::error_code error;
+  socket_.non_blocking(true, error);
+  const auto local = socket_.local_endpoint(error);
+  if (!error && is_tcp(local.protocol().family())) {
+    socket_.set_option(boost::asio::ip::tcp::no_delay(true), error);
+    if (!error) socket_.set_option(boost::asio::socket_base::keep_alive(true), error);
+  }
+  if (error) {
+    close(Error{ErrorCode::io_error, "socket set-up failed: " + error.message()});
+    return;
+  }
+  wait_readable();
+}
+
+void StreamConnection::wait_readable() {
+  if (waiting_readable_ || paused_ || closing_ || closed_) return;
+  waiting_readable_ = true;
+  socket_.async_wait(Socket::wait_read,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       self->waiting_readable_ = false;
+                       if (self->closed_ || self->closing_) return;
+                       if (error) {
+                         self->close(Error{ErrorCode::unavailable, error.message()});
+                       } else {
+                         self->on_readable();
+                       }
+                       self->shard_.end_turn();
+                     });
+}
+
+void StreamConnection::on_readable() {
+  if (paused_) return;  // resume_reading() waits again
+  boost::system::error_code error;
+  const std::size_t received =
+      socket_.read_some(boost::asio::buffer(shard_.scratch(), IoShard::kScratchSize), error);
+  if (error == boost::asio::error::would_block) {
+    wait_readable();
+    return;
+  }
+  if (error) {
+    const bool ended = error == boost::asio::error::eof;
+    close(Error{ErrorCode::unavailable,
+                ended ? "the peer closed the connection" : "reading failed: " + error.message()});
+    return;
+  }
+  received_.bytes += received;
+  feed(Bytes::copy_of(ByteView(shard_.scratch(), received)));
+  deliver_messages();
+  account_buffers();
+  wait_readable();
+}
+
+void StreamConnection::deliver_messages() {
+  const std::shared_ptr<StreamConnection> self = shared_from_this();
+  while (!closed_ && !closing_ && !paused_) {
+    Result<bool> delivered = deliver_one();
+    if (!delivered) {
+      // Tell the peer why before hanging up; it may be a person with the wrong program.
+      say_why(delivered.error());
+      close_after_flush(std::move(delivered).error());
+      return;
+    }
+    if (!*delivered) return;
+    received_.moved_at = Instant{};  // a whole message is progress, however small
+  }
+}
+
+void StreamConnection::output_added() {
+  if (outbound() > limits_.outbound_max) {
+    close(Error{ErrorCode::unavailable, "the peer does not read: " + std::to_string(outbound()) +
+                                            " bytes are waiting to be sent"});
+    return;
+  }
+  if (written_ > kWrittenMax && written_ > output_.size() / 2) {
+    const std::size_t given_back = written_ & ~std::size_t{7};  // frames stay aligned
+    output_.erase(0, given_back);
+    written_ -= given_back;
+  }
+  if (dirty_) return;
+  dirty_ = true;
+  shard_.flush_at_end_of_turn(shared_from_this());
+}
+
+void StreamConnection::flush() {
+  dirty_ = false;
+  if (!closed_ && !waiting_writable_) write_some();
+  account_buffers();
+}
+
+// Counts what the socket did not take and what of a frame is there; most connections are never seen
+// here with anything.
+void StreamConnection::account_buffers() {
+  if (limits_.buffers_shared == nullptr) return;
+  const std::size_t held = closed_ ? 0 : outbound() + buffered();
+  const bool grew = held > accounted_;
+  if (grew) limits_.buffers_shared->add(held - accounted_);
+  if (held < accounted_) limits_.buffers_shared->remove(accounted_ - held);
+  accounted_ = held;
+  if (grew && !limits_.buffers_shared->allows(held)) {
+    close(Error{ErrorCode::unavailable,
+                "the peer is slow, and there is little room left for what waits for it"});
+  }
+}
+
+void StreamConnection::write_some() {
+  while (outbound() > 0) {
+    boost::system::error_code error;
+    const std::size_t sent = socket_.write_some(
+        boost::asio::buffer(output_.data() + written_, output_.size() - written_), error);
+    written_ += sent;
+    sent_.bytes += sent;
+    if (error == boost::asio::error::would_block) {
+      waiting_writable_ = true;
+      socket_.async_wait(Socket::wait_write,
+                         [self = shared_from_this()](const boost::system::error_code& failed) {
+                           self->waiting_writable_ = false;
+                           if (self->closed_) return;
+                           if (failed) {
+                             self->close(Error{ErrorCode::unavailable, failed.message()});
+                           } else {
+                             self->flush();
+                           }
+                           self->shard_.end_turn();
+                         });
+      return;
+    }
+    if (error) {
+      close(Error{ErrorCode::unavailable, "writing failed: " + error.message()});
+      return;
+    }
+  }
+  output_.clear();
+  written_ = 0;
+  if (output_.capacity() > kKeepOutputCapacity) std::string().swap(output_);
+  if (closing_) {
+    linger();
+  } else if (handler_ != nullptr) {
+    handler_->on_drained();
+  }
+}
+
+void StreamConnection::close(Error why) { shutdown_socket(why); }
+
+void StreamConnection::close_after_flush(Error why) {
+  if (closed_ || closing_) return;
+  closing_ = true;
+  closing_why_ = std::move(why);
+  if (outbound() == 0) {
+    linger();
+  } else if (!dirty_ && !waiting_writable_) {
+    dirty_ = true;
+    shard_.flush_at_end_of_turn(shared_from_this());
+  }
+}
+
+// Closing a socket with unread input resets the connection, and a reset destroys what the peer has
+// not read yet: our last words. So only our side is closed, and input is thrown away until the peer
+// closes its own or the time is over.
+void StreamConnection::linger() {
+  if (closed_) return;
+  closed_ = true;
+  boost::system::error_code ignored;
+  socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
+  auto deadline = std::make_shared<boost::asio::steady_timer>(socket_.get_executor(), kLingerTime);
+  deadline->async_wait([self = shared_from_this()](const boost::system::error_code&) {
+    boost::system::error_code ignored_too;
+    self->socket_.close(ignored_too);
+  });
+  discard_input(deadline);
+  account_buffers();
+  if (handler_ != nullptr) std::exchange(handler_, nullptr)->on_closed(closing_why_);
+}
+
+void StreamConnection::discard_input(const std::shared_ptr<boost::asio::steady_timer>& deadline) {
+  socket_.async_wait(Socket::wait_read, [self = shared_from_this(),
+                                         deadline](const boost::system::error_code& error) {
+    boost::system::error_code ended = error;
+    if (!ended) {
+      self->socket_.read_some(boost::asio::buffer(self->shard_.scratch(), IoShard::kScratchSize),
+                              ended);
+    }
+    if (ended && ended != boost::asio::error::would_block) {
+      deadline->cancel();
+      return;
+    }
+    self->discard_input(deadline);
+  });
+}
+
+void StreamConnection::shutdown_socket(const Error& why) {
+  if (closed_) return;
+  closed_ = true;
+  boost::system::error_code ignored;
+  // A graceful end first, so that bytes the peer has not read are not destroyed by a reset.
+  socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_both, ignored);
+  socket_.close(ignored);
+  std::string().swap(output_);
+  written_ = 0;
+  account_buffers();
+  if (handler_ != nullptr) std::exchange(handler_, nullptr)->on_closed(why);
+}
+
+void StreamConnection::detach() {
+  handler_ = nullptr;
+  close(Error{ErrorCode::shutting_down, "detached"});
+  boost::system::error_code ignored;
+  socket_.close(ignored);  // also one that lingers: its context may end before it does
+}
+
+void StreamConnection::pause_reading() { paused_ = true; }
+
+void StreamConnection::resume_reading() {
+  if (!paused_ || closed_ || closing_) return;
+  paused_ = false;
+  // Frames that arrived with the last read may be waiting; deliver them in a turn of their own, so
+  // that the caller's is not re-entered.
+  shard_.post([self = shared_from_this()] {
+    self->deliver_messages();
+    self->wait_readable();
+  });
+}
+
+bool StreamConnection::Progress::stalled(bool waits, Instant now, Duration timeout) {
+  if (!waits || bytes - seen >= kProgressBytes || moved_at == Instant{}) {
+    seen = bytes;
+    moved_at = now;
+  }
+  return now - moved_at >= timeout && waits;
+}
+
+void StreamConnection::check_progress(Instant now) {
+  if (closed_) return;
+  if (sent_.stalled(outbound() > 0, now, limits_.progress_timeout)) {
+    close(Error{ErrorCode::timeout, "the peer does not read what was sent to it"});
+    return;
+  }
+  // While we do not read, the peer cannot go on.
+  const bool unfinished = buffered() > 0 && !paused_;
+  if (received_.stalled(unfinished, now, limits_.progress_timeout)) {
+    Error why{ErrorCode::timeout, "a message was begun and not completed in time"};
+    say_why(why);
+    close_after_flush(std::move(why));
+  }
+}
+
+}  // namespace zeolite::net

@@ -1,0 +1,145 @@
+#pragma once
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/time.h"
+#include "net/io_shard.h"
+#include "net/shared_budget.h"
+
+namespace zeolite::net {
+
+// A connected stream socket: TCP, or a Unix one.
+using Socket = boost::asio::generic::stream_protocol::socket;
+
+// A connection that carries messages in both directions. Thin: reads bytes, has them cut into
+// messages for its handler, gathers output and writes it when the socket takes it. How messages
+// are told apart is the derived class's: FramedConnection, SizedConnection.
+//
+// Memory of an idle connection: this object and its socket; buffers exist only while bytes are
+// under way.
+//
+// Thread: the shard's. Owner: shared by its pending operations; the handler keeps a reference and
+// must outlive the connection or call detach().
+class StreamConnection : public std::enable_shared_from_this<StreamConnection> {
+ public:
+  class Handler {
+   public:
+    virtual ~Handler() = default;
+    // All output was taken by the socket. May send or resume.
+    virtual void on_drained() {}
+    // The connection is closed, for this reason. Called exactly once, and nothing after it.
+    virtual void on_closed(const Error& why) = 0;
+  };
+
+  struct Limits {
+    // Longest message that is taken.
+    std::size_t body_max = 64 * 1024 * 1024;
+    // Unsent output above this closes the connection: the peer does not read.
+    std::size_t outbound_max = 64 * 1024 * 1024;
+    // Unsent output and unfinished messages of many connections together; null: not counted.
+    SharedBudget* buffers_shared = nullptr;
+    // A message that has begun must come at least 64 KiB further in this time, and so must output
+    // that waits; or be complete.
+    Duration progress_timeout = std::chrono::seconds(30);
+  };
+
+  virtual ~StreamConnection() = default;
+  StreamConnection(const StreamConnection&) = delete;
+  StreamConnection& operator=(const StreamConnection&) = delete;
+
+  // Begins to read. Call once, on the shard's thread.
+  void start();
+
+  // Adds messages that are encoded already; they leave at the end of the shard's turn.
+  void send_encoded(ByteView messages) {
+    if (!accepts_output()) return;
+    output_.append(messages);
+    output_added();
+  }
+
+  // Writes what is waiting, as far as the socket takes it; the rest follows when it is writable.
+  void flush();
+
+  // Closes at once: on_closed(why) is called, later sends are ignored.
+  void close(Error why);
+  // Closes when what was sent so far is written (or after the progress timeout); reads no more.
+  void close_after_flush(Error why);
+  // The handler is going away: no call of it is made any more, and the socket is closed.
+  void detach();
+
+  // While paused no message is delivered and no byte read: back-pressure on a busy peer.
+  void pause_reading();
+  void resume_reading();
+
+  // To be called about every second: closes a peer that does not move on (Limits).
+  void check_progress(Instant now);
+
+  [[nodiscard]] bool closed() const { return closed_; }
+  [[nodiscard]] std::size_t outbound() const { return output_.size() - written_; }
+  // "host:port" of the peer, for messages; kept after closing.
+  [[nodiscard]] const std::string& peer() const { return peer_; }
+
+ protected:
+  StreamConnection(IoShard& shard, Socket socket, Handler& handler, const Limits& limits);
+
+  // For a derived class that encodes in place: when accepts_output(), append to output() and call
+  // output_added().
+  [[nodiscard]] bool accepts_output() const { return !closed_ && !closing_; }
+  [[nodiscard]] std::string& output() { return output_; }
+  void output_added();
+
+ private:
+  // Takes received bytes. All complete messages are taken with deliver_one() before the next call,
+  // unless the connection is paused or ends.
+  virtual void feed(Bytes input) = 0;
+  // Hands the next complete message to the handler; false when there is none. An error ends the
+  // connection.
+  [[nodiscard]] virtual Result<bool> deliver_one() = 0;
+  // Bytes held for an incomplete message.
+  [[nodiscard]] virtual std::size_t buffered() const = 0;
+  // Sends the peer its last words, if the protocol has any.
+  virtual void say_why(const Error& /*why*/) {}
+
+  void wait_readable();
+  void on_readable();
+  void deliver_messages();
+  void write_some();
+  void account_buffers();
+  void shutdown_socket(const Error& why);
+  void linger();
+  void discard_input(const std::shared_ptr<boost::asio::steady_timer>& deadline);
+
+  IoShard& shard_;
+  Socket socket_;
+  Handler* handler_;  // null after on_closed or detach
+  Limits limits_;
+  std::string output_;
+  std::size_t written_ = 0;  // of output_
+  std::string peer_;
+  Error closing_why_{ErrorCode::unavailable, {}};
+  std::size_t accounted_ = 0;  // of outbound(), in limits_.buffers_shared
+  // How far one direction has come, and when check_progress last saw it move on.
+  struct Progress {
+    std::uint64_t bytes = 0;
+    std::uint64_t seen = 0;
+    Instant moved_at{};
+    // Whether it has stood still for `timeout`, given that something waits to move.
+    bool stalled(bool waits, Instant now, Duration timeout);
+  };
+  Progress received_;
+  Progress sent_;
+  bool dirty_ = false;  // queued for flush at the end of the turn
+  bool waiting_readable_ = false;
+  bool waiting_writable_ = false;
+  bool paused_ = false;
+  bool closing_ = false;  // close_after_flush was called
+  bool closed_ = false;
+};
+
+}  // namespace zeolite::net
