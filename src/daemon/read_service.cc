@@ -72,18 +72,18 @@ Result<wire::LoadedMany> read_load_many(const storage::ObjectStore& store,
 Result<wire::Walked> read_walk(const storage::ObjectStore& store, const wire::Walk& request,
                                Tid line) {
   wire::Walked answer;
-  Oid from = request.from;
-  while (true) {
-    ASSIGN_OR_RETURN(const std::optional<storage::CurrentObject> found,
-                     store.next_object(from, line));
-    if (!found) return answer;
-    if (answer.items.size() >= request.count) {
-      answer.next = found->oid;
-      return answer;
+  const std::size_t count = request.count;
+  // One more than asked for: where to go on.
+  ASSIGN_OR_RETURN(const std::vector<storage::CurrentObject> found,
+                   store.next_objects(request.from, line, count + 1));
+  for (const storage::CurrentObject& object : found) {
+    if (answer.items.size() == count) {
+      answer.next = object.oid;
+      break;
     }
-    answer.items.push_back({found->oid, found->tid});
-    from = found->oid.next();
+    answer.items.push_back({object.oid, object.tid});
   }
+  return answer;
 }
 
 Result<wire::LogReply> read_log(const storage::ObjectStore& store, const wire::ReadLog& request,

@@ -12,10 +12,11 @@
 namespace zeolite::maintenance {
 namespace {
 
-using storage::CurrentObject;
 using storage::ObjectStore;
+using storage::StoredRevision;
 
-constexpr std::size_t kHistoryBatch = 1000;
+// Revisions that the walk over all of them reads at a time.
+constexpr std::size_t kWalkBatch = 10'000;
 
 // A set of revisions as two numbers: equal sets have equal tallies, and different ones hardly ever.
 // Tells whether log and revisions agree without keeping either in memory.
@@ -137,11 +138,9 @@ class Verifier {
     for (const ObjectSummary& object : entry.objects) oids.push_back(object.oid);
     const Tid tid = entry.position.tid;
     ASSIGN_OR_RETURN(const std::vector<Tid> before, store_.current_tids(oids, tid.previous()));
-    ASSIGN_OR_RETURN(const std::vector<Tid> current, store_.current_tids(oids, line_));
     for (std::size_t i = 0; i < oids.size(); ++i) {
       const ObjectSummary& object = entry.objects[i];
-      // The walk over revisions meets only objects that are not deleted.
-      if (!current[i].is_zero()) listed_.add(object.oid, tid);
+      listed_.add(object.oid, tid);
       highest_oid_ = std::max(highest_oid_, object.oid);
       if (object.previous != before[i]) {
         problem(name_of(object.oid, tid) + " follows " + to_hex(before[i]) + ", but the log says " +
@@ -200,22 +199,19 @@ class Verifier {
     }
   }
 
-  // Calls visit(oid, tid) -> Result<> for each revision, at or below the line, of each object that
-  // is not deleted there.
+  // Calls visit(oid, tid) -> Result<> for each revision at or below the line.
   template <typename Visit>
   Result<> walk_revisions(const Visit& visit) {
     Oid from{0};
     while (true) {
       RETURN_IF_ERROR(check_cancelled());
-      ASSIGN_OR_RETURN(const std::optional<CurrentObject> object, store_.next_object(from, line_));
-      if (!object) return {};
-      Tid below = line_;
-      while (!below.is_zero()) {
-        ASSIGN_OR_RETURN(const auto revisions, store_.history(object->oid, below, kHistoryBatch));
-        for (const auto& revision : revisions) RETURN_IF_ERROR(visit(object->oid, revision.tid));
-        below = revisions.size() < kHistoryBatch ? kNoTid : revisions.back().tid.previous();
+      ASSIGN_OR_RETURN(const std::vector<StoredRevision> revisions,
+                       store_.revisions_from(from, kWalkBatch));
+      for (const StoredRevision& revision : revisions) {
+        if (revision.key.tid <= line_) RETURN_IF_ERROR(visit(revision.key.oid, revision.key.tid));
       }
-      from = object->oid.next();
+      if (revisions.empty()) return {};
+      from = revisions.back().key.oid.next();
       if (from.is_zero()) return {};
     }
   }
@@ -252,7 +248,7 @@ class Verifier {
   Position last_;
   Tid last_transaction_;
   Oid highest_oid_;
-  Tally listed_;  // what the log says of the objects that are not deleted at the line
+  Tally listed_;  // the revisions that the log lists
 };
 
 }  // namespace

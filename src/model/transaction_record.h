@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,14 @@ enum class RecordKind : std::uint8_t {
   epoch = 2,      // first record of a reign
   oids = 3,       // oid_mark moved: oids below it may have been handed out
   tombstone = 4,  // (session, number) will never commit
+  pack = 5,       // what is not needed as of pack_horizon may be removed from here on
+};
+
+// The blob of a revision: a file beside the records (docs/storage-format.md).
+struct BlobInfo {
+  std::uint64_t size = 0;  // bytes
+  ChainHash hash{};        // of its content: BLAKE2b-512, cut to 16 bytes
+  friend bool operator==(const BlobInfo&, const BlobInfo&) = default;
 };
 
 // One object's part in a transaction.
@@ -32,6 +41,10 @@ struct ObjectWrite {
   RevisionKind kind = RevisionKind::data;
   Bytes data;  // kind data: the record (may be empty only in imports); else empty
   Tid back;    // kind back_pointer: a revision of the same oid with kind data; else kNoTid
+  // The revision has a blob as well. Not with kind deletion; a back_pointer names the blob of the
+  // revision it points to (its own file, with the same content).
+  std::optional<BlobInfo> blob{};
+  std::string staged_blob{};  // not stored: where the blob's file waits to get its name
 };
 
 // User, description, extension: as the application gave them. Bytes, normally UTF-8; the extension
@@ -52,6 +65,8 @@ struct TransactionRecord {
   char status = ' ';   // FileStorage's status: ' ' normal, 'p' packed; kept for export
   TransactionMetadata metadata;
   Oid oid_mark;                     // kind oids only
+  Tid pack_horizon{};               // kind pack only: history up to here may go; below tid
+  bool collect_garbage = false;     // kind pack only: objects that nothing refers to may go, too
   std::vector<ObjectWrite> writes;  // each oid at most once
 };
 
@@ -62,6 +77,7 @@ struct ObjectSummary {
   RevisionKind kind = RevisionKind::data;
   Tid back;
   std::uint32_t size = 0;  // bytes of data; 0 unless kind is data
+  std::optional<BlobInfo> blob{};
   friend bool operator==(const ObjectSummary&, const ObjectSummary&) = default;
 };
 
@@ -74,6 +90,8 @@ struct LogEntry {
   char status = ' ';
   TransactionMetadata metadata;
   Oid oid_mark;
+  Tid pack_horizon{};
+  bool collect_garbage = false;
   std::vector<ObjectSummary> objects;
   ChainHash body_hash{};  // over the objects' data; see storage/log_chain.h
   friend bool operator==(const LogEntry&, const LogEntry&) = default;

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "model/ids.h"
+#include "storage/object_store.h"
 
 namespace zeolite::storage {
 
@@ -19,8 +20,9 @@ inline constexpr std::string_view kLogFamily = "log";
 inline constexpr std::string_view kRevisionsFamily = "revisions";
 inline constexpr std::string_view kOutcomesFamily = "outcomes";
 
-// Key in the meta family of the encoded Marks.
+// Key in the meta family of the encoded Marks, and of the newest pack record that was swept.
 inline constexpr std::string_view kMarksKey = "marks";
+inline constexpr std::string_view kSweptKey = "swept";
 
 // The part of a revision key that all revisions of one object share.
 inline constexpr std::size_t kOidPrefixSize = 8;
@@ -42,11 +44,6 @@ class FixedKey {
 [[nodiscard]] FixedKey<16> revision_key(Oid oid, Tid tid);
 // session ‖ number
 [[nodiscard]] FixedKey<24> outcome_key(const CommitId& id);
-
-struct RevisionKey {
-  Oid oid;
-  Tid tid;
-};
 
 // The reverse; nothing when the key has not the right length.
 [[nodiscard]] std::optional<Tid> parse_log_key(ByteView key);

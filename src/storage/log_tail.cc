@@ -20,6 +20,7 @@ void check_writes(const TransactionRecord& record) {
   oids.reserve(record.writes.size());
   for (const ObjectWrite& write : record.writes) {
     CHECK(write.kind == RevisionKind::data || write.data.empty(), "only kind data has data");
+    CHECK(write.kind != RevisionKind::deletion || !write.blob, "a deletion has no blob");
     oids.push_back(write.oid);
   }
   std::ranges::sort(oids);
@@ -32,6 +33,9 @@ std::string LogTail::extend(const TransactionRecord& record) {
   CHECK(record.tid > last_.tid, "tids strictly increase along the log");
   CHECK(record.tid <= kMaxTid, "a tid beyond the greatest");
   CHECK(record.epoch >= last_.epoch, "epochs never decrease along the log");
+  CHECK(record.kind != RecordKind::pack ||
+            (record.pack_horizon < record.tid && record.pack_horizon > marks_.pack_horizon),
+        "pack horizons increase, each below its record");
   check_writes(record);
   std::string value = encode_log_entry(record, last_.tid, body_hash(record.writes));
   last_ = Position{record.epoch, record.tid, next_chain(last_.chain, value)};
@@ -39,6 +43,11 @@ std::string LogTail::extend(const TransactionRecord& record) {
 
   if (record.kind == RecordKind::transaction) marks_.last_transaction = record.tid;
   if (record.kind == RecordKind::oids) marks_.oid_mark = std::max(marks_.oid_mark, record.oid_mark);
+  if (record.kind == RecordKind::pack) {
+    marks_.pack_horizon = record.pack_horizon;
+    marks_.pack_record = record.tid;
+    marks_.collect_garbage = record.collect_garbage;
+  }
   for (const ObjectWrite& write : record.writes) {
     // The last oid there is has no next; nothing can be handed out beyond it anyway.
     const Oid above = write.oid.next().is_zero() ? write.oid : write.oid.next();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "base/check.h"
 #include "storage/log_chain.h"
 
 namespace zeolite::storage {
@@ -40,10 +41,22 @@ Tid MemoryObjectStore::outcome_horizon() const {
   return tail_.marks().outcome_horizon;
 }
 
-Result<Position> MemoryObjectStore::append(std::span<const TransactionRecord> group) {
-  const std::unique_lock lock(mutex_);
+PackState MemoryObjectStore::pack_state() const {
+  const std::shared_lock lock(mutex_);
+  const Marks& marks = tail_.marks();
+  return {marks.pack_horizon, marks.pack_record, marks.collect_garbage,
+          marks.pack_record == swept_};
+}
+
+Result<> MemoryObjectStore::check_writable() const {
   if (out_of_space_) return make_error(ErrorCode::out_of_space, "the memory store is told full");
   if (broken_) return make_error(ErrorCode::io_error, "the memory store is told broken");
+  return {};
+}
+
+Result<Position> MemoryObjectStore::append(std::span<const TransactionRecord> group) {
+  const std::unique_lock lock(mutex_);
+  RETURN_IF_ERROR(check_writable());
   for (const TransactionRecord& record : group) RETURN_IF_ERROR(apply(record));
   return tail_.last();
 }
@@ -80,6 +93,12 @@ const MemoryObjectStore::Revision* MemoryObjectStore::newest_at(Oid oid, Tid lin
   return &next->second;
 }
 
+const MemoryObjectStore::Revision* MemoryObjectStore::find_revision(Oid oid, Tid tid) const {
+  Tid found;
+  const Revision* const revision = newest_at(oid, tid, found);
+  return revision != nullptr && found == tid ? revision : nullptr;
+}
+
 Result<> MemoryObjectStore::fill(Oid oid, Tid tid, const Revision& revision, Loaded& loaded) const {
   loaded.tid = tid;
   loaded.status = LoadStatus::found;
@@ -93,15 +112,14 @@ Result<> MemoryObjectStore::fill(Oid oid, Tid tid, const Revision& revision, Loa
     case RevisionKind::back_pointer:
       break;
   }
-  const Revisions& revisions = objects_.at(oid);
-  const auto target = revisions.find(revision.back);
-  if (target == revisions.end() || target->second.kind != RevisionKind::data) {
+  const Revision* const target = find_revision(oid, revision.back);
+  if (target == nullptr || target->kind != RevisionKind::data) {
     return make_error(ErrorCode::corruption, "object " + to_hex(oid) + " as of transaction " +
                                                  to_hex(tid) + " points back to transaction " +
                                                  to_hex(revision.back) +
                                                  ", which has no data of it");
   }
-  loaded.data = target->second.data;
+  loaded.data = target->data;
   return {};
 }
 
@@ -128,10 +146,9 @@ Result<Loaded> MemoryObjectStore::load_before(Oid oid, Tid before, Tid line,
 Result<Loaded> MemoryObjectStore::load_serial(Oid oid, Tid tid, Tid line) const {
   const std::shared_lock lock(mutex_);
   Loaded loaded;
-  Tid found;
   if (tid > line) return loaded;
-  const Revision* const revision = newest_at(oid, tid, found);
-  if (revision == nullptr || found != tid) return loaded;
+  const Revision* const revision = find_revision(oid, tid);
+  if (revision == nullptr) return loaded;
   RETURN_IF_ERROR(fill(oid, tid, *revision, loaded));
   return loaded;
 }
@@ -167,16 +184,19 @@ Result<std::vector<ObjectStore::ObjectRevision>> MemoryObjectStore::history(
   return found;
 }
 
-Result<std::optional<CurrentObject>> MemoryObjectStore::next_object(Oid from, Tid line) const {
+Result<std::vector<CurrentObject>> MemoryObjectStore::next_objects(Oid from, Tid line,
+                                                                   std::size_t count) const {
   const std::shared_lock lock(mutex_);
+  std::vector<CurrentObject> found;
   for (auto object = objects_.lower_bound(from); object != objects_.end(); ++object) {
+    if (found.size() >= count) break;
     Tid tid;
     const Revision* const revision = newest_at(object->first, line, tid);
     if (revision != nullptr && revision->kind != RevisionKind::deletion) {
-      return CurrentObject{object->first, tid};
+      found.push_back({object->first, tid});
     }
   }
-  return std::nullopt;
+  return found;
 }
 
 Result<std::vector<LogEntry>> MemoryObjectStore::read_log(Tid after, Tid until,
@@ -185,6 +205,19 @@ Result<std::vector<LogEntry>> MemoryObjectStore::read_log(Tid after, Tid until,
   std::vector<LogEntry> entries;
   std::size_t bytes = 0;
   for (auto next = log_.upper_bound(after); next != log_.end() && next->first <= until; ++next) {
+    bytes += next->second.encoded_size;
+    if (!entries.empty() && (entries.size() >= limit.entries || bytes > limit.bytes)) break;
+    entries.push_back(next->second.entry);
+  }
+  return entries;
+}
+
+Result<std::vector<LogEntry>> MemoryObjectStore::read_log_back(Tid before, LogLimit limit) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<LogEntry> entries;
+  std::size_t bytes = 0;
+  for (auto next = log_.lower_bound(before); next != log_.begin();) {
+    --next;
     bytes += next->second.encoded_size;
     if (!entries.empty() && (entries.size() >= limit.entries || bytes > limit.bytes)) break;
     entries.push_back(next->second.entry);
@@ -204,9 +237,8 @@ Result<TransactionRecord> MemoryObjectStore::read_record(const LogEntry& entry) 
   TransactionRecord record = record_without_data(entry);
   for (ObjectWrite& write : record.writes) {
     if (write.kind != RevisionKind::data) continue;
-    Tid found;
-    const Revision* const revision = newest_at(write.oid, entry.position.tid, found);
-    if (revision == nullptr || found != entry.position.tid) {
+    const Revision* const revision = find_revision(write.oid, entry.position.tid);
+    if (revision == nullptr) {
       return make_error(ErrorCode::not_found, "object " + to_hex(write.oid) +
                                                   " as of transaction " +
                                                   to_hex(entry.position.tid) + " is not stored");
@@ -215,6 +247,67 @@ Result<TransactionRecord> MemoryObjectStore::read_record(const LogEntry& entry) 
   }
   RETURN_IF_ERROR(check_body(entry, record.writes));
   return record;
+}
+
+Result<std::vector<bool>> MemoryObjectStore::present(const LogEntry& entry) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<bool> found;
+  found.reserve(entry.objects.size());
+  for (const ObjectSummary& object : entry.objects) {
+    found.push_back(find_revision(object.oid, entry.position.tid) != nullptr);
+  }
+  return found;
+}
+
+Result<TransactionRecord> MemoryObjectStore::read_surviving(const LogEntry& entry) const {
+  const std::shared_lock lock(mutex_);
+  TransactionRecord record = record_without_data(entry);
+  std::vector<ObjectWrite> left;
+  left.reserve(record.writes.size());
+  for (ObjectWrite& write : record.writes) {
+    const Revision* const revision = find_revision(write.oid, entry.position.tid);
+    if (revision == nullptr) continue;
+    Loaded checked;
+    RETURN_IF_ERROR(fill(write.oid, entry.position.tid, *revision, checked));
+    write.data = revision->data;
+    left.push_back(std::move(write));
+  }
+  record.writes = std::move(left);
+  return record;
+}
+
+Result<std::vector<StoredRevision>> MemoryObjectStore::revisions_from(Oid from,
+                                                                      std::size_t count_max) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<StoredRevision> found;
+  for (auto object = objects_.lower_bound(from); object != objects_.end(); ++object) {
+    const auto& [oid, revisions] = *object;
+    if (!found.empty() && found.size() + revisions.size() > count_max) break;
+    for (auto next = revisions.rbegin(); next != revisions.rend(); ++next) {
+      found.push_back({{oid, next->first}, next->second.kind, next->second.back});
+    }
+  }
+  return found;
+}
+
+Result<> MemoryObjectStore::remove_revisions(std::span<const RevisionKey> keys) {
+  const std::unique_lock lock(mutex_);
+  RETURN_IF_ERROR(check_writable());
+  for (const RevisionKey& key : keys) {
+    CHECK(key.tid <= tail_.marks().pack_horizon, "only what was packed is removed");
+    const auto object = objects_.find(key.oid);
+    if (object == objects_.end()) continue;
+    object->second.erase(key.tid);
+    if (object->second.empty()) objects_.erase(object);
+  }
+  return {};
+}
+
+Result<> MemoryObjectStore::mark_swept(Tid record) {
+  const std::unique_lock lock(mutex_);
+  RETURN_IF_ERROR(check_writable());
+  if (record == tail_.marks().pack_record) swept_ = record;
+  return {};
 }
 
 Result<std::optional<Outcome>> MemoryObjectStore::find_outcome(const CommitId& id) const {

@@ -25,7 +25,8 @@ class MemoryObjectStore final : public ObjectStore {
 
   // From now on append and check_space answer out_of_space, or (false) work again.
   void set_out_of_space(bool out_of_space);
-  // The next append, and every one after it, fails with io_error; nothing of it is kept.
+  // The next append, and every one after it, fails with io_error; nothing of it is kept. So do
+  // removals.
   void break_appends();
 
   [[nodiscard]] Id128 cluster_id() const override { return options_.cluster_id; }
@@ -33,6 +34,7 @@ class MemoryObjectStore final : public ObjectStore {
   [[nodiscard]] Tid last_transaction() const override;
   [[nodiscard]] Oid oid_mark() const override;
   [[nodiscard]] Tid outcome_horizon() const override;
+  [[nodiscard]] PackState pack_state() const override;
   [[nodiscard]] Result<Position> append(std::span<const TransactionRecord> group) override;
   [[nodiscard]] Result<> check_space() const override;
   [[nodiscard]] Result<Loaded> load_before(Oid oid, Tid before, Tid line,
@@ -42,11 +44,20 @@ class MemoryObjectStore final : public ObjectStore {
                                                       Tid line) const override;
   [[nodiscard]] Result<std::vector<ObjectRevision>> history(Oid oid, Tid line,
                                                             std::size_t count) const override;
-  [[nodiscard]] Result<std::optional<CurrentObject>> next_object(Oid from, Tid line) const override;
+  [[nodiscard]] Result<std::vector<CurrentObject>> next_objects(Oid from, Tid line,
+                                                                std::size_t count) const override;
   [[nodiscard]] Result<std::vector<LogEntry>> read_log(Tid after, Tid until,
                                                        LogLimit limit) const override;
+  [[nodiscard]] Result<std::vector<LogEntry>> read_log_back(Tid before,
+                                                            LogLimit limit) const override;
   [[nodiscard]] Result<std::optional<LogEntry>> log_entry(Tid tid) const override;
   [[nodiscard]] Result<TransactionRecord> read_record(const LogEntry& entry) const override;
+  [[nodiscard]] Result<std::vector<bool>> present(const LogEntry& entry) const override;
+  [[nodiscard]] Result<TransactionRecord> read_surviving(const LogEntry& entry) const override;
+  [[nodiscard]] Result<std::vector<StoredRevision>> revisions_from(
+      Oid from, std::size_t count_max) const override;
+  [[nodiscard]] Result<> remove_revisions(std::span<const RevisionKey> keys) override;
+  [[nodiscard]] Result<> mark_swept(Tid record) override;
   [[nodiscard]] Result<std::optional<Outcome>> find_outcome(const CommitId& id) const override;
 
  private:
@@ -63,6 +74,8 @@ class MemoryObjectStore final : public ObjectStore {
   using Revisions = std::map<Tid, Revision>;
 
   Result<> apply(const TransactionRecord& record);
+  [[nodiscard]] Result<> check_writable() const;
+  [[nodiscard]] const Revision* find_revision(Oid oid, Tid tid) const;
   [[nodiscard]] const Revision* newest_at(Oid oid, Tid line, Tid& tid) const;
   [[nodiscard]] Result<> fill(Oid oid, Tid tid, const Revision& revision, Loaded& loaded) const;
 
@@ -72,6 +85,7 @@ class MemoryObjectStore final : public ObjectStore {
   std::map<Tid, StoredEntry> log_;
   std::map<Oid, Revisions> objects_;
   std::map<CommitId, Outcome> outcomes_;
+  Tid swept_;  // the newest pack record that was swept
   bool out_of_space_ = false;
   bool broken_ = false;
 };

@@ -55,6 +55,32 @@ struct LogLimit {
 struct CurrentObject {
   Oid oid;
   Tid tid;
+  friend bool operator==(const CurrentObject&, const CurrentObject&) = default;
+};
+
+// Names one revision.
+struct RevisionKey {
+  Oid oid;
+  Tid tid;
+  friend auto operator<=>(const RevisionKey&, const RevisionKey&) = default;
+};
+
+// One revision as found when walking all of them.
+struct StoredRevision {
+  RevisionKey key;
+  RevisionKind kind = RevisionKind::data;
+  Tid back{};  // kind back_pointer: the revision that has the data; else kNoTid
+  friend bool operator==(const StoredRevision&, const StoredRevision&) = default;
+};
+
+// What the log says of packing. The sweep removes what the newest pack record allows; one that was
+// interrupted is to be made again from its beginning.
+struct PackState {
+  Tid horizon;  // of the newest pack record; kNoTid when there is none
+  Tid record;   // that record's tid
+  bool collect_garbage = false;
+  bool swept = true;  // nothing is left to do for it
+  friend bool operator==(const PackState&, const PackState&) = default;
 };
 
 // The durable state of one database: the log, the revisions, the outcomes and the marks.
@@ -62,14 +88,17 @@ struct CurrentObject {
 // The log is the truth; everything else is derived from it in the same atomic batch. Invariants:
 //  - tids strictly increase along the log, epochs never decrease;
 //  - chain(n) = H(chain(n-1), header(n), body(n)), so a position names a whole history;
-//  - a revision exists for (oid, tid) iff the log entry at tid lists oid (until packed away);
+//  - a revision exists for (oid, tid) iff the log entry at tid lists oid, unless it was removed,
+//    which happens at or below the pack horizon only. Log entries stay. So `previous` in an entry
+//    may name a revision that is gone;
 //  - an append that returned is durable; one that failed has an unknown outcome and the store
 //    accepts no further append.
 //
 // A reader passes the `line` it reads at: revisions above it do not exist for that read. The caller
 // takes its line from the visible tid, never from last_position().
 //
-// Thread: reads from any thread at any time; append from one thread at a time.
+// Thread: reads from any thread at any time; append from one thread at a time; remove_revisions and
+// mark_swept from one thread at a time, which may be another one than that of append.
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
@@ -85,9 +114,13 @@ class ObjectStore {
   [[nodiscard]] virtual Oid oid_mark() const = 0;
   // Outcomes of transactions at or below this tid are pruned: find_outcome knows none of them.
   [[nodiscard]] virtual Tid outcome_horizon() const = 0;
+  [[nodiscard]] virtual PackState pack_state() const = 0;
+  // History up to this tid may be incomplete; kNoTid when nothing was ever packed.
+  [[nodiscard]] Tid pack_horizon() const { return pack_state().horizon; }
 
   // Appends `group` in order as one atomic, synced batch. Preconditions (CHECKed): tids strictly
-  // increase from last_position().tid, epochs do not decrease, no oid twice in one record.
+  // increase from last_position().tid, epochs do not decrease, no oid twice in one record, a pack
+  // record's horizon is below its tid and above the horizon before.
   // Returns the position of the last record.
   // Errors: out_of_space before anything was written (may be retried); any other error means that
   // the outcome is unknown: the caller must stop answering, and every later append fails.
@@ -108,12 +141,12 @@ class ObjectStore {
   [[nodiscard]] virtual Result<Loaded> load_serial(Oid oid, Tid tid, Tid line) const = 0;
 
   // For each oid, in order: the tid of its newest revision at or below `line`, kNoTid if there is
-  // none or it is a deletion. Reads from the disk when it must.
+  // none or it is a deletion (or it was removed). Reads from the disk when it must.
   [[nodiscard]] virtual Result<std::vector<Tid>> current_tids(std::span<const Oid> oids,
                                                               Tid line) const = 0;
 
   // Revisions of `oid` at or below `line`, newest first, at most `count`: the object's summary in
-  // each (previous is not filled in) paired with its tid.
+  // each (previous and blob are not filled in) paired with its tid.
   struct ObjectRevision {
     Tid tid;
     ObjectSummary summary;
@@ -121,15 +154,21 @@ class ObjectStore {
   [[nodiscard]] virtual Result<std::vector<ObjectRevision>> history(Oid oid, Tid line,
                                                                     std::size_t count) const = 0;
 
-  // The first oid >= `from` that has a current (not deleted) revision at `line`; nothing at the
-  // end. Walks all objects when called with the last oid + 1 each time.
-  [[nodiscard]] virtual Result<std::optional<CurrentObject>> next_object(Oid from,
-                                                                         Tid line) const = 0;
+  // The first `count` oids >= `from` that have a current (not deleted) revision at `line`, in
+  // order. Fewer than asked for means the end was reached. Walks all objects when called with the
+  // last oid + 1 each time (unless that is 0: then the last object there can be was found).
+  [[nodiscard]] virtual Result<std::vector<CurrentObject>> next_objects(
+      Oid from, Tid line, std::size_t count) const = 0;
 
   // Log entries with after < tid <= until, of every kind, in order, within `limit`. Fewer than
   // asked and none beyond means the end was reached.
   [[nodiscard]] virtual Result<std::vector<LogEntry>> read_log(Tid after, Tid until,
                                                                LogLimit limit) const = 0;
+
+  // Log entries with tid < before, of every kind, newest first, within `limit`. None means the
+  // beginning was reached.
+  [[nodiscard]] virtual Result<std::vector<LogEntry>> read_log_back(Tid before,
+                                                                    LogLimit limit) const = 0;
 
   // The entry with exactly this tid; nothing when there is none.
   [[nodiscard]] virtual Result<std::optional<LogEntry>> log_entry(Tid tid) const = 0;
@@ -138,6 +177,35 @@ class ObjectStore {
   // The data is checked against the body hash. Errors: not_found when a revision was packed away,
   // corruption, io_error.
   [[nodiscard]] virtual Result<TransactionRecord> read_record(const LogEntry& entry) const = 0;
+
+  // Which of the entry's objects still have their revision, in its order.
+  [[nodiscard]] virtual Result<std::vector<bool>> present(const LogEntry& entry) const = 0;
+
+  // The log entry with what is left of its objects: the writes whose revisions are still there, in
+  // its order, with their data. Each is checked against its own hash; the body hash, which is over
+  // all of them, is not. Errors: corruption (also when a back-pointer is left without the data it
+  // points to), io_error.
+  [[nodiscard]] virtual Result<TransactionRecord> read_surviving(const LogEntry& entry) const = 0;
+
+  // All revisions of the objects from `from` on, deleted objects included, whatever their tids:
+  // oids ascending, each object's newest first. Whole objects only: at most `count_max` (at least
+  // 1) revisions, but all of the first object's even if that is more. Empty means the end was
+  // reached; go on with the last oid + 1 (unless that is 0: then there is no more).
+  [[nodiscard]] virtual Result<std::vector<StoredRevision>> revisions_from(
+      Oid from, std::size_t count_max) const = 0;
+
+  // Removes these revisions as one atomic batch; those that are gone already are ignored. Not
+  // synced: it is durable with the next append, and after a crash before that the revisions may be
+  // back. May run beside append. Precondition (CHECKed): tids are at or below pack_horizon(). The
+  // caller sees to it that no back-pointer is left that points to one of them. Give some thousand
+  // at a time. Errors as append: out_of_space (nothing was done; may be retried), any other is
+  // final.
+  [[nodiscard]] virtual Result<> remove_revisions(std::span<const RevisionKey> keys) = 0;
+
+  // The sweep for the pack record at `record` is complete: pack_state().swept, if it is the newest
+  // one. Durable as remove_revisions is, and never before the removals that came before it. Errors
+  // as remove_revisions.
+  [[nodiscard]] virtual Result<> mark_swept(Tid record) = 0;
 
   // How the commit named `id` ended; nothing when it is not known (never seen, or pruned).
   [[nodiscard]] virtual Result<std::optional<Outcome>> find_outcome(const CommitId& id) const = 0;

@@ -13,10 +13,13 @@ namespace {
 
 constexpr std::uint8_t kLogVersion = 1;
 constexpr std::uint8_t kFlagCommitId = 1;
+// In an object's kind byte: its blob follows.
+constexpr std::uint8_t kFlagBlob = 0x80;
 // Upper half of a revision's first byte; the lower half is its kind.
 constexpr std::uint8_t kRevisionVersion = 1;
 constexpr std::uint8_t kOutcomeVersion = 1;
 constexpr std::uint8_t kMarksVersion = 1;
+constexpr std::uint8_t kSweptVersion = 1;
 
 constexpr std::size_t kChainSize = sizeof(ChainHash);
 // kind, oid, previous: what every object takes at least.
@@ -41,29 +44,39 @@ Id128 take_id128(ByteReader& reader) {
   return reader.ok() ? id128_from(bytes) : Id128{};
 }
 
-void put_object(std::string& out, const ObjectWrite& write) {
-  put_u8(out, static_cast<std::uint8_t>(write.kind));
-  put_oid(out, write.oid);
-  put_tid(out, write.previous);
-  switch (write.kind) {
-    case RevisionKind::data:
-      CHECK(write.data.size() <= std::numeric_limits<std::uint32_t>::max(),
-            "a record is smaller than 4 GiB");
-      put_u32(out, static_cast<std::uint32_t>(write.data.size()));
-      break;
-    case RevisionKind::back_pointer:
-      put_tid(out, write.back);
-      break;
-    case RevisionKind::deletion:
-      break;
-  }
+std::uint32_t size_of(const ObjectSummary& object) { return object.size; }
+
+std::uint32_t size_of(const ObjectWrite& write) {
+  CHECK(write.data.size() <= std::numeric_limits<std::uint32_t>::max(),
+        "a record is smaller than 4 GiB");
+  return static_cast<std::uint32_t>(write.data.size());
 }
 
-// False when the kind is none that exists.
-bool take_object(ByteReader& reader, ObjectSummary& object) {
-  object.kind = static_cast<RevisionKind>(reader.take_u8());
-  object.oid = Oid(reader.take_u64());
-  object.previous = Tid(reader.take_u64());
+// `Object` is ObjectWrite or ObjectSummary.
+template <typename Object>
+void put_object(std::string& out, const Object& object) {
+  put_u8(out, static_cast<std::uint8_t>(static_cast<std::uint8_t>(object.kind) |
+                                        (object.blob ? kFlagBlob : 0)));
+  put_oid(out, object.oid);
+  put_tid(out, object.previous);
+  switch (object.kind) {
+    case RevisionKind::data:
+      put_u32(out, size_of(object));
+      break;
+    case RevisionKind::back_pointer:
+      put_tid(out, object.back);
+      break;
+    case RevisionKind::deletion:
+      CHECK(!object.blob, "a deletion has no blob");
+      break;
+  }
+  if (!object.blob) return;
+  put_u64(out, object.blob->size);
+  put_id128(out, object.blob->hash);
+}
+
+// What depends on the kind; false when it is none that exists.
+bool take_kind_field(ByteReader& reader, ObjectSummary& object) {
   switch (object.kind) {
     case RevisionKind::data:
       object.size = reader.take_u32();
@@ -75,6 +88,56 @@ bool take_object(ByteReader& reader, ObjectSummary& object) {
       return true;
   }
   return false;
+}
+
+// False when the object is none that we write.
+bool take_object(ByteReader& reader, ObjectSummary& object) {
+  const std::uint8_t kind = reader.take_u8();
+  object.kind = static_cast<RevisionKind>(kind & ~kFlagBlob);
+  object.oid = Oid(reader.take_u64());
+  object.previous = Tid(reader.take_u64());
+  if (!take_kind_field(reader, object)) return false;
+  if ((kind & kFlagBlob) == 0) return true;
+  object.blob.emplace();
+  object.blob->size = reader.take_u64();
+  object.blob->hash = take_id128(reader);
+  return object.kind != RevisionKind::deletion;
+}
+
+// `Header` is TransactionRecord or LogEntry; the other arguments are what they name differently.
+template <typename Header, typename Object>
+std::string encode_entry(const Header& header, Epoch epoch, Tid tid, Tid previous_tid,
+                         const std::vector<Object>& objects, const ChainHash& body_hash) {
+  const TransactionMetadata& metadata = header.metadata;
+  std::string out;
+  out.reserve(128 + metadata.user.size() + metadata.description.size() + metadata.extension.size() +
+              objects.size() * (kObjectSizeMin + 8));
+  const bool has_commit_id = !header.commit_id.empty();
+  put_u8(out, kLogVersion);
+  put_u8(out, static_cast<std::uint8_t>(header.kind));
+  put_u8(out, static_cast<std::uint8_t>(header.status));
+  put_u8(out, has_commit_id ? kFlagCommitId : 0);
+  put_u64(out, epoch.value());
+  put_tid(out, tid);
+  put_tid(out, previous_tid);
+  if (has_commit_id) {
+    put_id128(out, header.commit_id.session);
+    put_u64(out, header.commit_id.number);
+  }
+  if (header.kind == RecordKind::oids) put_oid(out, header.oid_mark);
+  if (header.kind == RecordKind::pack) {
+    put_tid(out, header.pack_horizon);
+    put_u8(out, header.collect_garbage ? 1 : 0);
+  }
+  put_text(out, metadata.user);
+  put_text(out, metadata.description);
+  put_text(out, metadata.extension);
+  CHECK(objects.size() <= std::numeric_limits<std::uint32_t>::max(),
+        "a transaction writes fewer than 2^32 objects");
+  put_u32(out, static_cast<std::uint32_t>(objects.size()));
+  for (const Object& object : objects) put_object(out, object);
+  put_id128(out, body_hash);
+  return out;
 }
 
 std::unexpected<Error> damaged_entry(Tid tid, std::string_view why) {
@@ -101,32 +164,12 @@ std::uint64_t payload_hash(Oid oid, Tid tid, RevisionKind kind, ByteView payload
 
 std::string encode_log_entry(const TransactionRecord& record, Tid previous_tid,
                              const ChainHash& body_hash) {
-  const TransactionMetadata& metadata = record.metadata;
-  std::string out;
-  out.reserve(128 + metadata.user.size() + metadata.description.size() + metadata.extension.size() +
-              record.writes.size() * (kObjectSizeMin + 8));
-  const bool has_commit_id = !record.commit_id.empty();
-  put_u8(out, kLogVersion);
-  put_u8(out, static_cast<std::uint8_t>(record.kind));
-  put_u8(out, static_cast<std::uint8_t>(record.status));
-  put_u8(out, has_commit_id ? kFlagCommitId : 0);
-  put_u64(out, record.epoch.value());
-  put_tid(out, record.tid);
-  put_tid(out, previous_tid);
-  if (has_commit_id) {
-    put_id128(out, record.commit_id.session);
-    put_u64(out, record.commit_id.number);
-  }
-  if (record.kind == RecordKind::oids) put_oid(out, record.oid_mark);
-  put_text(out, metadata.user);
-  put_text(out, metadata.description);
-  put_text(out, metadata.extension);
-  CHECK(record.writes.size() <= std::numeric_limits<std::uint32_t>::max(),
-        "a transaction writes fewer than 2^32 objects");
-  put_u32(out, static_cast<std::uint32_t>(record.writes.size()));
-  for (const ObjectWrite& write : record.writes) put_object(out, write);
-  put_id128(out, body_hash);
-  return out;
+  return encode_entry(record, record.epoch, record.tid, previous_tid, record.writes, body_hash);
+}
+
+std::string encode_log_entry(const LogEntry& entry) {
+  return encode_entry(entry, entry.position.epoch, entry.position.tid, entry.previous_tid,
+                      entry.objects, entry.body_hash);
 }
 
 Result<LogEntry> decode_log_entry(Tid tid, ByteView value) {
@@ -136,7 +179,7 @@ Result<LogEntry> decode_log_entry(Tid tid, ByteView value) {
   if (version != kLogVersion) return damaged_entry(tid, "unknown version");
   const std::uint8_t kind = reader.take_u8();
   if (kind < static_cast<std::uint8_t>(RecordKind::transaction) ||
-      kind > static_cast<std::uint8_t>(RecordKind::tombstone)) {
+      kind > static_cast<std::uint8_t>(RecordKind::pack)) {
     return damaged_entry(tid, "unknown kind");
   }
   entry.kind = static_cast<RecordKind>(kind);
@@ -151,6 +194,12 @@ Result<LogEntry> decode_log_entry(Tid tid, ByteView value) {
     entry.commit_id.number = reader.take_u64();
   }
   if (entry.kind == RecordKind::oids) entry.oid_mark = Oid(reader.take_u64());
+  if (entry.kind == RecordKind::pack) {
+    entry.pack_horizon = Tid(reader.take_u64());
+    const std::uint8_t collect = reader.take_u8();
+    if (collect > 1) return damaged_entry(tid, "unknown way to pack");
+    entry.collect_garbage = collect == 1;
+  }
   entry.metadata.user = take_text(reader);
   entry.metadata.description = take_text(reader);
   entry.metadata.extension = take_text(reader);
@@ -179,9 +228,12 @@ TransactionRecord record_without_data(const LogEntry& entry) {
   record.status = entry.status;
   record.metadata = entry.metadata;
   record.oid_mark = entry.oid_mark;
+  record.pack_horizon = entry.pack_horizon;
+  record.collect_garbage = entry.collect_garbage;
   record.writes.reserve(entry.objects.size());
   for (const ObjectSummary& object : entry.objects) {
-    record.writes.push_back(ObjectWrite{object.oid, object.previous, object.kind, {}, object.back});
+    record.writes.push_back(
+        {object.oid, object.previous, object.kind, {}, object.back, object.blob, {}});
   }
   return record;
 }
@@ -266,6 +318,9 @@ std::string encode_marks(const Marks& marks) {
   put_tid(out, marks.last_transaction);
   put_oid(out, marks.oid_mark);
   put_tid(out, marks.outcome_horizon);
+  put_tid(out, marks.pack_horizon);
+  put_tid(out, marks.pack_record);
+  put_u8(out, marks.collect_garbage ? 1 : 0);
   return out;
 }
 
@@ -276,12 +331,37 @@ Result<Marks> decode_marks(ByteView value) {
   marks.last_transaction = Tid(reader.take_u64());
   marks.oid_mark = Oid(reader.take_u64());
   marks.outcome_horizon = Tid(reader.take_u64());
+  // Marks of before the first pack may end here.
+  if (reader.remaining() != 0) {
+    marks.pack_horizon = Tid(reader.take_u64());
+    marks.pack_record = Tid(reader.take_u64());
+    marks.collect_garbage = reader.take_u8() != 0;
+  }
   if (!reader.ok() || reader.remaining() != 0 || version != kMarksVersion) {
     return make_error(ErrorCode::corruption,
                       "the stored marks are damaged; restore this database from a backup or a "
                       "standby");
   }
   return marks;
+}
+
+std::string encode_swept(Tid record) {
+  std::string out;
+  put_u8(out, kSweptVersion);
+  put_tid(out, record);
+  return out;
+}
+
+Result<Tid> decode_swept(ByteView value) {
+  ByteReader reader(value);
+  const std::uint8_t version = reader.take_u8();
+  const Tid record(reader.take_u64());
+  if (!reader.ok() || reader.remaining() != 0 || version != kSweptVersion) {
+    return make_error(ErrorCode::corruption,
+                      "the stored end of a pack is damaged; restore this database from a backup or "
+                      "a standby");
+  }
+  return record;
 }
 
 }  // namespace zeolite::storage

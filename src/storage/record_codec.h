@@ -26,6 +26,9 @@ namespace zeolite::storage {
 // `tid` is the key that `value` was stored under; a value of another tid is damage.
 [[nodiscard]] Result<LogEntry> decode_log_entry(Tid tid, ByteView value);
 
+// The same of an entry that was read: what its chain covers.
+[[nodiscard]] std::string encode_log_entry(const LogEntry& entry);
+
 // The record that `entry` was made of, less the data of its objects.
 [[nodiscard]] TransactionRecord record_without_data(const LogEntry& entry);
 
@@ -66,10 +69,18 @@ struct Marks {
   Tid last_transaction;
   Oid oid_mark;
   Tid outcome_horizon;
+  // Of the newest pack record; see PackState.
+  Tid pack_horizon{};
+  Tid pack_record{};
+  bool collect_garbage = false;
   friend bool operator==(const Marks&, const Marks&) = default;
 };
 
 [[nodiscard]] std::string encode_marks(const Marks& marks);
 [[nodiscard]] Result<Marks> decode_marks(ByteView value);
+
+// The tid of the newest pack record whose sweep is complete.
+[[nodiscard]] std::string encode_swept(Tid record);
+[[nodiscard]] Result<Tid> decode_swept(ByteView value);
 
 }  // namespace zeolite::storage

@@ -22,6 +22,10 @@ namespace zeolite::storage {
   return {slice.data(), slice.size()};
 }
 
+// Guards each key and value of a batch on its way from us to the memtable. RocksDB joins batches of
+// several threads, so all of ours have it.
+inline constexpr std::size_t kProtectionBytesPerKey = 8;
+
 // "cannot <action>: <what RocksDB says>". Incomplete becomes unavailable, damage corruption.
 [[nodiscard]] std::unexpected<Error> rocks_error(std::string_view action,
                                                  const rocksdb::Status& status);

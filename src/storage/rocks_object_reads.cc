@@ -5,37 +5,12 @@
 #include "storage/key_encoding.h"
 #include "storage/log_chain.h"
 #include "storage/record_codec.h"
-#include "storage/rocks_database.h"
+#include "storage/rocks_iterators.h"
 #include "storage/rocks_object_store.h"
 
 namespace zeolite::storage {
 
 namespace {
-
-using IteratorPtr = std::unique_ptr<rocksdb::Iterator>;
-
-rocksdb::ReadOptions read_options(ReadTier tier) {
-  rocksdb::ReadOptions options;
-  if (tier == ReadTier::memory) options.read_tier = rocksdb::kBlockCacheTier;
-  return options;
-}
-
-// For a seek within one object's revisions, forward only: tables without the object are skipped by
-// their filters.
-IteratorPtr object_iterator(const RocksDatabase& records, ReadTier tier) {
-  rocksdb::ReadOptions options = read_options(tier);
-  options.prefix_same_as_start = true;
-  return IteratorPtr(records.db().NewIterator(options, records.revisions()));
-}
-
-// For steps back and across objects, which filters would lead astray.
-IteratorPtr ordered_iterator(const RocksDatabase& records, ReadTier tier) {
-  rocksdb::ReadOptions options = read_options(tier);
-  options.total_order_seek = true;
-  return IteratorPtr(records.db().NewIterator(options, records.revisions()));
-}
-
-std::string reading(Oid oid) { return "read object " + to_hex(oid); }
 
 // Moves to the newest revision of `oid` at or below `line`. Its tid; nothing when there is none.
 Result<std::optional<Tid>> seek_revision(rocksdb::Iterator& revisions, Oid oid, Tid line) {
@@ -169,27 +144,38 @@ Result<std::vector<ObjectStore::ObjectRevision>> RocksObjectStore::history(
   return found;
 }
 
-Result<std::optional<CurrentObject>> RocksObjectStore::next_object(Oid from, Tid line) const {
-  const IteratorPtr revisions = ordered_iterator(*records_, ReadTier::disk);
-  Oid oid = from;
-  while (true) {
-    revisions->Seek(to_slice(revision_key(oid, line).view()));
-    if (!revisions->Valid()) break;
+// Mostly steps: a seek costs as much as some dozen of them.
+Result<std::vector<CurrentObject>> RocksObjectStore::next_objects(Oid from, Tid line,
+                                                                  std::size_t count) const {
+  static constexpr std::size_t kStepsMax = 16;
+  std::vector<CurrentObject> found;
+  const IteratorPtr revisions = walking_iterator(*records_);
+  std::optional<Oid> judged;  // nothing more is wanted of this object
+  std::size_t steps = 0;
+  revisions->Seek(to_slice(revision_key(from, line).view()));
+  while (revisions->Valid() && found.size() < count) {
     const std::optional<RevisionKey> key = parse_revision_key(to_view(revisions->key()));
     if (!key) return make_error(ErrorCode::corruption, "a revision has a key of a wrong size");
-    if (key->oid != oid) {
-      // The next object; its first key may be above the line, so it gets a seek of its own.
-      oid = key->oid;
-      if (key->tid > line) continue;
+    if (key->oid == judged || key->tid > line) {
+      if (++steps < kStepsMax) {
+        revisions->Next();
+        continue;
+      }
+      const Oid next = key->oid == judged ? key->oid.next() : key->oid;
+      if (next.is_zero()) break;
+      revisions->Seek(to_slice(revision_key(next, line).view()));
+      steps = 0;
+      continue;
     }
     ASSIGN_OR_RETURN(const RevisionKind kind,
-                     decode_revision_kind(oid, key->tid, to_view(revisions->value())));
-    if (kind != RevisionKind::deletion) return CurrentObject{oid, key->tid};
-    if (oid.next().is_zero()) break;
-    oid = oid.next();
+                     decode_revision_kind(key->oid, key->tid, to_view(revisions->value())));
+    if (kind != RevisionKind::deletion) found.push_back({key->oid, key->tid});
+    judged = key->oid;
+    steps = 0;
+    revisions->Next();
   }
   if (!revisions->status().ok()) return rocks_error("walk the objects", revisions->status());
-  return std::nullopt;
+  return found;
 }
 
 Result<std::vector<LogEntry>> RocksObjectStore::read_log(Tid after, Tid until,
@@ -202,6 +188,24 @@ Result<std::vector<LogEntry>> RocksObjectStore::read_log(Tid after, Tid until,
     const std::optional<Tid> tid = parse_log_key(to_view(log->key()));
     if (!tid) return make_error(ErrorCode::corruption, "the log has a key that is not a tid");
     if (*tid > until) break;
+    bytes += log->value().size();
+    if (!entries.empty() && (entries.size() >= limit.entries || bytes > limit.bytes)) break;
+    ASSIGN_OR_RETURN(LogEntry entry, decode_log_entry(*tid, to_view(log->value())));
+    entries.push_back(std::move(entry));
+  }
+  if (!log->status().ok()) return rocks_error("read the log", log->status());
+  return entries;
+}
+
+Result<std::vector<LogEntry>> RocksObjectStore::read_log_back(Tid before, LogLimit limit) const {
+  std::vector<LogEntry> entries;
+  if (before.is_zero()) return entries;
+  const IteratorPtr log(records_->db().NewIterator(rocksdb::ReadOptions(), records_->log()));
+  std::size_t bytes = 0;
+  log->SeekForPrev(to_slice(log_key(before.previous()).view()));
+  for (; log->Valid(); log->Prev()) {
+    const std::optional<Tid> tid = parse_log_key(to_view(log->key()));
+    if (!tid) return make_error(ErrorCode::corruption, "the log has a key that is not a tid");
     bytes += log->value().size();
     if (!entries.empty() && (entries.size() >= limit.entries || bytes > limit.bytes)) break;
     ASSIGN_OR_RETURN(LogEntry entry, decode_log_entry(*tid, to_view(log->value())));

@@ -17,8 +17,6 @@ namespace {
 // What a record takes in a batch besides its data, about.
 constexpr std::size_t kRecordOverhead = 256;
 constexpr std::size_t kWriteOverhead = 96;
-// Guards each key and value on its way from here to the memtable.
-constexpr std::size_t kProtectionBytesPerKey = 8;
 
 std::size_t batch_size(std::span<const TransactionRecord> group) {
   std::size_t size = 64;
@@ -34,6 +32,7 @@ std::size_t batch_size(std::span<const TransactionRecord> group) {
 bool marks_needed(const LogTail& before, const LogTail& after, RecordKind last_kind) {
   return last_kind != RecordKind::transaction ||
          before.marks().oid_mark != after.marks().oid_mark ||
+         before.marks().pack_record != after.marks().pack_record ||
          before.marks().outcome_horizon != after.marks().outcome_horizon;
 }
 
@@ -112,6 +111,13 @@ Result<> RocksObjectStore::recover_tail() {
     return rocks_error("read the marks", status);
   }
   if (last.kind == RecordKind::transaction) marks.last_transaction = *tid;
+  const rocksdb::Status swept =
+      records_->db().Get(rocksdb::ReadOptions(), records_->meta(), to_slice(kSweptKey), &stored);
+  if (swept.ok()) {
+    ASSIGN_OR_RETURN(swept_, decode_swept(stored));
+  } else if (!swept.IsNotFound()) {
+    return rocks_error("read the marks", swept);
+  }
   tail_ = LogTail(options_.outcome_retention, last.position, marks);
   return {};
 }
@@ -135,7 +141,10 @@ Result<> RocksObjectStore::check_chain() const {
       records_->db().NewIterator(rocksdb::ReadOptions(), records_->log()));
   std::string later;
   std::size_t checked = 0;
-  for (log->SeekToLast(); checked < options_.chain_check_entries; log->Prev(), ++checked) {
+  std::size_t bytes = 0;
+  for (log->SeekToLast();
+       checked < options_.chain_check_entries && bytes < options_.chain_check_bytes;
+       log->Prev(), ++checked, bytes += later.size()) {
     if (!log->Valid() && later.empty()) break;
     ByteView covered;
     ChainHash chain{};

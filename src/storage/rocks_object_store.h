@@ -48,8 +48,9 @@ struct RocksStoreOptions {
 
   // How long outcomes are kept, in log time.
   Duration outcome_retention = std::chrono::hours(24);
-  // How many of the last log entries have their chain checked at open.
+  // How much of the end of the log has its chain checked at open: whichever is reached first.
   std::size_t chain_check_entries = 10'000;
+  std::size_t chain_check_bytes = 16 << 20;
 
   // Where the records live; empty: the operating system's. For fault injection.
   std::shared_ptr<rocksdb::FileSystem> file_system = nullptr;
@@ -88,6 +89,7 @@ class RocksObjectStore final : public ObjectStore {
   [[nodiscard]] Tid last_transaction() const override;
   [[nodiscard]] Oid oid_mark() const override;
   [[nodiscard]] Tid outcome_horizon() const override;
+  [[nodiscard]] PackState pack_state() const override;
   [[nodiscard]] Result<Position> append(std::span<const TransactionRecord> group) override;
   [[nodiscard]] Result<> check_space() const override;
   [[nodiscard]] Result<Loaded> load_before(Oid oid, Tid before, Tid line,
@@ -97,11 +99,20 @@ class RocksObjectStore final : public ObjectStore {
                                                       Tid line) const override;
   [[nodiscard]] Result<std::vector<ObjectRevision>> history(Oid oid, Tid line,
                                                             std::size_t count) const override;
-  [[nodiscard]] Result<std::optional<CurrentObject>> next_object(Oid from, Tid line) const override;
+  [[nodiscard]] Result<std::vector<CurrentObject>> next_objects(Oid from, Tid line,
+                                                                std::size_t count) const override;
   [[nodiscard]] Result<std::vector<LogEntry>> read_log(Tid after, Tid until,
                                                        LogLimit limit) const override;
+  [[nodiscard]] Result<std::vector<LogEntry>> read_log_back(Tid before,
+                                                            LogLimit limit) const override;
   [[nodiscard]] Result<std::optional<LogEntry>> log_entry(Tid tid) const override;
   [[nodiscard]] Result<TransactionRecord> read_record(const LogEntry& entry) const override;
+  [[nodiscard]] Result<std::vector<bool>> present(const LogEntry& entry) const override;
+  [[nodiscard]] Result<TransactionRecord> read_surviving(const LogEntry& entry) const override;
+  [[nodiscard]] Result<std::vector<StoredRevision>> revisions_from(
+      Oid from, std::size_t count_max) const override;
+  [[nodiscard]] Result<> remove_revisions(std::span<const RevisionKey> keys) override;
+  [[nodiscard]] Result<> mark_swept(Tid record) override;
   [[nodiscard]] Result<std::optional<Outcome>> find_outcome(const CommitId& id) const override;
 
  private:
@@ -114,6 +125,8 @@ class RocksObjectStore final : public ObjectStore {
   [[nodiscard]] Result<> put_record(rocksdb::WriteBatch& batch, const TransactionRecord& record,
                                     LogTail& tail) const;
   [[nodiscard]] Result<> check_writable(std::uint64_t bytes) const;
+  [[nodiscard]] Result<> check_removal(std::uint64_t bytes);
+  [[nodiscard]] Result<> write_unsynced(rocksdb::WriteBatch& batch, std::string_view what);
   void publish(const LogTail& tail);
   [[nodiscard]] Result<> decode_found(Oid oid, Tid tid, ByteView value, ReadTier tier,
                                       Loaded& loaded) const;
@@ -126,9 +139,10 @@ class RocksObjectStore final : public ObjectStore {
   std::unique_ptr<RocksDatabase> records_;
   mutable std::mutex resume_mutex_;  // one thread at a time tries to resume
 
-  std::atomic<bool> broken_ = false;  // an append failed
+  std::atomic<bool> broken_ = false;  // an append or a removal failed
   mutable std::mutex tail_mutex_;     // guards tail_; only append changes it
   LogTail tail_;
+  Tid swept_;  // the newest pack record that was swept; guarded by tail_mutex_, too
 };
 
 }  // namespace zeolite::storage

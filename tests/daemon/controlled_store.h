@@ -108,6 +108,7 @@ class ControlledStore final : public storage::ObjectStore {
   [[nodiscard]] Tid last_transaction() const override { return content().last_transaction(); }
   [[nodiscard]] Oid oid_mark() const override { return content().oid_mark(); }
   [[nodiscard]] Tid outcome_horizon() const override { return content().outcome_horizon(); }
+  [[nodiscard]] storage::PackState pack_state() const override { return content().pack_state(); }
   [[nodiscard]] Result<Position> append(std::span<const TransactionRecord> group) override {
     control_->append.pass();
     if (control_->while_appending) control_->while_appending();
@@ -147,20 +148,40 @@ class ControlledStore final : public storage::ObjectStore {
                                                             std::size_t count) const override {
     return content().history(oid, line, count);
   }
-  [[nodiscard]] Result<std::optional<storage::CurrentObject>> next_object(Oid from,
-                                                                          Tid line) const override {
-    return content().next_object(from, line);
+  [[nodiscard]] Result<std::vector<storage::CurrentObject>> next_objects(
+      Oid from, Tid line, std::size_t count) const override {
+    return content().next_objects(from, line, count);
   }
   [[nodiscard]] Result<std::vector<LogEntry>> read_log(Tid after, Tid until,
                                                        storage::LogLimit limit) const override {
     control_->log_read.pass();
     return content().read_log(after, until, limit);
   }
+  [[nodiscard]] Result<std::vector<LogEntry>> read_log_back(
+      Tid before, storage::LogLimit limit) const override {
+    return content().read_log_back(before, limit);
+  }
   [[nodiscard]] Result<std::optional<LogEntry>> log_entry(Tid tid) const override {
     return content().log_entry(tid);
   }
   [[nodiscard]] Result<TransactionRecord> read_record(const LogEntry& entry) const override {
     return content().read_record(entry);
+  }
+  [[nodiscard]] Result<std::vector<bool>> present(const LogEntry& entry) const override {
+    return content().present(entry);
+  }
+  [[nodiscard]] Result<TransactionRecord> read_surviving(const LogEntry& entry) const override {
+    return content().read_surviving(entry);
+  }
+  [[nodiscard]] Result<std::vector<storage::StoredRevision>> revisions_from(
+      Oid from, std::size_t count_max) const override {
+    return content().revisions_from(from, count_max);
+  }
+  [[nodiscard]] Result<> remove_revisions(std::span<const storage::RevisionKey> keys) override {
+    return control_->content.remove_revisions(keys);
+  }
+  [[nodiscard]] Result<> mark_swept(Tid record) override {
+    return control_->content.mark_swept(record);
   }
   [[nodiscard]] Result<std::optional<storage::Outcome>> find_outcome(
       const CommitId& id) const override {

@@ -26,6 +26,7 @@ class TamperedStore final : public storage::ObjectStore {
   Tid last_transaction() const override { return inner_.last_transaction(); }
   Oid oid_mark() const override { return mark.value_or(inner_.oid_mark()); }
   Tid outcome_horizon() const override { return inner_.outcome_horizon(); }
+  storage::PackState pack_state() const override { return inner_.pack_state(); }
   Result<Position> append(std::span<const TransactionRecord> group) override {
     return inner_.append(group);
   }
@@ -45,8 +46,9 @@ class TamperedStore final : public storage::ObjectStore {
     if (found) on_history(oid, line, *found);
     return found;
   }
-  Result<std::optional<storage::CurrentObject>> next_object(Oid from, Tid line) const override {
-    return inner_.next_object(from, line);
+  Result<std::vector<storage::CurrentObject>> next_objects(Oid from, Tid line,
+                                                           std::size_t count) const override {
+    return inner_.next_objects(from, line, count);
   }
   Result<std::vector<LogEntry>> read_log(Tid after, Tid until,
                                          storage::LogLimit limit) const override {
@@ -55,6 +57,9 @@ class TamperedStore final : public storage::ObjectStore {
       for (LogEntry& entry : *entries) on_entry(entry);
     }
     return entries;
+  }
+  Result<std::vector<LogEntry>> read_log_back(Tid before, storage::LogLimit limit) const override {
+    return inner_.read_log_back(before, limit);
   }
   Result<std::optional<LogEntry>> log_entry(Tid tid) const override {
     return inner_.log_entry(tid);
@@ -65,6 +70,23 @@ class TamperedStore final : public storage::ObjectStore {
     if (auto result = on_record(*record); !result) return std::unexpected(result.error());
     return record;
   }
+  Result<std::vector<bool>> present(const LogEntry& entry) const override {
+    return inner_.present(entry);
+  }
+  Result<TransactionRecord> read_surviving(const LogEntry& entry) const override {
+    auto record = inner_.read_surviving(entry);
+    if (!record) return record;
+    if (auto result = on_record(*record); !result) return std::unexpected(result.error());
+    return record;
+  }
+  Result<std::vector<storage::StoredRevision>> revisions_from(
+      Oid from, std::size_t count_max) const override {
+    return inner_.revisions_from(from, count_max);
+  }
+  Result<> remove_revisions(std::span<const storage::RevisionKey> keys) override {
+    return inner_.remove_revisions(keys);
+  }
+  Result<> mark_swept(Tid record) override { return inner_.mark_swept(record); }
   Result<std::optional<storage::Outcome>> find_outcome(const CommitId& id) const override {
     return inner_.find_outcome(id);
   }

@@ -83,14 +83,15 @@ class ObjectStoreContract : public ::testing::Test {
     return tids;
   }
   std::vector<std::uint64_t> walk(std::uint64_t from, std::uint64_t line) {
+    static constexpr std::size_t kPage = 2;
     std::vector<std::uint64_t> oids;
     Oid next(from);
     while (true) {
-      const auto found = store_->next_object(next, Tid(line)).value();
-      if (!found) return oids;
-      oids.push_back(found->oid.value());
-      if (found->oid.next().is_zero()) return oids;
-      next = found->oid.next();
+      const auto found = store_->next_objects(next, Tid(line), kPage).value();
+      EXPECT_LE(found.size(), kPage);
+      for (const CurrentObject& object : found) oids.push_back(object.oid.value());
+      if (found.size() < kPage || found.back().oid.next().is_zero()) return oids;
+      next = found.back().oid.next();
     }
   }
   std::vector<std::uint64_t> log_tids(std::uint64_t after, std::uint64_t until, LogLimit limit) {

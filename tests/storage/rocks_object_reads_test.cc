@@ -123,15 +123,9 @@ class Comparison {
                   model.load_serial(oid, before, line).value());
       const std::vector<Oid> oids = {oid, Oid(below(kOids)), Oid(below(kOids))};
       EXPECT_EQ(store.current_tids(oids, line).value(), model.current_tids(oids, line).value());
-      const auto found = store.next_object(oid, line).value();
-      const auto wanted = model.next_object(oid, line).value();
-      ASSERT_EQ(found.has_value(), wanted.has_value());
-      if (found) {
-        EXPECT_EQ(found->oid, wanted->oid);
-      }
-      if (found) {
-        EXPECT_EQ(found->tid, wanted->tid);
-      }
+      const std::size_t count = below(kOids + 1);
+      EXPECT_EQ(store.next_objects(oid, line, count).value(),
+                model.next_objects(oid, line, count).value());
     }
     EXPECT_EQ(store.read_log(kNoTid, kMaxTid, {}).value(),
               model.read_log(kNoTid, kMaxTid, {}).value());

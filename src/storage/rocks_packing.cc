@@ -1,0 +1,180 @@
+// The part of RocksObjectStore that packing is made of: what is left of a transaction, the walk
+// over all revisions, and removing them.
+
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "base/check.h"
+#include "storage/crash_point.h"
+#include "storage/key_encoding.h"
+#include "storage/record_codec.h"
+#include "storage/rocks_iterators.h"
+#include "storage/rocks_object_store.h"
+
+namespace zeolite::storage {
+
+namespace {
+
+// Revisions that are looked up together; bounds what is held in memory at a time.
+constexpr std::size_t kLookupBatch = 64;
+// What a removal takes in a batch and in the memtable, about.
+constexpr std::size_t kRemovalSize = 64;
+
+// Looks up the revisions of `oids` at `tid` and calls found(index, value) for each that is there.
+template <typename Found>
+Result<> look_up(const RocksDatabase& records, std::span<const ObjectSummary> objects, Tid tid,
+                 const Found& found) {
+  std::vector<FixedKey<16>> keys(kLookupBatch);
+  std::vector<rocksdb::Slice> slices(kLookupBatch);
+  for (std::size_t begin = 0; begin < objects.size(); begin += kLookupBatch) {
+    const std::size_t count = std::min(kLookupBatch, objects.size() - begin);
+    for (std::size_t i = 0; i < count; ++i) {
+      keys[i] = revision_key(objects[begin + i].oid, tid);
+      slices[i] = to_slice(keys[i].view());
+    }
+    std::vector<rocksdb::PinnableSlice> values(count);
+    std::vector<rocksdb::Status> statuses(count);
+    records.db().MultiGet(rocksdb::ReadOptions(), records.revisions(), count, slices.data(),
+                          values.data(), statuses.data());
+    for (std::size_t i = 0; i < count; ++i) {
+      if (statuses[i].IsNotFound()) continue;
+      if (!statuses[i].ok()) return rocks_error(reading(objects[begin + i].oid), statuses[i]);
+      RETURN_IF_ERROR(found(begin + i, to_view(values[i])));
+    }
+  }
+  return {};
+}
+
+// Reads the object that `revisions` is at, to the end of its revisions, into `found`.
+Result<> read_object(rocksdb::Iterator& revisions, Oid oid, std::vector<StoredRevision>& found) {
+  for (; revisions.Valid(); revisions.Next()) {
+    const std::optional<RevisionKey> key = parse_revision_key(to_view(revisions.key()));
+    if (!key) return make_error(ErrorCode::corruption, "a revision has a key of a wrong size");
+    if (key->oid != oid) return {};
+    StoredRevision revision;
+    revision.key = *key;
+    ASSIGN_OR_RETURN(revision.kind,
+                     decode_revision_kind(oid, key->tid, to_view(revisions.value())));
+    if (revision.kind == RevisionKind::back_pointer) {
+      ASSIGN_OR_RETURN(const RevisionView view,
+                       decode_revision(oid, key->tid, to_view(revisions.value())));
+      revision.back = view.back;
+    }
+    found.push_back(revision);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<bool>> RocksObjectStore::present(const LogEntry& entry) const {
+  // Nothing was removed above the horizon.
+  const bool whole = entry.position.tid > pack_horizon();
+  std::vector<bool> there(entry.objects.size(), whole);
+  if (whole) return there;
+  const auto note = [&there](std::size_t i, ByteView /*value*/) -> Result<> {
+    there[i] = true;
+    return {};
+  };
+  RETURN_IF_ERROR(look_up(*records_, entry.objects, entry.position.tid, note));
+  return there;
+}
+
+Result<TransactionRecord> RocksObjectStore::read_surviving(const LogEntry& entry) const {
+  const Tid tid = entry.position.tid;
+  TransactionRecord record = record_without_data(entry);
+  std::vector<ObjectWrite> left;
+  left.reserve(record.writes.size());
+  const auto keep = [&](std::size_t i, ByteView value) -> Result<> {
+    ObjectWrite& write = record.writes[i];
+    Loaded loaded;
+    RETURN_IF_ERROR(decode_found(write.oid, tid, value, ReadTier::disk, loaded));
+    if (write.kind == RevisionKind::data) write.data = std::move(loaded.data);
+    left.push_back(std::move(write));
+    return {};
+  };
+  RETURN_IF_ERROR(look_up(*records_, entry.objects, tid, keep));
+  record.writes = std::move(left);
+  return record;
+}
+
+Result<std::vector<StoredRevision>> RocksObjectStore::revisions_from(Oid from,
+                                                                     std::size_t count_max) const {
+  const IteratorPtr revisions = walking_iterator(*records_);
+  std::vector<StoredRevision> found;
+  revisions->Seek(to_slice(revision_key(from, Tid(~std::uint64_t{0})).view()));
+  while (revisions->Valid() && found.size() < std::max(count_max, std::size_t{1})) {
+    const std::optional<RevisionKey> key = parse_revision_key(to_view(revisions->key()));
+    if (!key) return make_error(ErrorCode::corruption, "a revision has a key of a wrong size");
+    const std::size_t whole = found.size();
+    RETURN_IF_ERROR(read_object(*revisions, key->oid, found));
+    if (whole > 0 && found.size() > count_max) {
+      found.resize(whole);
+      break;
+    }
+  }
+  if (!revisions->status().ok()) return rocks_error("walk the revisions", revisions->status());
+  return found;
+}
+
+Result<> RocksObjectStore::check_removal(std::uint64_t bytes) {
+  if (options_.read_only) return make_error(ErrorCode::read_only, "opened for reading only");
+  Result<> writable = check_writable(2 * bytes);
+  // As with append: any other error promises that nothing is written from now on.
+  if (!writable && writable.error().code != ErrorCode::out_of_space) broken_ = true;
+  return writable;
+}
+
+Result<> RocksObjectStore::write_unsynced(rocksdb::WriteBatch& batch, std::string_view what) {
+  const rocksdb::Status status = records_->db().Write(rocksdb::WriteOptions(), &batch);
+  if (status.ok()) {
+    space_.spent(batch.GetDataSize());
+    return {};
+  }
+  broken_ = true;
+  // Never out_of_space, which would promise that nothing was written.
+  return make_error(ErrorCode::io_error, "cannot " + std::string(what) + ": " + status.ToString());
+}
+
+Result<> RocksObjectStore::remove_revisions(std::span<const RevisionKey> keys) {
+  if (keys.empty()) return {};
+  RETURN_IF_ERROR(check_removal(keys.size() * kRemovalSize));
+  const Tid horizon = pack_horizon();
+  rocksdb::WriteBatch batch(keys.size() * kRemovalSize, 0, kProtectionBytesPerKey, 0);
+  for (const RevisionKey& key : keys) {
+    CHECK(key.tid <= horizon, "only what was packed is removed");
+    const rocksdb::Status status =
+        batch.Delete(records_->revisions(), to_slice(revision_key(key.oid, key.tid).view()));
+    CHECK(status.ok(), "a batch of removals is well formed");
+  }
+  crash_point("remove.before_write");
+  RETURN_IF_ERROR(write_unsynced(batch, "remove packed revisions"));
+  crash_point("remove.after_write");
+  return {};
+}
+
+Result<> RocksObjectStore::mark_swept(Tid record) {
+  if (record != pack_state().record) return {};
+  RETURN_IF_ERROR(check_removal(kRemovalSize));
+  rocksdb::WriteBatch batch(kRemovalSize, 0, kProtectionBytesPerKey, 0);
+  const rocksdb::Status status =
+      batch.Put(records_->meta(), to_slice(kSweptKey), encode_swept(record));
+  CHECK(status.ok(), "a batch of one mark is well formed");
+  crash_point("swept.before_write");
+  RETURN_IF_ERROR(write_unsynced(batch, "note the end of a pack"));
+  crash_point("swept.after_write");
+  const std::lock_guard lock(tail_mutex_);
+  swept_ = record;
+  return {};
+}
+
+PackState RocksObjectStore::pack_state() const {
+  const std::lock_guard lock(tail_mutex_);
+  const Marks& marks = tail_.marks();
+  return {marks.pack_horizon, marks.pack_record, marks.collect_garbage,
+          marks.pack_record == swept_};
+}
+
+}  // namespace zeolite::storage
