@@ -36,6 +36,18 @@ constexpr std::array<std::string_view, 16> kNames = {
     "swept.after_write",     // written, not synced
 };
 
+constexpr std::array<std::string_view, 9> kBlobNames = {
+    "blob.after_adopt",     // a client's file is taken over, not yet hashed
+    "blob.before_seal",     // all is written, nothing synced
+    "blob.after_rename",    // it has its staged name, which is not synced
+    "blob.after_seal",      // durable; the vote is not answered
+    "blob.before_install",  // its transaction is durable, it has no final name
+    "blob.after_install",   // it has both names
+    "blob.before_forget",   // and both are durable
+    "blob.after_forget",    // it has its final name only
+    "blob.after_remove",    // packed away; the directories are still there
+};
+
 struct Armed {
   std::string name;
   std::atomic<unsigned> left = 0;
@@ -57,7 +69,8 @@ bool read_environment() {
     const std::string_view count = setting.substr(colon + 1);
     std::from_chars(count.data(), count.data() + count.size(), hits);
   }
-  CHECK(std::ranges::find(kNames, name) != kNames.end(),
+  CHECK(std::ranges::find(kNames, name) != kNames.end() ||
+            std::ranges::find(kBlobNames, name) != kBlobNames.end(),
         "ZEOLITE_CRASH_POINT names no crash point");
   armed().name = name;
   armed().left = std::max(hits, 1U);
@@ -67,6 +80,7 @@ bool read_environment() {
 }  // namespace
 
 std::span<const std::string_view> crash_point_names() { return kNames; }
+std::span<const std::string_view> blob_crash_point_names() { return kBlobNames; }
 
 namespace detail {
 

@@ -10,8 +10,9 @@ namespace zeolite::storage {
 // point `name` for the n-th time (1 = first). Unset, a point costs one test of a constant.
 // Thread-safe.
 
-// All names, so that a test can walk them.
+// All names, so that a test can walk them: those that every append passes, and those of blobs.
 [[nodiscard]] std::span<const std::string_view> crash_point_names();
+[[nodiscard]] std::span<const std::string_view> blob_crash_point_names();
 
 namespace detail {
 extern const bool crash_point_armed;

@@ -1,0 +1,100 @@
+#include "blobs/recovery.h"
+
+#include <optional>
+#include <vector>
+
+namespace zeolite::blobs {
+
+namespace {
+
+constexpr std::size_t kRevisionsAtATime = 1000;
+
+// Calls `visit` with the tid of each revision of the staged blob's object whose blob it could be,
+// newest first, until it returns true.
+template <typename Visit>
+Result<> for_each_match(const storage::ObjectStore& store, const StagedName& staged,
+                        const Visit& visit) {
+  Tid line = kMaxTid;
+  while (true) {
+    ASSIGN_OR_RETURN(const auto revisions, store.history(staged.oid, line, kRevisionsAtATime));
+    for (const storage::ObjectStore::ObjectRevision& revision : revisions) {
+      ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store.log_entry(revision.tid));
+      if (!entry) continue;
+      for (const ObjectSummary& object : entry->objects) {
+        if (object.oid != staged.oid || object.blob != staged.info) continue;
+        ASSIGN_OR_RETURN(const bool enough, visit(revision.tid));
+        if (enough) return {};
+      }
+    }
+    if (revisions.size() < kRevisionsAtATime) return {};
+    line = revisions.back().tid.previous();
+  }
+}
+
+// What the log says of a staged file.
+struct Place {
+  bool known = false;      // some revision of the object has this blob
+  std::optional<Tid> tid;  // of one that has no file, or else of the one that has this very file
+};
+
+// A file can be that of one revision and be meant for another (undo links it), so a revision
+// without a file comes first.
+Result<Place> find_place(const BlobDirectory& blobs, const storage::ObjectStore& store,
+                         const StagedName& staged) {
+  const std::string name = format_staged_name(staged);
+  Place place;
+  RETURN_IF_ERROR(for_each_match(store, staged, [&](Tid tid) -> Result<bool> {
+    place.known = true;
+    ASSIGN_OR_RETURN(const std::optional<std::uint64_t> size, blobs.size_of(staged.oid, tid));
+    ASSIGN_OR_RETURN(const bool same, blobs.is_installed(name, staged.oid, tid));
+    const bool missing = size != staged.info.size;
+    if (missing || (same && !place.tid)) place.tid = tid;
+    return missing;
+  }));
+  return place;
+}
+
+}  // namespace
+
+Result<RecoveryReport> recover(BlobDirectory& blobs, const storage::ObjectStore& store) {
+  RecoveryReport report;
+  ASSIGN_OR_RETURN(const std::vector<StagedName> all, blobs.staged());
+  for (const StagedName& staged : all) {
+    const std::string name = format_staged_name(staged);
+    ASSIGN_OR_RETURN(const Place place, find_place(blobs, store, staged));
+    // The name was given before the content was durable, if nobody was promised anything.
+    ASSIGN_OR_RETURN(const bool sound, place.tid ? blobs.is_sound(staged) : Result<bool>(false));
+    if (sound) {
+      RETURN_IF_ERROR(blobs.install(name, staged.oid, *place.tid));
+      ++report.installed;
+    } else {
+      if (place.known) RETURN_IF_ERROR(blobs.sync_object(staged.oid));
+      RETURN_IF_ERROR(blobs.discard(name));
+      ++report.removed;
+    }
+  }
+  RETURN_IF_ERROR(blobs.settle());
+  return report;
+}
+
+Result<bool> has_revision(const storage::ObjectStore& store, Oid oid, Tid tid) {
+  ASSIGN_OR_RETURN(const auto revisions, store.history(oid, tid, 1));
+  return !revisions.empty() && revisions[0].tid == tid &&
+         revisions[0].summary.kind != RevisionKind::deletion;
+}
+
+Result<std::uint64_t> remove_orphans(BlobDirectory& blobs, const storage::ObjectStore& store,
+                                     const std::atomic<bool>* cancelled) {
+  std::uint64_t removed = 0;
+  RETURN_IF_ERROR(blobs.walk([&](Oid oid, Tid tid) -> Result<> {
+    if (cancelled != nullptr && *cancelled) return make_error(ErrorCode::aborted, "cancelled");
+    ASSIGN_OR_RETURN(const bool wanted, has_revision(store, oid, tid));
+    if (wanted) return {};
+    ASSIGN_OR_RETURN(const bool gone, blobs.remove(oid, tid));
+    removed += gone ? 1 : 0;
+    return {};
+  }));
+  return removed;
+}
+
+}  // namespace zeolite::blobs
