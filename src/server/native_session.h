@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "commit/calls.h"
 #include "commit/commit_coordinator.h"
 #include "wire/messages.h"
 
@@ -45,28 +46,12 @@ struct SessionEffects {
   std::vector<Read> read;
 
   // Calls on the commit coordinator, with this session's owner id.
-  struct Submit {
-    commit::Ticket ticket = 0;
-    commit::StagedTransaction transaction;
-    bool one_request = false;
-  };
-  struct Finish {
-    commit::Ticket ticket = 0;
-    commit::Ticket reply_to = 0;
-  };
-  struct Abort {
-    commit::Ticket ticket = 0;
-  };
-  struct QueryOutcome {
-    commit::Ticket ticket = 0;
-    CommitId commit_id;
-    Tid begun;
-  };
-  struct AllocateOids {
-    commit::Ticket ticket = 0;
-    std::uint32_t count = 0;
-  };
-  using EngineCall = std::variant<Submit, Finish, Abort, QueryOutcome, AllocateOids>;
+  using Submit = commit::calls::Submit;
+  using Finish = commit::calls::Finish;
+  using Abort = commit::calls::Abort;
+  using QueryOutcome = commit::calls::QueryOutcome;
+  using AllocateOids = commit::calls::AllocateOids;
+  using EngineCall = commit::calls::Call;
   std::vector<EngineCall> engine;
 
   // Send what is queued, then close for this reason.

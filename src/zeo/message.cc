@@ -1,0 +1,141 @@
+#include "zeo/message.h"
+
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "base/check.h"
+#include "zeo/message_format.h"
+#include "zeo/msgpack_message.h"
+#include "zeo/pickle_message.h"
+
+namespace zeolite::zeo {
+namespace {
+
+std::vector<Value>* sequence(Value& value) {
+  if (auto* tuple = value.get<pickle::Tuple>()) return &tuple->items;
+  if (auto* list = value.get<pickle::List>()) return &list->items;
+  return nullptr;
+}
+
+bool is_id(const Value& value) {
+  return value.is<std::int64_t>() || value.is<pickle::BigInteger>() || value.is<pickle::Tuple>();
+}
+
+// A flag is a bool or a number.
+std::optional<bool> truth(const Value& value) {
+  if (const bool* flag = value.get<bool>()) return *flag;
+  if (const std::int64_t* number = value.get<std::int64_t>()) return *number != 0;
+  return std::nullopt;
+}
+
+// Text, or bytes as Python 2 wrote names.
+std::optional<std::string> name_of(Value& value) {
+  if (auto* text = value.get<pickle::Text>()) return std::move(text->utf8);
+  if (const Bytes* bytes = value.get<Bytes>()) return std::string(bytes->view());
+  return std::nullopt;
+}
+
+std::unexpected<Error> bad_call(const char* what) {
+  return make_error(ErrorCode::protocol_error, std::string("a client's message ") + what);
+}
+
+Result<Call> call_of(Value& message) {
+  std::vector<Value>* parts = sequence(message);
+  if (parts == nullptr || parts->size() != 4) return bad_call("is not a sequence of four");
+  Call call;
+  call.id = std::move((*parts)[0]);
+  if (!is_id(call.id)) return bad_call("has an id that is neither number nor tuple");
+  call.heartbeat = call.id == Value(kHeartbeatId);
+  if (call.heartbeat) return call;
+  const std::optional<bool> one_way = truth((*parts)[1]);
+  if (!one_way) return bad_call("has a flag that is neither true nor false");
+  call.one_way = *one_way;
+  std::optional<std::string> method = name_of((*parts)[2]);
+  if (!method) return bad_call("names no method");
+  call.method = std::move(*method);
+  std::vector<Value>* arguments = sequence((*parts)[3]);
+  if (arguments == nullptr) return bad_call("has arguments that are no tuple");
+  call.arguments = std::move(*arguments);
+  return call;
+}
+
+// Appends what `put` appends, with its length before it.
+template <typename Put>
+void put_sized(std::string& out, Put put) {
+  const std::size_t start = out.size();
+  out.append(kLengthBytes, '\0');
+  put();
+  const std::size_t size = out.size() - start - kLengthBytes;
+  CHECK(size <= std::numeric_limits<std::uint32_t>::max(), "a message of more than 4 GiB");
+  std::string length;
+  put_u32(length, static_cast<std::uint32_t>(size));
+  out.replace(start, kLengthBytes, length);
+}
+
+void encode_reply(Encoding encoding, const Value& id, bool is_error, const Value& value,
+                  std::string& out) {
+  put_sized(out, [&] {
+    if (encoding == Encoding::pickle) {
+      pickle_message::encode_reply(id, is_error, value, out);
+    } else {
+      msgpack_message::encode_reply(id, is_error, value, out);
+    }
+  });
+}
+
+}  // namespace
+
+Result<Call> decode_call(Encoding encoding, const Bytes& body) {
+  Result<Value> message = encoding == Encoding::pickle ? pickle_message::decode(body)
+                                                       : msgpack_message::decode(body);
+  if (!message) {
+    return make_error(ErrorCode::protocol_error,
+                      "a client's message cannot be read: " + std::move(message).error().detail);
+  }
+  return call_of(*message);
+}
+
+void encode_result(Encoding encoding, const Value& id, const Value& result, std::string& out) {
+  encode_reply(encoding, id, false, result, out);
+}
+
+void encode_exception(Encoding encoding, const Value& id, const Exception& exception,
+                      std::string& out) {
+  const Value error = Value::tuple(Value::text(exception.class_name), exception.state);
+  encode_reply(encoding, id, true, error, out);
+}
+
+void encode_one_way(Encoding encoding, std::string_view method, std::span<const Value> arguments,
+                    std::string& out) {
+  put_sized(out, [&] {
+    if (encoding == Encoding::pickle) {
+      pickle_message::encode_one_way(method, arguments, out);
+    } else {
+      msgpack_message::encode_one_way(method, arguments, out);
+    }
+  });
+}
+
+void encode_loaded(Encoding encoding, const Value& id, ByteView data, Tid tid, Tid end,
+                   std::string& out) {
+  put_sized(out, [&] {
+    if (encoding == Encoding::pickle) {
+      pickle_message::encode_loaded(id, data, tid, end, out);
+    } else {
+      msgpack_message::encode_loaded(id, data, tid, end, out);
+    }
+  });
+}
+
+void encode_invalidation(Encoding encoding, Tid tid, std::span<const Oid> oids, std::string& out) {
+  put_sized(out, [&] {
+    if (encoding == Encoding::pickle) {
+      pickle_message::encode_invalidation(tid, oids, out);
+    } else {
+      msgpack_message::encode_invalidation(tid, oids, out);
+    }
+  });
+}
+
+}  // namespace zeolite::zeo

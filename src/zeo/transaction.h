@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "commit/staged_transaction.h"
+#include "model/ids.h"
+#include "zeo/message.h"
+
+namespace zeolite::zeo {
+
+// A transaction as a ZEO client builds it, call by call, until it votes.
+//
+// A vote that meets conflicts keeps it: the client resolves them, stores again and votes again. So
+// the last store of an object counts, and staged() can be taken for every vote. Record bytes are
+// shared, not copied.
+//
+// Thread: its session's. Owner: the session.
+class Transaction {
+ public:
+  explicit Transaction(Value id) : id_(std::move(id)) {}
+
+  // What the caller has to find out before the transaction can be submitted.
+  struct RestoredFrom {
+    std::size_t write = 0;  // index in staged().writes
+    Tid source;             // the record may repeat the object's data at this tid
+  };
+
+  [[nodiscard]] const Value& id() const { return id_; }
+
+  TransactionMetadata metadata;
+  std::optional<Tid> fixed_tid;  // a copied transaction keeps its tid
+  char status = ' ';
+
+  void store(Oid oid, Tid base, Bytes data);
+  // A copied record: not checked against what is there. `data` nothing: the object does not exist.
+  void restore(Oid oid, std::optional<Bytes> data, Tid source);
+  void remove(Oid oid, Tid base);
+  void check_read(Oid oid, Tid tid);
+  void undo(Tid tid) { undos_.push_back(tid); }
+  // The store of this object carries the blob that was uploaded last for it.
+  void attach_blob(Oid oid);
+
+  // Bytes of the records it holds.
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] const std::vector<commit::StagedWrite>& writes() const { return writes_; }
+  // Whether `oid` is to be removed by it.
+  [[nodiscard]] bool removes(Oid oid) const;
+  // Objects that did not exist have no revision that a store could be made from, whatever the
+  // client says.
+  void forget_base(Oid oid);
+
+  [[nodiscard]] const std::vector<Tid>& undos() const { return undos_; }
+  [[nodiscard]] const std::vector<RestoredFrom>& restored() const { return restored_; }
+  [[nodiscard]] const std::vector<Oid>& blobs() const { return blobs_; }
+  // The record that this transaction stores for `oid`; nothing when it stores none.
+  [[nodiscard]] std::optional<Bytes> data_of(Oid oid) const;
+
+  // As the coordinator takes it, without the undos.
+  [[nodiscard]] commit::StagedTransaction staged() const;
+
+ private:
+  commit::StagedWrite& write(Oid oid);
+
+  Value id_;
+  std::vector<commit::StagedWrite> writes_;  // in the order of the first store
+  std::unordered_map<Oid, std::size_t> index_;
+  std::vector<commit::ReadCheck> reads_;
+  std::unordered_map<Oid, std::size_t> read_index_;
+  std::vector<Tid> undos_;
+  std::vector<RestoredFrom> restored_;
+  std::vector<Oid> blobs_;
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace zeolite::zeo
