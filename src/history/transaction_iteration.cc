@@ -1,0 +1,72 @@
+#include "history/transaction_iteration.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace zeolite::history {
+
+TransactionIteration::TransactionIteration(const storage::ObjectStore& store, Tid line, Range range)
+    : store_(store),
+      line_(line),
+      until_(std::min(line, range.stop)),
+      horizon_(store.pack_horizon()),
+      after_(range.start.is_zero() ? kNoTid : range.start.previous()) {}
+
+Result<const LogEntry*> TransactionIteration::next() {
+  current_ = nullptr;
+  while (true) {
+    while (at_ < batch_.size()) {
+      LogEntry& entry = batch_[at_++];
+      after_ = entry.position.tid;
+      ASSIGN_OR_RETURN(const bool taken, take(entry));
+      if (!taken) continue;
+      current_ = &entry;
+      return current_;
+    }
+    if (after_ >= until_) return nullptr;
+    ASSIGN_OR_RETURN(batch_, store_.read_log(after_, until_, {}));
+    at_ = 0;
+    if (batch_.empty()) after_ = until_;
+  }
+}
+
+// Whether a client can see this one; gives it the status it is seen with.
+Result<bool> TransactionIteration::take(LogEntry& entry) const {
+  if (entry.kind != RecordKind::transaction) return false;
+  if (entry.position.tid > horizon_) return true;
+  ASSIGN_OR_RETURN(const std::vector<bool> present, store_.present(entry));
+  entry.status = kStatusPacked;
+  return std::ranges::find(present, true) != present.end();
+}
+
+Result<TransactionRecord> TransactionIteration::read_current() const {
+  CHECK(current_ != nullptr, "there is no current transaction");
+  return store_.read_surviving(*current_);
+}
+
+Result<std::vector<IteratedRecord>> TransactionIteration::read_records() const {
+  ASSIGN_OR_RETURN(TransactionRecord transaction, read_current());
+  std::vector<IteratedRecord> records;
+  records.reserve(transaction.writes.size());
+  for (ObjectWrite& write : transaction.writes) {
+    IteratedRecord record{write.oid, transaction.tid, std::nullopt, std::nullopt, write.blob};
+    if (write.kind == RevisionKind::data) record.data = std::move(write.data);
+    if (write.kind == RevisionKind::back_pointer) {
+      ASSIGN_OR_RETURN(storage::Loaded target, store_.load_serial(write.oid, write.back, line_));
+      if (target.status != storage::LoadStatus::found) {
+        return make_error(ErrorCode::corruption,
+                          "object " + to_hex(write.oid) + " as of transaction " +
+                              to_hex(transaction.tid) + " points back to transaction " +
+                              to_hex(write.back) + ", which is not stored");
+      }
+      record.data = std::move(target.data);
+      record.data_tid = write.back;
+    }
+    records.push_back(std::move(record));
+  }
+  return records;
+}
+
+}  // namespace zeolite::history
