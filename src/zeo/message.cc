@@ -87,8 +87,8 @@ void encode_reply(Encoding encoding, const Value& id, bool is_error, const Value
 }  // namespace
 
 Result<Call> decode_call(Encoding encoding, const Bytes& body) {
-  Result<Value> message = encoding == Encoding::pickle ? pickle_message::decode(body)
-                                                       : msgpack_message::decode(body);
+  Result<Value> message =
+      encoding == Encoding::pickle ? pickle_message::decode(body) : msgpack_message::decode(body);
   if (!message) {
     return make_error(ErrorCode::protocol_error,
                       "a client's message cannot be read: " + std::move(message).error().detail);

@@ -4,11 +4,17 @@
 
 // The messages of message.h in msgpack, as stock servers and clients write them. Each function does
 // what its namesake there says; encoders leave the length out.
+//
+// Read: arrays as tuples, maps as dicts, numbers, bools, nil, text, bytes; no extension types.
+// Written: tuples, lists and sets as arrays. What msgpack, or a client, has no form for gets the
+// nearest there is, for an answer that a client cannot read leaves it waiting for ever: an integer
+// beyond 64 bits becomes its bytes (as in pickle::BigInteger), a path prefix the array of its
+// elements, a lone surrogate U+FFFD. Clients refuse dict keys that are neither text nor bytes;
+// those are written as they are.
 namespace zeolite::zeo::msgpack_message {
 
 // Any value that is one message; what it must be as a message, message.cc knows.
 [[nodiscard]] Result<Value> decode(const Bytes& body);
-
 
 // A result, or an exception's (class name, state).
 void encode_reply(const Value& id, bool is_error, const Value& value, std::string& out);

@@ -9,7 +9,6 @@ namespace zeolite::zeo::pickle_message {
 // Any value that is one pickle; what it must be as a message, message.cc knows.
 [[nodiscard]] Result<Value> decode(const Bytes& body);
 
-
 // A result, or an exception's (class name, state).
 void encode_reply(const Value& id, bool is_error, const Value& value, std::string& out);
 void encode_one_way(std::string_view method, std::span<const Value> arguments, std::string& out);
