@@ -342,19 +342,6 @@ bool Decoder::make_from(std::size_t level) {
 }
 
 template <typename Container>
-Container* Decoder::changeable(std::size_t level) {
-  Slot& slot = stack_[level];
-  Container* container = slot.value.get<Container>();
-  if (container == nullptr) {
-    error_ = "an instruction finds a value of another type";
-  } else if (slot.is_final) {
-    error_ = "a value changes after it was referred to";
-    container = nullptr;
-  }
-  return container;
-}
-
-template <typename Container>
 bool Decoder::add_items(std::size_t container_level, std::size_t level) {
   auto* container = changeable<Container>(container_level);
   if (container == nullptr) return false;

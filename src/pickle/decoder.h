@@ -126,4 +126,17 @@ class Decoder {
   std::vector<MemoEntry> memo_entries_;
 };
 
+template <typename Container>
+Container* Decoder::changeable(std::size_t level) {
+  Slot& slot = stack_[level];
+  Container* container = slot.value.get<Container>();
+  if (container == nullptr) {
+    error_ = "an instruction finds a value of another type";
+  } else if (slot.is_final) {
+    error_ = "a value changes after it was referred to";
+    container = nullptr;
+  }
+  return container;
+}
+
 }  // namespace zeolite::pickle
