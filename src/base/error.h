@@ -27,7 +27,7 @@ enum class ErrorCode : std::uint16_t {
   outcome_unknown = 14,   // a commit was sent and its answer lost; ask for its outcome
   expired = 15,           // the outcome asked for was pruned; it may have committed or not
   aborted = 16,           // the transaction was ended (by request, timeout or tombstone)
-  busy = 17,              // held by another process (lock) or in use (port)
+  busy = 17,              // held by another process: a data directory, a cache file
   too_new = 18,           // written by a newer version of this program
 };
 

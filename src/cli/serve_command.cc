@@ -108,15 +108,6 @@ void print_ready(const daemon::ServerConfig& config, const daemon::Server& serve
   std::fflush(stderr);
 }
 
-// A port in use is a failure; data in use is a refusal. Both come as busy.
-ExitCode start_failed(const daemon::ServerConfig& config, Error error) {
-  const std::string address = config.native ? config.native->to_string() : "";
-  if (error.code == ErrorCode::busy && error.detail.starts_with("cannot listen on " + address)) {
-    error.code = ErrorCode::io_error;
-  }
-  return report_failure("serve", error);
-}
-
 ExitCode serve(const ServeOptions& options, const daemon::ServerConfig& config) {
   SignalWaiter signals;
   raise_open_files_limit();
@@ -125,7 +116,7 @@ ExitCode serve(const ServeOptions& options, const daemon::ServerConfig& config) 
       daemon::Server::start(config, [logger](daemon::LogLevel level, std::string_view message) {
         logger->log(level_of(level), "{}", message);
       });
-  if (!server) return start_failed(config, std::move(server).error());
+  if (!server) return report_failure("serve", server.error());
   signals.set_server(server->get());
   print_ready(config, **server);
   const Result<> result = (*server)->wait();

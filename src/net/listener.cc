@@ -21,9 +21,10 @@ constexpr int kBacklog = 4096;
 std::unexpected<Error> listen_error(const ListenAddress& address,
                                     const boost::system::error_code& error) {
   if (error == boost::asio::error::address_in_use) {
-    return make_error(ErrorCode::busy, "cannot listen on " + address.to_string() +
-                                           ": it is in use by another program; stop it or choose "
-                                           "another port");
+    return make_error(ErrorCode::io_error,
+                      "cannot listen on " + address.to_string() +
+                          ": it is in use by another program; stop it or choose "
+                          "another port");
   }
   return make_error(ErrorCode::io_error,
                     "cannot listen on " + address.to_string() + ": " + error.message());

@@ -24,8 +24,7 @@ class Listener {
   using OnAccept = std::function<void(Socket)>;
 
   // Binds and listens. Port 0 picks a free one. A Unix socket that nobody listens on any more is
-  // replaced. Errors: busy (in use by another program), io_error, each with the address and what to
-  // do.
+  // replaced. Error io_error, also for an address in use, with the address and what to do.
   [[nodiscard]] static Result<std::unique_ptr<Listener>> listen(IoShard& shard,
                                                                 const ListenAddress& address,
                                                                 ChooseShard choose_shard,

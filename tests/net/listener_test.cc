@@ -51,12 +51,13 @@ TEST_F(ListenerTest, PortZeroPicksOne) {
   EXPECT_EQ((*listener)->address().tcp.host, "127.0.0.1");
 }
 
-TEST_F(ListenerTest, APortInUseIsBusy) {
+TEST_F(ListenerTest, APortInUseIsAnErrorThatSaysSo) {
   const auto first = listen(HostPort{"127.0.0.1", 0});
   ASSERT_TRUE(first);
   const auto second = listen((*first)->address());
   ASSERT_FALSE(second);
-  EXPECT_EQ(second.error().code, ErrorCode::busy);
+  EXPECT_EQ(second.error().code, ErrorCode::io_error);
+  EXPECT_NE(second.error().detail.find("in use"), std::string::npos);
   EXPECT_NE(second.error().detail.find((*first)->address().to_string()), std::string::npos);
 }
 
@@ -124,7 +125,7 @@ TEST_F(UnixListenerTest, LeavesASocketInUseAndAnyOtherFileAlone) {
   ASSERT_TRUE(first);
   const auto second = listen(address());
   ASSERT_FALSE(second);
-  EXPECT_EQ(second.error().code, ErrorCode::busy);
+  EXPECT_EQ(second.error().code, ErrorCode::io_error);
   ListenAddress file;
   file.unix_path = directory_.path() / "file";
   std::ofstream(file.unix_path) << "precious";
