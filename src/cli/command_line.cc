@@ -43,7 +43,22 @@ struct TargetTexts {
 // A range that the help does not spell out; the message of a value outside of it does.
 template <typename T>
 CLI::Validator within(T from, T to) {
-  return CLI::Range(from, to).description("");
+  const auto check = [from, to](const std::string& text) -> std::string {
+    T value{};
+    // Said this way round it does not hold for `nan`.
+    if (CLI::detail::lexical_cast(text, value) && value >= from && value <= to) return {};
+    return "'" + text + "' is not a number from " + CLI::detail::to_string(from) + " to " +
+           CLI::detail::to_string(to);
+  };
+  return {check, ""};
+}
+
+// An empty value is mostly a variable that somebody's script did not set.
+CLI::Validator not_empty() {
+  const auto check = [](const std::string& text) -> std::string {
+    return text.empty() ? "the value is empty" : "";
+  };
+  return {check, ""};
 }
 
 void add_json(CLI::App& app, bool& json) {
@@ -57,7 +72,8 @@ void add_target(CLI::App& app, Target& target, TargetTexts& texts) {
       ->allow_extra_args(false)
       ->type_name("H:P");
   app.add_option("--storage", target.storage, "name of the storage in that server (main)")
-      ->type_name("NAME");
+      ->type_name("NAME")
+      ->check(not_empty());
   app.add_option("--timeout", texts.timeout_s, "give up waiting for an answer after this (10 s)")
       ->type_name("SECONDS")
       ->check(within(0.001, 86'400.0));
@@ -131,8 +147,8 @@ class Parser {
       if (durability_ == "standby") {
         reject("--durability standby needs a standby, which this version does not have; use local");
       }
-      if (!native_.empty()) {
-        Result<net::HostPort> address = net::parse_host_port(native_);
+      if (native_) {
+        Result<net::HostPort> address = net::parse_host_port(*native_);
         if (!address) reject("--native: " + address.error().detail);
         serve_.native = *address;
       }
@@ -142,11 +158,14 @@ class Parser {
       return Command(serve_);
     });
     sub.add_option("--data", serve_.data, "directory of the storage `main`; made when missing")
-        ->type_name("DIR");
+        ->type_name("DIR")
+        ->check(not_empty());
     sub.add_option("--config", serve_.config, "configuration file, docs/configuration.md")
-        ->type_name("FILE");
+        ->type_name("FILE")
+        ->check(not_empty());
     sub.add_option("--name", serve_.name, "name of this node in logs and status (node)")
-        ->type_name("NODE");
+        ->type_name("NODE")
+        ->check(not_empty());
     sub.add_option("--native", native_,
                    "listen here for the native protocol (127.0.0.1:8090); port 0 picks one")
         ->type_name("H:P");
@@ -206,7 +225,8 @@ class Parser {
     });
     sub.add_option("SOURCE", source_, "filestorage:PATH of a Data.fs file")->required();
     sub.add_option("--data", import_.data, "directory to import into; made when missing")
-        ->type_name("DIR");
+        ->type_name("DIR")
+        ->check(not_empty());
     sub.add_option("--at", texts_.at, "not possible in this version")
         ->allow_extra_args(false)
         ->group("");
@@ -225,7 +245,9 @@ class Parser {
       take_target(texts_, verify_.target);
       return Command(verify_);
     });
-    sub.add_option("--data", verify_.data, "data directory of a stopped server")->type_name("DIR");
+    sub.add_option("--data", verify_.data, "data directory of a stopped server")
+        ->type_name("DIR")
+        ->check(not_empty());
     add_target(sub, verify_.target, texts_);
     add_json(sub, verify_.json);
   }
@@ -280,7 +302,8 @@ class Parser {
   BenchOptions bench_;
   VersionOptions version_;
   TargetTexts texts_;
-  std::string native_, durability_ = "local", oid_, before_, since_, source_, kind_;
+  std::optional<std::string> native_;
+  std::string durability_ = "local", oid_, before_, since_, source_, kind_;
 };
 
 }  // namespace
