@@ -35,6 +35,9 @@ class BenchClient : private ClientLink::Owner {
   void finish();
   // A commit was sent and what became of it is not known yet.
   [[nodiscard]] virtual bool outcome_open() const { return false; }
+  [[nodiscard]] bool connected() const { return connected_; }
+  // Connected, but the last request is not answered.
+  [[nodiscard]] bool waiting() const { return connected_ && busy_; }
 
  protected:
   // Connected, for the first time or again. Ends with prepared() or proceed(), now or later.

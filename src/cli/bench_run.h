@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <string>
 
@@ -36,6 +37,8 @@ struct BenchReport {
   LatencyHistogram told_latency;  // invalidate: from the commit's answer to the last client told
   Duration longest_gap{0};        // between two acknowledgements, the start and the end included
   std::string last_error;         // the newest reason for errors or reconnects
+  // In the end the server was gone (unavailable) or did not answer (timeout).
+  std::optional<Error> silence;
 
   // Requests that did what the run is about.
   [[nodiscard]] std::uint64_t acknowledged() const { return commits + loads + pings; }

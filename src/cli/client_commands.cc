@@ -76,10 +76,22 @@ Result<> log(const LogOptions& options) {
   }
 }
 
+Result<> check_open_files(const BenchOptions& options) {
+  constexpr std::uint64_t kFilesBesideClients = 32;
+  const std::uint64_t allowed = raise_open_files_limit();
+  if (options.clients + kFilesBesideClients <= allowed) return {};
+  return make_error(ErrorCode::invalid_argument,
+                    "--clients " + std::to_string(options.clients) + " needs " +
+                        std::to_string(options.clients + kFilesBesideClients) +
+                        " open files, but the system allows this process " +
+                        std::to_string(allowed) + "; raise the limit (ulimit -n) or take fewer");
+}
+
 Result<ExitCode> bench(const BenchOptions& options) {
-  raise_open_files_limit();
+  RETURN_IF_ERROR(check_open_files(options));
   ASSIGN_OR_RETURN(const BenchReport report, run_bench(options));
   RETURN_IF_ERROR(print(options.json ? bench_json(report) : bench_text(report)));
+  if (report.silence) return std::unexpected(*report.silence);
   return report.acknowledged() > 0 ? ExitCode::done : ExitCode::failed;
 }
 

@@ -63,7 +63,10 @@ void ClientLink::open(std::size_t index) {
   timer_.expires_after(options_.attempt_timeout);
   timer_.async_wait([self = shared_from_this(), attempt](const boost::system::error_code& error) {
     if (error || self->attempt_ != attempt || self->ready_) return;
-    self->attempt_failed(Error{ErrorCode::timeout, "there was no answer in time"});
+    // Frozen or overloaded is not the same as not there.
+    self->attempt_failed(
+        self->connection_ ? Error{ErrorCode::timeout, "it was reached, but did not answer in time"}
+                          : Error{ErrorCode::unavailable, "nothing was heard from there in time"});
     self->shard_.end_turn();
   });
   boost::asio::async_connect(

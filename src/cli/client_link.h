@@ -41,7 +41,8 @@ class ClientLink final : public net::FramedConnection::Handler,
     // Connected; send() may be used.
     virtual void on_ready(const wire::Welcome& welcome) = 0;
     virtual void on_message(std::uint32_t request_id, wire::Message message) = 0;
-    // No server could be reached, or the connection is lost. connect() tries again.
+    // No server could be reached (unavailable) or none answered (timeout), or the connection is
+    // lost. connect() tries again.
     virtual void on_down(const Error& why) = 0;
   };
 

@@ -1,5 +1,6 @@
 #include "cli/load_generator.h"
 
+#include <algorithm>
 #include <boost/asio/steady_timer.hpp>
 #include <cmath>
 #include <future>
@@ -139,7 +140,7 @@ class LoadGenerator {
 
   void finish() {
     run_.end(BenchClock::now());
-    after(kFinishTimeout, [this] { end({}); });
+    after(run_.options().target.timeout.value_or(kFinishTimeout), [this] { end({}); });
     for (const auto& client : clients_) client->finish();
   }
 
@@ -154,7 +155,23 @@ class LoadGenerator {
     for (const auto& client : clients_) {
       if (client->outcome_open()) ++run_.report.unknown;
     }
+    note_silence();
     finished_.set_value(std::move(result));
+  }
+
+  // How the server was in the end.
+  void note_silence() {
+    BenchReport& report = run_.report;
+    if (std::ranges::none_of(clients_, &BenchClient::connected)) {
+      report.silence = Error{ErrorCode::unavailable,
+                             "the server was lost and did not come back; " + report.last_error};
+      return;
+    }
+    const auto waiting = std::ranges::count_if(clients_, &BenchClient::waiting);
+    if (waiting == 0) return;
+    report.silence =
+        Error{ErrorCode::timeout, "the server was reached, but did not answer the last " +
+                                      std::to_string(waiting) + " requests in time"};
   }
 
   void after(Duration pause, std::function<void()> then) {

@@ -8,7 +8,7 @@ namespace zeolite::cli {
 namespace {
 
 std::string hint(const Target& target, ErrorCode code) {
-  if (code != ErrorCode::unavailable && code != ErrorCode::timeout) return {};
+  if (code != ErrorCode::unavailable) return {};
   return target.at.size() == 1 ? "; is the server running there?" : "; is one of them running?";
 }
 
@@ -51,8 +51,6 @@ Result<std::unique_ptr<NativeSession>> NativeSession::open(const Target& target,
   if (session->down_) {
     Error error = *session->down_;
     error.detail += hint(target, error.code);
-    // Nobody was there to be too slow: not answering the handshake is being unreachable.
-    if (error.code == ErrorCode::timeout) error.code = ErrorCode::unavailable;
     return std::unexpected(std::move(error));
   }
   lock.unlock();

@@ -30,8 +30,8 @@ class NativeSession final : private ClientLink::Owner {
     Duration default_timeout = std::chrono::seconds(10);  // unless the target has one
   };
 
-  // Connects. Errors: unavailable or timeout when nobody answers, with what to do; not_primary;
-  // what the server refuses the connection for.
+  // Connects. Errors: unavailable when nobody is there, with what to do; timeout when somebody is
+  // and does not answer; not_primary; what the server refuses the connection for.
   [[nodiscard]] static Result<std::unique_ptr<NativeSession>> open(const Target& target,
                                                                    const Options& options);
   ~NativeSession() override;

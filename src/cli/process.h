@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <string_view>
 
 #include "base/error.h"
@@ -11,8 +12,9 @@ namespace zeolite::cli {
 // Writes to standard output and flushes. Error io_error: the disk is full, or the reader is gone.
 [[nodiscard]] Result<> print(std::string_view text);
 
-// Allows as many open files (connections) as the system lets us have without asking.
-void raise_open_files_limit();
+// Allows as many open files (connections) as the system lets us have without asking, and returns
+// how many that are.
+std::uint64_t raise_open_files_limit();
 
 // From now on the first SIGINT or SIGTERM sets the flag that is returned, and the next one ends
 // the process at once. The flag lives as long as the process.

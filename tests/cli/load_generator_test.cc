@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <map>
+#include <optional>
 
 #include "cli/fake_server.h"
 
@@ -14,7 +16,9 @@ namespace {
 class FakeStore {
  public:
   void on_message(FakeServer::Peer& peer, std::uint32_t id, const wire::Message& message) {
-    if (const auto* hello = std::get_if<wire::Hello>(&message)) {
+    if (dead_) {
+      peer.hang_up();
+    } else if (const auto* hello = std::get_if<wire::Hello>(&message)) {
       if (hello->wants_invalidations) subscribers_.push_back(&peer);
       peer.send(welcome_of(wire::NodeRole::primary), id);
     } else if (const auto* ping = std::get_if<wire::Ping>(&message)) {
@@ -42,7 +46,10 @@ class FakeStore {
     lose_answer,
     conflict,
     error,
-    not_primary
+    not_primary,
+    no_answer,
+    // This one, and whoever comes later, loses its connection at once.
+    die
   };
   std::map<int, Mishap> mishaps;
   std::atomic<int> outcome_queries{0};
@@ -71,12 +78,19 @@ class FakeStore {
       case Mishap::not_primary:
         peer.send(wire::ErrorReply{{ErrorCode::not_primary, "moved"}}, id);
         return;
+      case Mishap::no_answer:
+        return;
+      case Mishap::die:
+        dead_ = true;
+        peer.hang_up();
+        return;
     }
   }
 
   std::uint64_t next_oid_ = 1;
   std::uint64_t tid_ = 1;
   int commits_ = 0;
+  bool dead_ = false;
   std::vector<FakeServer::Peer*> subscribers_;
 };
 
@@ -89,11 +103,13 @@ class LoadGeneratorTest : public ::testing::Test {
     options.seconds = 0.2;
     options.objects = 30;
     options.target.at = {server_.address()};
+    options.target.timeout = timeout_;
     Result<BenchReport> report = run_bench(options);
     EXPECT_TRUE(report) << report.error().detail;
     return report ? *report : BenchReport{};
   }
 
+  std::optional<Duration> timeout_;
   FakeStore store_;
   FakeServer server_{
       [this](FakeServer::Peer& peer, std::uint32_t id, const wire::Message& message) {
@@ -149,6 +165,28 @@ TEST_F(LoadGeneratorTest, ConflictsAndErrorsAreCounted) {
   EXPECT_EQ(report.errors, 1U);
   EXPECT_EQ(report.last_error, "out_of_space: full");
   EXPECT_GT(report.commits, 0U);
+}
+
+TEST_F(LoadGeneratorTest, AServerThatAnswersToTheEndIsNotSilent) {
+  EXPECT_FALSE(run(BenchKind::commit).silence);
+}
+
+TEST_F(LoadGeneratorTest, AServerThatStopsAnsweringIsToldInTheEnd) {
+  timeout_ = std::chrono::milliseconds(50);
+  store_.mishaps = {{5, FakeStore::Mishap::no_answer}};
+  const BenchReport report = run(BenchKind::commit);
+  ASSERT_TRUE(report.silence);
+  EXPECT_EQ(report.silence->code, ErrorCode::timeout) << report.silence->detail;
+  EXPECT_EQ(report.unknown, 1U);
+  EXPECT_GT(report.commits, 0U);
+}
+
+TEST_F(LoadGeneratorTest, AServerThatDoesNotComeBackIsToldInTheEnd) {
+  timeout_ = std::chrono::milliseconds(50);
+  store_.mishaps = {{5, FakeStore::Mishap::die}};
+  const BenchReport report = run(BenchKind::commit);
+  ASSERT_TRUE(report.silence);
+  EXPECT_EQ(report.silence->code, ErrorCode::unavailable) << report.silence->detail;
 }
 
 TEST(LoadGenerator, NobodyThereIsAnError) {

@@ -77,13 +77,14 @@ TEST(NativeSession, NobodyThereIsUnreachableAndSaysWhere) {
   EXPECT_THAT(session.error().detail, HasSubstr("is the server running there?"));
 }
 
-TEST(NativeSession, AServerThatDoesNotGreetIsUnreachable) {
+TEST(NativeSession, AServerThatDoesNotGreetTimesOut) {
   const FakeServer mute([](auto&&...) {});
   Target target = target_of({&mute});
   target.timeout = std::chrono::milliseconds(20);
   const auto session = NativeSession::open(target, {});
   ASSERT_FALSE(session);
-  EXPECT_EQ(session.error().code, ErrorCode::unavailable);
+  EXPECT_EQ(session.error().code, ErrorCode::timeout);
+  EXPECT_THAT(session.error().detail, HasSubstr(target.at[0].to_string()));
 }
 
 TEST(NativeSession, ARefusalKeepsItsReason) {

@@ -15,10 +15,11 @@ TEST(Process, PrintWritesBytesAsTheyAre) {
 }
 
 TEST(Process, OpenFilesLimitBecomesTheHardOne) {
-  raise_open_files_limit();
+  const std::uint64_t allowed = raise_open_files_limit();
   rlimit limit{};
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
   EXPECT_EQ(limit.rlim_cur, limit.rlim_max);
+  EXPECT_EQ(allowed, limit.rlim_max);
 }
 
 // Suites of this name run first, before other tests have started threads.
