@@ -54,7 +54,7 @@ class FakeServer {
 
   explicit FakeServer(OnMessage on_message) : on_message_(std::move(on_message)) {
     auto listener = net::Listener::listen(
-        shard_, {"127.0.0.1", 0}, [this]() -> net::IoShard& { return shard_; },
+        shard_, net::HostPort{"127.0.0.1", 0}, [this]() -> net::IoShard& { return shard_; },
         [this](net::Socket socket) {
           peers_.push_back(std::make_unique<Peer>(*this, std::move(socket)));
         });
