@@ -209,6 +209,28 @@ void put_id(std::uint64_t id, std::string& out) {
   put_u64(out, id);
 }
 
+// In the shortest form. mpack_write cuts some of the negative ones off.
+void put_integer(std::int64_t number, std::string& out) {
+  constexpr std::int64_t kFixMin = -32;
+  if (number >= 0) {
+    put_token(mpack_pack_uint(static_cast<std::uint64_t>(number)), out);
+  } else if (number >= kFixMin) {
+    out.push_back(static_cast<char>(number));
+  } else if (number >= std::numeric_limits<std::int8_t>::min()) {
+    out.push_back('\xD0');
+    out.push_back(static_cast<char>(number));
+  } else if (number >= std::numeric_limits<std::int16_t>::min()) {
+    out.push_back('\xD1');
+    put_u16(out, static_cast<std::uint16_t>(number));
+  } else if (number >= std::numeric_limits<std::int32_t>::min()) {
+    out.push_back('\xD2');
+    put_u32(out, static_cast<std::uint32_t>(number));
+  } else {
+    out.push_back('\xD3');
+    put_u64(out, static_cast<std::uint64_t>(number));
+  }
+}
+
 // mpack_pack_float would shorten those that a float holds as well.
 void put_float(double number, std::string& out) {
   const auto bits = std::bit_cast<std::uint64_t>(number);
@@ -232,7 +254,7 @@ struct ValueWriter {
 
   void operator()(None) const { put_token(mpack_pack_nil(), out); }
   void operator()(bool value) const { put_token(mpack_pack_boolean(value ? 1 : 0), out); }
-  void operator()(std::int64_t number) const { put_token(mpack_pack_sint(number), out); }
+  void operator()(std::int64_t number) const { put_integer(number, out); }
   void operator()(const BigInteger& number) const {
     const std::string& bytes = number.bytes;
     if (bytes.size() != sizeof(std::uint64_t) + 1 || bytes.back() != '\0') {
@@ -273,13 +295,13 @@ constexpr std::size_t kParts = 4;
 void begin_reply(const Value& id, std::int64_t flag, std::string& out) {
   put_array(kParts, out);
   put_value(id, out);
-  put_token(mpack_pack_sint(flag), out);
+  put_integer(flag, out);
   put_text(kReplyName, out);
 }
 
 void begin_one_way(std::string_view method, std::string& out) {
   put_array(kParts, out);
-  put_token(mpack_pack_sint(kOneWayId), out);
+  put_integer(kOneWayId, out);
   put_token(mpack_pack_boolean(1), out);
   put_text(method, out);
 }
