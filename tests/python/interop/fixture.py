@@ -1,0 +1,140 @@
+"""What the interoperability tests stand on: a server per test, stock clients of it.
+
+Environment: ZEOLITE_TEST_SERVER zeolite (default) or python, ZEOLITE_TEST_MSGPACK, ZEOLITE_BINARY.
+"""
+
+import concurrent.futures
+import contextlib
+import multiprocessing
+import os
+import pathlib
+import random
+import shutil
+import sys
+import tempfile
+import time
+import unittest
+
+import transaction
+import ZEO
+import ZODB.utils
+from ZEO.ClientStorage import ClientStorage
+from ZEO.Exceptions import ClientDisconnected
+from ZODB.Connection import TransactionMetaData
+from ZODB.POSException import ConflictError
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import zeo_servers  # noqa: E402
+
+SERVER = os.environ.get("ZEOLITE_TEST_SERVER", "zeolite")
+MSGPACK = bool(os.environ.get("ZEOLITE_TEST_MSGPACK"))
+WAIT_LIMIT_S = 30
+
+
+def is_python_server():
+    return SERVER == "python"
+
+
+def wait_until(condition, what, limit_s=WAIT_LIMIT_S):
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {limit_s} s: {what}")
+        time.sleep(0.01)
+
+
+class ServerTest(unittest.TestCase):
+    """Starts `self.server` before each test, with the class's `options`."""
+
+    options = {}
+
+    def setUp(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="zeo-interop-"))
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        previous = os.getcwd()
+        os.chdir(self.directory)  # ZEO keeps its cache files in the current directory
+        self.addCleanup(os.chdir, previous)
+        transaction.abort()
+        self.server = self.start_server()
+
+    def start_server(self, name="server", **options):
+        options = dict(self.options, msgpack=MSGPACK) | options
+        server = zeo_servers.SERVERS[SERVER](self.directory / name, **options)
+        server.start()
+        self.addCleanup(self._end, server)
+        return server
+
+    def _end(self, server):
+        crashed = not server.is_running() and server.process.returncode not in (0, -9)
+        if crashed:
+            self.fail(f"the server ended with {server.process.returncode}:\n{server.log_text()}")
+        server.stop()
+
+    def storage(self, server=None, **options):
+        storage = ClientStorage((server or self.server).address,
+                                **{"wait_timeout": WAIT_LIMIT_S} | options)
+        self.addCleanup(storage.close)
+        return storage
+
+    def database(self, server=None, **options):
+        database = ZEO.DB((server or self.server).address,
+                          **{"wait_timeout": WAIT_LIMIT_S} | options)
+        self.addCleanup(database.close)
+        return database
+
+    def connection(self, database, **options):
+        """A connection with a transaction manager of its own, so that tests can interleave."""
+        manager = transaction.TransactionManager()
+        connection = database.open(transaction_manager=manager, **options)
+        self.addCleanup(close_quietly, connection)
+        return connection
+
+
+def close_quietly(connection):
+    connection.transaction_manager.abort()
+    with contextlib.suppress(Exception):
+        connection.close()
+
+
+def commit_record(storage, oid, data, serial=ZODB.utils.z64, user="", note="", extension=None):
+    """One object in one transaction, at the level below ZODB.Connection; returns the tid."""
+    return commit_records(storage, [(oid, serial, data)], user, note, extension)
+
+
+def commit_records(storage, records, user="", note="", extension=None):
+    meta = TransactionMetaData(user, note, extension or {})
+    storage.tpc_begin(meta)
+    try:
+        for oid, serial, data in records:
+            storage.store(oid, serial, data, "", meta)
+        storage.tpc_vote(meta)
+        return storage.tpc_finish(meta)
+    except BaseException:
+        storage.tpc_abort(meta)
+        raise
+
+
+def retried(manager, action, limit_s=WAIT_LIMIT_S):
+    """Calls action() in a transaction until it commits; returns how often it did not."""
+    deadline = time.monotonic() + limit_s
+    failures = 0
+    while True:
+        manager.begin()
+        try:
+            action()
+            manager.commit()
+            return failures
+        except (ConflictError, ClientDisconnected):
+            manager.abort()
+            failures += 1
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0, 0.002 * min(failures, 10)))
+
+
+def in_processes(function, arguments, limit_s=120):
+    """Calls function(*a) for each a in a process of its own at the same time; their results."""
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(len(arguments), context) as pool:
+        futures = [pool.submit(function, *a) for a in arguments]
+        return [future.result(limit_s) for future in futures]
