@@ -337,12 +337,11 @@ Result<> BlobDirectory::settle() {
   Result<> result;
   std::vector<Key> placed;
   std::vector<Oid> objects;
-  for (auto& [key, pending] : batch) {
-    if (!pending.placed) {
-      if (Result<> again = place(pending.staged_name, key.first, key.second); !again) {
-        result = std::move(again);
-        continue;
-      }
+  for (const auto& [key, pending] : batch) {
+    // Also what has its final name: the staged one is given up for it.
+    if (Result<> again = place(pending.staged_name, key.first, key.second); !again) {
+      result = std::move(again);
+      continue;
     }
     placed.push_back(key);
     objects.push_back(key.first);
@@ -377,9 +376,12 @@ Result<> BlobDirectory::sync_objects(std::span<const Oid> oids) const {
   directories.erase(repeated.begin(), repeated.end());
   if (directories.size() > kSyncEachMax) return base_.sync_file_system();
   for (const std::string& relative : directories) {
-    ASSIGN_OR_RETURN(const OpenDirectory directory,
-                     base_.descend(relative, OpenDirectory::IfMissing::fail));
-    RETURN_IF_ERROR(directory.sync());
+    const Result<OpenDirectory> directory = base_.descend(relative, OpenDirectory::IfMissing::fail);
+    if (directory) {
+      RETURN_IF_ERROR(directory->sync());
+    } else if (directory.error().code != ErrorCode::not_found) {
+      return std::unexpected(directory.error());
+    }
   }
   return base_.sync();
 }

@@ -25,7 +25,7 @@
 namespace zeolite::blobs {
 
 struct BlobDirectoryOptions {
-  std::filesystem::path path;  // may be a symbolic link to a directory
+  std::filesystem::path path = {};  // may be a symbolic link to a directory
   bool create_if_missing = true;
   // Nothing is made, changed or locked; only the reading functions may be called.
   bool read_only = false;

@@ -1,0 +1,247 @@
+#include "blobs/recovery.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <csignal>
+
+#include "blobs/blob_fixture.h"
+#include "blobs/blob_workload.h"
+#include "storage/crash_point.h"
+#include "storage/rocks_object_store.h"
+
+namespace zeolite::blobs::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr Oid kOid{7};
+
+class Recovery : public BlobFixture {
+ protected:
+  // As after a crash: what is staged stays, what is only in memory is forgotten.
+  RecoveryReport crash_and_recover() {
+    reopen();
+    const auto report = recover(blobs(), store_);
+    EXPECT_TRUE(report) << report.error().to_string();
+    EXPECT_TRUE(waiting().empty());
+    return report.value_or(RecoveryReport{});
+  }
+};
+
+TEST_F(Recovery, ACommittedBlobGetsItsName) {
+  (void)staged(kOid, "content").release();
+  append(Tid(5), kOid, "content");
+  const RecoveryReport report = crash_and_recover();
+  EXPECT_EQ(report.installed, 1U);
+  EXPECT_EQ(report.removed, 0U);
+  EXPECT_EQ(content_of(kOid, Tid(5)), "content");
+}
+
+TEST_F(Recovery, ABlobWithoutTransactionIsRemoved) {
+  append(Tid(5), kOid, "other");
+  (void)staged(kOid, "content").release();
+  (void)staged(Oid(8), "other").release();
+  EXPECT_EQ(crash_and_recover().removed, 2U);
+}
+
+TEST_F(Recovery, AnInstalledBlobLosesItsStagedName) {
+  commit(Tid(5), kOid, "content");
+  EXPECT_EQ(waiting().size(), 1U);
+  crash_and_recover();
+  EXPECT_EQ(content_of(kOid, Tid(5)), "content");
+}
+
+TEST_F(Recovery, EveryRevisionOfEqualContentGetsAFile) {
+  for (const Tid tid : {Tid(5), Tid(6), Tid(7)}) {
+    (void)staged(kOid, "content").release();
+    append(tid, kOid, "content");
+  }
+  EXPECT_EQ(crash_and_recover().installed, 3U);
+  for (const Tid tid : {Tid(5), Tid(6), Tid(7)}) EXPECT_EQ(content_of(kOid, tid), "content");
+}
+
+TEST_F(Recovery, AnUndoThatSharesAFileGetsItsOwnName) {
+  commit(Tid(5), kOid, "content");
+  ASSERT_TRUE(blobs().settle());
+  auto again = blobs().restage(kOid, Tid(5), info_of("content"));
+  ASSERT_TRUE(again);
+  (void)again->release();
+  append(Tid(6), kOid, "content");
+  crash_and_recover();
+  EXPECT_EQ(content_of(kOid, Tid(5)), "content");
+  EXPECT_EQ(content_of(kOid, Tid(6)), "content");
+}
+
+TEST_F(Recovery, AnUndoThatWasNotCommittedLeavesTheOldBlob) {
+  commit(Tid(5), kOid, "content");
+  ASSERT_TRUE(blobs().settle());
+  (void)blobs().restage(kOid, Tid(5), info_of("content"))->release();
+  crash_and_recover();
+  EXPECT_EQ(content_of(kOid, Tid(5)), "content");
+}
+
+TEST_F(Recovery, AStagedFileWithoutItsContentIsNotUsed) {
+  (void)staged(kOid, "content").release();
+  const std::string hollow = format_staged_name({kOid, info_of("content"), 0});
+  write_file(private_path() / hollow, "");
+  append(Tid(5), kOid, "content");
+  crash_and_recover();
+  EXPECT_EQ(content_of(kOid, Tid(5)), "content");
+}
+
+TEST_F(Recovery, ADamagedFileIsReplacedByTheStagedOne) {
+  (void)staged(kOid, "content").release();
+  append(Tid(5), kOid, "content");
+  fs::create_directories(blobs().path_of(kOid, Tid(5)).parent_path());
+  write_file(blobs().path_of(kOid, Tid(5)), "");
+  crash_and_recover();
+  EXPECT_EQ(content_of(kOid, Tid(5)), "content");
+}
+
+TEST_F(Recovery, OrphansAreRemovedAndNothingElse) {
+  commit(Tid(5), kOid, "a");
+  commit(Tid(6), kOid, "b");
+  commit(Tid(7), Oid(8), "c");
+  TransactionRecord pack;
+  pack.kind = RecordKind::pack;
+  pack.epoch = Epoch(1);
+  pack.tid = Tid(8);
+  pack.pack_horizon = Tid(7);
+  ASSERT_TRUE(store_.append(std::span(&pack, 1)));
+  const std::array gone = {storage::RevisionKey{kOid, Tid(5)},
+                           storage::RevisionKey{Oid(8), Tid(7)}};
+  ASSERT_TRUE(store_.remove_revisions(gone));
+  EXPECT_EQ(remove_orphans(blobs(), store_, nullptr), 2U);
+  EXPECT_EQ(remove_orphans(blobs(), store_, nullptr), 0U);
+  EXPECT_EQ(content_of(kOid, Tid(6)), "b");
+  EXPECT_FALSE(fs::exists(blobs().path_of(Oid(8), Tid(7)).parent_path()));
+}
+
+// --- Killed processes
+
+constexpr int kKilled = 137;
+
+// A running blob_child. Ends with the test at the latest.
+class Child {
+ public:
+  Child(const fs::path& directory, std::size_t transactions, const std::string& crash_point) {
+    std::array<int, 2> pipe{};
+    if (::pipe2(pipe.data(), O_CLOEXEC) != 0) std::abort();
+    out_ = pipe[0];
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, pipe[1], STDOUT_FILENO);
+    std::array<std::string, 3> arguments = {BLOB_CHILD, directory.string(),
+                                            std::to_string(transactions)};
+    std::array<char*, 4> argv = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
+                                 nullptr};
+    std::string setting = "ZEOLITE_CRASH_POINT=" + crash_point;
+    std::array<char*, 2> environment = {setting.data(), nullptr};
+    EXPECT_EQ(::posix_spawn(&pid_, BLOB_CHILD, &actions, nullptr, argv.data(), environment.data()),
+              0);
+    posix_spawn_file_actions_destroy(&actions);
+    ::close(pipe[1]);
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() { ::close(out_); }
+
+  // The last committed tid, after reading `lines` lines or to the end.
+  std::uint64_t read_committed(std::size_t lines) {
+    std::string line;
+    char byte = 0;
+    while (lines > 0 && ::read(out_, &byte, 1) == 1) {
+      if (byte != '\n') {
+        line.push_back(byte);
+        continue;
+      }
+      std::from_chars(line.data(), line.data() + line.size(), committed_);
+      line.clear();
+      --lines;
+    }
+    return committed_;
+  }
+  void kill() const { ::kill(pid_, SIGKILL); }
+  // Exit status; 137 also for SIGKILL.
+  [[nodiscard]] int wait() const {
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  }
+
+ private:
+  pid_t pid_ = -1;
+  int out_ = -1;
+  std::uint64_t committed_ = 0;
+};
+
+constexpr std::size_t kAll = ~std::size_t{0};
+
+// Every blob that the log names is there, with its content, and there is nothing else.
+void expect_log_and_files_agree(const fs::path& directory, std::uint64_t committed) {
+  storage::RocksStoreOptions options;
+  options.directory = directory / "db";
+  options.reserve_bytes = 0;
+  const auto store = storage::RocksObjectStore::open(options);
+  ASSERT_TRUE(store) << store.error().to_string();
+  const auto blobs = BlobDirectory::open({.path = directory / "blobs", .reserve_bytes = 0});
+  ASSERT_TRUE(blobs) << blobs.error().to_string();
+  ASSERT_TRUE(recover(**blobs, **store));
+  EXPECT_TRUE((*blobs)->staged().value().empty());
+  ASSERT_TRUE(remove_orphans(**blobs, **store, nullptr));
+
+  const std::uint64_t last = (*store)->last_position().tid.value();
+  EXPECT_GE(last, committed);
+  std::size_t named = 0;
+  for (std::uint64_t tid = 1; tid <= last; ++tid) {
+    const Oid oid = workload_oid(tid);
+    if (is_pack(tid) || !has_revision(**store, oid, Tid(tid)).value()) continue;
+    ++named;
+    const auto verified = (*blobs)->verify(oid, Tid(tid), workload_info(tid), nullptr);
+    EXPECT_TRUE(verified) << verified.error().to_string();
+  }
+  std::size_t found = 0;
+  EXPECT_TRUE((*blobs)->walk([&](Oid, Tid) -> Result<> {
+    ++found;
+    return {};
+  }));
+  EXPECT_EQ(found, named);
+  EXPECT_GE(named, std::min(last, kObjects));
+}
+
+TEST(BlobKill, AtAnyPointNoBlobIsLostAndNoneTooMany) {
+  for (const std::string_view name : storage::blob_crash_point_names()) {
+    const TemporaryDirectory directory;
+    std::uint64_t committed = 0;
+    // The later hits come on top of what the earlier ones left behind.
+    for (const unsigned hit : {1U, 2U, 5U}) {
+      SCOPED_TRACE(std::string(name) + ":" + std::to_string(hit));
+      Child child(directory.path(), 60, std::string(name) + ":" + std::to_string(hit));
+      committed = std::max(committed, child.read_committed(kAll));
+      EXPECT_EQ(child.wait(), kKilled);
+      expect_log_and_files_agree(directory.path(), committed);
+    }
+  }
+}
+
+TEST(BlobKill, AtAnyTimeNoBlobIsLostAndNoneTooMany) {
+  const TemporaryDirectory directory;
+  std::uint64_t committed = 0;
+  for (std::size_t round = 0; round < 10; ++round) {
+    Child child(directory.path(), 100'000, "");
+    (void)child.read_committed(1 + round * 7);
+    child.kill();
+    committed = std::max(committed, child.read_committed(kAll));
+    EXPECT_EQ(child.wait(), kKilled);
+    if (round % 3 == 2) expect_log_and_files_agree(directory.path(), committed);
+  }
+  expect_log_and_files_agree(directory.path(), committed);
+}
+
+}  // namespace
+}  // namespace zeolite::blobs::testing
