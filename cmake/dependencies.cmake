@@ -7,11 +7,13 @@ if(ZEOLITE_SERVER)
   find_package(Boost 1.81 REQUIRED COMPONENTS json)
   find_package(RocksDB 7.8 REQUIRED)
   find_package(OpenSSL 3 REQUIRED)
+  find_package(ZLIB REQUIRED)
   pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
   pkg_check_modules(mpack REQUIRED IMPORTED_TARGET mpack)
   find_package(CLI11 REQUIRED)
   find_package(tomlplusplus REQUIRED)
   find_package(spdlog REQUIRED)
+  find_package(roaring REQUIRED)
 endif()
 # Not CapnProtoConfig.cmake: it wants libatomic where CMake does not look for it, for an RPC library
 # that we do not use.
