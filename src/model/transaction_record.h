@@ -45,6 +45,10 @@ struct ObjectWrite {
   // revision it points to (its own file, with the same content).
   std::optional<BlobInfo> blob{};
   std::string staged_blob{};  // not stored: where the blob's file waits to get its name
+  // kind back_pointer or deletion: the older revision of the object that an undo named when it made
+  // this one, if that is not `back`: it repeats `back` itself, or is a deletion. Else kNoTid. Only
+  // history and export tell it; it may have been packed away.
+  Tid via{};
 };
 
 // User, description, extension: as the application gave them. Bytes, normally UTF-8; the extension
@@ -78,6 +82,7 @@ struct ObjectSummary {
   Tid back;
   std::uint32_t size = 0;  // bytes of data; 0 unless kind is data
   std::optional<BlobInfo> blob{};
+  Tid via{};  // as in ObjectWrite
   friend bool operator==(const ObjectSummary&, const ObjectSummary&) = default;
 };
 

@@ -15,6 +15,8 @@ constexpr std::uint8_t kLogVersion = 1;
 constexpr std::uint8_t kFlagCommitId = 1;
 // In an object's kind byte: its blob follows.
 constexpr std::uint8_t kFlagBlob = 0x80;
+// In an object's kind byte: the tid that an undo named follows.
+constexpr std::uint8_t kFlagVia = 0x40;
 // Upper half of a revision's first byte; the lower half is its kind.
 constexpr std::uint8_t kRevisionVersion = 1;
 constexpr std::uint8_t kOutcomeVersion = 1;
@@ -55,8 +57,10 @@ std::uint32_t size_of(const ObjectWrite& write) {
 // `Object` is ObjectWrite or ObjectSummary.
 template <typename Object>
 void put_object(std::string& out, const Object& object) {
+  const bool has_via = !object.via.is_zero();
+  CHECK(!has_via || object.kind != RevisionKind::data, "data comes from no other revision");
   put_u8(out, static_cast<std::uint8_t>(static_cast<std::uint8_t>(object.kind) |
-                                        (object.blob ? kFlagBlob : 0)));
+                                        (object.blob ? kFlagBlob : 0) | (has_via ? kFlagVia : 0)));
   put_oid(out, object.oid);
   put_tid(out, object.previous);
   switch (object.kind) {
@@ -70,9 +74,11 @@ void put_object(std::string& out, const Object& object) {
       CHECK(!object.blob, "a deletion has no blob");
       break;
   }
-  if (!object.blob) return;
-  put_u64(out, object.blob->size);
-  put_id128(out, object.blob->hash);
+  if (object.blob) {
+    put_u64(out, object.blob->size);
+    put_id128(out, object.blob->hash);
+  }
+  if (has_via) put_tid(out, object.via);
 }
 
 // What depends on the kind; false when it is none that exists.
@@ -93,15 +99,19 @@ bool take_kind_field(ByteReader& reader, ObjectSummary& object) {
 // False when the object is none that we write.
 bool take_object(ByteReader& reader, ObjectSummary& object) {
   const std::uint8_t kind = reader.take_u8();
-  object.kind = static_cast<RevisionKind>(kind & ~kFlagBlob);
+  object.kind = static_cast<RevisionKind>(kind & ~(kFlagBlob | kFlagVia));
   object.oid = Oid(reader.take_u64());
   object.previous = Tid(reader.take_u64());
   if (!take_kind_field(reader, object)) return false;
-  if ((kind & kFlagBlob) == 0) return true;
-  object.blob.emplace();
-  object.blob->size = reader.take_u64();
-  object.blob->hash = take_id128(reader);
-  return object.kind != RevisionKind::deletion;
+  if ((kind & kFlagBlob) != 0) {
+    if (object.kind == RevisionKind::deletion) return false;
+    object.blob.emplace();
+    object.blob->size = reader.take_u64();
+    object.blob->hash = take_id128(reader);
+  }
+  if ((kind & kFlagVia) == 0) return true;
+  object.via = Tid(reader.take_u64());
+  return object.kind != RevisionKind::data;
 }
 
 // `Header` is TransactionRecord or LogEntry; the other arguments are what they name differently.
@@ -233,7 +243,7 @@ TransactionRecord record_without_data(const LogEntry& entry) {
   record.writes.reserve(entry.objects.size());
   for (const ObjectSummary& object : entry.objects) {
     record.writes.push_back(
-        {object.oid, object.previous, object.kind, {}, object.back, object.blob, {}});
+        {object.oid, object.previous, object.kind, {}, object.back, object.blob, {}, object.via});
   }
   return record;
 }

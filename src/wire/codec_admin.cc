@@ -33,6 +33,7 @@ void build_log_item(const LogReply::Item& item, schema::LogItem::Builder to) {
     object.setKind(static_cast<std::uint8_t>(summary.kind));
     object.setBack(summary.back.value());
     object.setSize(summary.size);
+    object.setVia(summary.via.value());
   }
 }
 
@@ -47,9 +48,12 @@ LogReply::Item read_log_item(schema::LogItem::Reader from, BodyReader& body) {
   for (unsigned i = 0; i < count; ++i) {
     const auto object = objects[i];
     item.objects.push_back(
-        {Oid(object.getOid()), Tid(object.getPrevious()),
-         body.enumerator(object.getKind(), RevisionKind::data, RevisionKind::deletion),
-         Tid(object.getBack()), object.getSize()});
+        {.oid = Oid(object.getOid()),
+         .previous = Tid(object.getPrevious()),
+         .kind = body.enumerator(object.getKind(), RevisionKind::data, RevisionKind::deletion),
+         .back = Tid(object.getBack()),
+         .size = object.getSize(),
+         .via = Tid(object.getVia())});
   }
   return item;
 }

@@ -181,6 +181,7 @@ struct ObjectSummary {
   kind @2 :UInt8;
   size @3 :UInt32;
   back @4 :UInt64;
+  via @5 :UInt64;
 }
 
 struct LogItem {

@@ -67,6 +67,20 @@ TEST(RecordCodec, LogEntryComesBack) {
   EXPECT_EQ(without_data.writes[1].back, Tid(0x10));
 }
 
+TEST(RecordCodec, WhatAnUndoNamedComesBack) {
+  TransactionRecord record = full_record();
+  record.writes[1].via = Tid(0x12);
+  record.writes[2].via = Tid(0x13);
+  std::string value = encode_log_entry(record, Tid(0x1F), {});
+  put_id128(value, ChainHash{});
+  const Result<LogEntry> entry = decode_log_entry(Tid(0x20), value);
+  ASSERT_TRUE(entry) << entry.error().to_string();
+  EXPECT_TRUE(entry->objects[0].via.is_zero());
+  EXPECT_EQ(entry->objects[1].via, Tid(0x12));
+  EXPECT_EQ(entry->objects[2].via, Tid(0x13));
+  EXPECT_EQ(record_without_data(*entry).writes[2].via, Tid(0x13));
+}
+
 TEST(RecordCodec, EveryShorteningOfALogEntryIsDamage) {
   const std::string value = full_value();
   for (std::size_t size = 0; size < value.size(); ++size) {

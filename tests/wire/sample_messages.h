@@ -37,15 +37,16 @@ M sample_commit_body() {
 }
 
 inline LogReply sample_log_reply() {
-  return {.items = {{.tid = Tid(100),
-                     .metadata = sample_metadata(),
-                     .status = 'p',
-                     .objects = {{Oid(1), Tid(2), RevisionKind::data, kNoTid, 300},
-                                 {Oid(3), Tid(4), RevisionKind::back_pointer, Tid(1), 0},
-                                 {Oid(5), Tid(6), RevisionKind::deletion, kNoTid, 0}}},
-                    {.tid = Tid(101), .metadata = {}, .status = ' ', .objects = {}}},
-          .next_after = Tid(101),
-          .end = true};
+  return {
+      .items = {{.tid = Tid(100),
+                 .metadata = sample_metadata(),
+                 .status = 'p',
+                 .objects = {{Oid(1), Tid(2), RevisionKind::data, kNoTid, 300},
+                             {Oid(3), Tid(4), RevisionKind::back_pointer, Tid(1), 0, {}, Tid(2)},
+                             {Oid(5), Tid(6), RevisionKind::deletion, kNoTid, 0}}},
+                {.tid = Tid(101), .metadata = {}, .status = ' ', .objects = {}}},
+      .next_after = Tid(101),
+      .end = true};
 }
 
 inline StatusReport sample_status_report() {
