@@ -230,15 +230,21 @@ bool Decoder::step_text_form(const Instruction& in) {
   }
 }
 
-bool Decoder::push(Value value) { return push_slot({.value = std::move(value)}); }
+bool Decoder::push(Value&& value) {
+  stack_.emplace_back().value = std::move(value);
+  return charge(1);
+}
 
-bool Decoder::push_slot(Slot slot) {
+bool Decoder::push_slot(Slot&& slot) {
   stack_.push_back(std::move(slot));
   return charge(1);
 }
 
-bool Decoder::push_sized(Value value, std::size_t bytes) {
-  return push_slot({.value = std::move(value), .weight = 1 + bytes / kBytesPerValue});
+bool Decoder::push_sized(Value&& value, std::size_t bytes) {
+  Slot& slot = stack_.emplace_back();
+  slot.value = std::move(value);
+  slot.weight += bytes / kBytesPerValue;
+  return charge(1);
 }
 
 bool Decoder::push_number(std::optional<Value> number) {
@@ -313,9 +319,7 @@ bool Decoder::absorb(std::size_t level, Slot& whole, Value& out) {
 bool Decoder::absorb_items(std::size_t level, Slot& whole, std::vector<Value>& items) {
   if (items.empty()) items.reserve(stack_.size() - level);
   for (std::size_t i = level; i < stack_.size(); ++i) {
-    Value item;
-    if (!absorb(i, whole, item)) return false;
-    items.push_back(std::move(item));
+    if (!absorb(i, whole, items.emplace_back())) return false;
   }
   drop_from(level);
   return true;
@@ -324,9 +328,8 @@ bool Decoder::absorb_items(std::size_t level, Slot& whole, std::vector<Value>& i
 bool Decoder::absorb_pairs(std::size_t level, Slot& whole, Dict& dict) {
   if ((stack_.size() - level) % 2 != 0) return fail("a key has no value");
   for (std::size_t i = level; i < stack_.size(); i += 2) {
-    std::pair<Value, Value> item;
-    if (!absorb(i, whole, item.first) || !absorb(i + 1, whole, item.second)) return false;
-    dict.items.push_back(std::move(item));
+    auto& [key, value] = dict.items.emplace_back();
+    if (!absorb(i, whole, key) || !absorb(i + 1, whole, value)) return false;
   }
   drop_from(level);
   return true;
@@ -389,7 +392,8 @@ bool Decoder::recall(std::int64_t index) {
   const MemoEntry& entry = memo_entries_[found->second - 1];
   if (!entry.has_content) return push_copy(entry.level);
   if (!charge(entry.content.weight)) return false;
-  return push_slot(entry.content);
+  Slot copy = entry.content;
+  return push_slot(std::move(copy));
 }
 
 bool Decoder::look_up_recalls() {

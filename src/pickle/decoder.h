@@ -65,9 +65,9 @@ class Decoder {
   [[nodiscard]] bool step_memo(const Instruction& in);
   [[nodiscard]] bool step_call(const Instruction& in);
 
-  [[nodiscard]] bool push(Value value);
-  [[nodiscard]] bool push_slot(Slot slot);
-  [[nodiscard]] bool push_sized(Value value, std::size_t bytes);
+  [[nodiscard]] bool push(Value&& value);
+  [[nodiscard]] bool push_slot(Slot&& slot);
+  [[nodiscard]] bool push_sized(Value&& value, std::size_t bytes);
   [[nodiscard]] bool push_number(std::optional<Value> number);
   [[nodiscard]] bool push_bytes(ByteView view);
   [[nodiscard]] bool push_string(std::string text);
