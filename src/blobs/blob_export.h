@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+
+#include "base/error.h"
+#include "blobs/blob_directory.h"
+#include "blobs/open_directory.h"
+#include "model/ids.h"
+#include "model/transaction_record.h"
+
+namespace zeolite::blobs {
+
+// Writes a blob directory that ZODB opens (bushy), beside an exported Data.fs. On the same file
+// system blobs are linked, not copied: neither ZODB nor we ever change one.
+// Thread: one at a time.
+class BlobExport {
+ public:
+  // Makes `path`, or goes on in one that is empty, or bushy and no server's.
+  // Errors: invalid_argument (something else is in it), out_of_space, io_error.
+  [[nodiscard]] static Result<BlobExport> open(const std::filesystem::path& path);
+
+  // Adds the blob of a revision. One that is there already with the same size is kept.
+  // Errors: not_found, corruption (`from` has not that size), conflict (another one is there),
+  // out_of_space, io_error.
+  [[nodiscard]] Result<> add(const BlobDirectory& from, Oid oid, Tid tid, const BlobInfo& info);
+
+  // Makes all of it durable.
+  [[nodiscard]] Result<> finish() { return base_.sync_file_system(); }
+
+  [[nodiscard]] std::uint64_t blobs() const { return blobs_; }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  explicit BlobExport(OpenDirectory base) : base_(std::move(base)) {}
+  Result<> copy(const BlobFile& file, const OpenDirectory& directory, const std::string& name);
+
+  OpenDirectory base_;
+  std::uint64_t blobs_ = 0;  // added or kept
+  std::uint64_t bytes_ = 0;  // of them
+};
+
+}  // namespace zeolite::blobs
