@@ -6,7 +6,8 @@
 
 namespace zeolite::storage {
 
-// Hands RocksDB's own messages to the store's log sink. RocksDB's file logger is never used: on a
+// Hands RocksDB's own messages to the store's log sink, each as one line and without the place in
+// RocksDB's source that it comes from. RocksDB's file logger is never used: on a
 // full disk it aborts the process. Thread: any.
 class RocksLogger final : public rocksdb::Logger {
  public:

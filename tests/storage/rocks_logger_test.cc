@@ -22,6 +22,18 @@ TEST(RocksLogger, WarningsAndWorseReachTheSink) {
   EXPECT_EQ(lines[1], std::make_pair(3, std::string(1023, 'x')));
 }
 
+TEST(RocksLogger, MessagesAreOneLineWithoutTheirPlaceInTheSource) {
+  std::vector<std::string> lines;
+  RocksLogger logger([&lines](int, std::string_view line) { lines.emplace_back(line); });
+  rocksdb::Log(rocksdb::InfoLogLevel::WARN_LEVEL, &logger, "first\n\tsecond %d\n", 2);
+  for (const char* const message :
+       {"[db/db_impl/db_impl.cc:484] [default] slow", "[JOB 3] done", "[no end", "[a:b] x"}) {
+    rocksdb::Log(rocksdb::InfoLogLevel::WARN_LEVEL, &logger, "%s", message);
+  }
+  EXPECT_THAT(lines, ::testing::ElementsAre("first  second 2", "[default] slow", "[JOB 3] done",
+                                            "[no end", "[a:b] x"));
+}
+
 TEST(RocksLogger, WithoutASinkNothingHappens) {
   RocksLogger logger(nullptr);
   rocksdb::Log(rocksdb::InfoLogLevel::FATAL_LEVEL, &logger, "dropped");
