@@ -191,13 +191,30 @@ Key text_key(std::string_view name, std::string& target) {
           }};
 }
 
+// Names stand in lists, in the line `ready` and in logs.
+bool is_storage_name(std::string_view name) {
+  return std::ranges::none_of(name, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte <= ' ' || byte == 0x7F || c == ',' || c == '/';
+  });
+}
+
+Key storage_name_key(std::string& target) {
+  return {"name", [&target](const toml::node& node) -> Result<> {
+            ASSIGN_OR_RETURN(target, text_of(node));
+            if (is_storage_name(target)) return {};
+            return mistake(node,
+                           "the name of a storage has no comma, slash, space or control character");
+          }};
+}
+
 Result<StorageConfig> storage_of(const toml::node& node,
                                  const std::filesystem::path& base_directory) {
   StorageConfig storage;
   std::string directory;
   ASSIGN_OR_RETURN(const toml::table* table, table_of(node, "storage"));
   RETURN_IF_ERROR(take_table(*table, "storage",
-                             {text_key("name", storage.name), text_key("directory", directory)}));
+                             {storage_name_key(storage.name), text_key("directory", directory)}));
   if (directory.empty()) return mistake(node, "this [[storage]] has no directory");
   storage.directory = (base_directory / directory).lexically_normal();
   return storage;
