@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <set>
+#include <vector>
 
 #include "wire/sample_messages.h"
 
@@ -222,6 +224,59 @@ class HostileBody {
  private:
   std::string bytes_;
 };
+
+// A body of ours as a later version would send it: its root struct has one number and one pointer
+// more than we know. The root comes first; what it points to lies behind it.
+std::string with_later_fields(ByteView body) {
+  std::vector<std::uint64_t> words(body.size() / 8);
+  std::memcpy(words.data(), body.data(), body.size());
+  constexpr std::size_t kRoot = 2;  // after the segment table and the root's pointer
+  const std::uint64_t numbers = words[1] >> 32 & 0xFFFF;
+  const std::uint64_t pointers = words[1] >> 48;
+  const std::size_t first_pointer = kRoot + numbers;
+  for (std::size_t i = 0; i < pointers; ++i) {
+    // All that is pointed to moves away by the new pointer.
+    if (words[first_pointer + i] != 0) words[first_pointer + i] += 1 << 2;
+  }
+  words[1] = HostileBody::struct_pointer(0, numbers + 1, pointers + 1);
+  const auto at = [&](std::size_t i) { return words.begin() + static_cast<std::ptrdiff_t>(i); };
+  const std::uint64_t behind = words.size() - first_pointer - pointers;
+  words.insert(at(first_pointer + pointers),
+               HostileBody::list_pointer(behind, HostileBody::kOneByte, 8));
+  words.insert(at(first_pointer), 0x0123'4567'89AB'CDEF);
+  words.push_back(~std::uint64_t{0});
+  words[0] = static_cast<std::uint64_t>(words.size() - 1) << 32;
+  return {reinterpret_cast<const char*>(words.data()), words.size() * 8};
+}
+
+TEST(Codec, FieldsOfALaterVersionAreIgnored) {
+  for (const Message& message : sample_messages()) {
+    const Frame frame = frame_of(message);
+    const auto decoded = decode({frame.type, 0, Bytes(with_later_fields(frame.body.view()))});
+    ASSERT_TRUE(decoded) << int{frame.type} << ": " << decoded.error().to_string();
+    EXPECT_TRUE(*decoded == message) << int{frame.type};
+  }
+}
+
+TEST(Codec, FieldsOfALaterVersionInListsAreIgnored) {
+  // Two conflicts, each with one number and one pointer more than ours have.
+  constexpr std::uint64_t kWordsOfOne = 6;
+  constexpr std::uint64_t kComposite = 7;
+  HostileBody body(3 + 2 * kWordsOfOne);
+  body.put_word(HostileBody::struct_pointer(0, 0, 1));
+  body.put_word(HostileBody::list_pointer(0, kComposite, 2 * kWordsOfOne));
+  body.put_word(HostileBody::struct_pointer(2, kWordsOfOne - 1, 1));
+  for (const std::uint64_t oid : {std::uint64_t{1}, std::uint64_t{2}}) {
+    for (const std::uint64_t number :
+         {oid, oid + 10, oid + 20, std::uint64_t{1}, ~oid, std::uint64_t{0}}) {
+      body.put_word(number);
+    }
+  }
+  const auto decoded = decode_body(MessageType::conflicted, body.bytes());
+  ASSERT_TRUE(decoded) << decoded.error().to_string();
+  EXPECT_TRUE(*decoded == Message(Conflicted{{{Oid(1), Tid(11), Tid(21), true},
+                                              {Oid(2), Tid(12), Tid(22), true}}}));
+}
 
 TEST(Codec, AListOfBytesReadAsStructsIsRefused) {
   // 8,000 elements of one byte would become 8,000 structs.
