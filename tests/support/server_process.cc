@@ -1,5 +1,7 @@
 #include "support/server_process.h"
 
+#include <gtest/gtest.h>
+
 #include <charconv>
 #include <csignal>
 #include <fstream>
@@ -37,9 +39,14 @@ bool ServerProcess::start() {
   return std::from_chars(digits, line->data() + line->size(), port_).ec == std::errc();
 }
 
+ServerProcess::~ServerProcess() {
+  if (process_) kill();
+}
+
 void ServerProcess::kill() {
   process_->send_signal(SIGKILL);
-  static_cast<void>(wait_exit(std::chrono::seconds(20)));
+  const std::optional<int> ended = wait_exit(std::chrono::seconds(20));
+  EXPECT_EQ(ended, 128 + SIGKILL) << last_error_;
 }
 
 std::optional<int> ServerProcess::stop() {

@@ -12,7 +12,8 @@
 
 namespace zeolite::testing {
 
-// A real `zeolite serve` on a free port of 127.0.0.1. Killed with its owner. Thread: the test's.
+// A real `zeolite serve` on a free port of 127.0.0.1. Killed with its owner, as by kill(). Thread:
+// the test's.
 class ServerProcess {
  public:
   struct Options {
@@ -26,6 +27,9 @@ class ServerProcess {
   };
 
   explicit ServerProcess(Options options);
+  ~ServerProcess();
+  ServerProcess(const ServerProcess&) = delete;
+  ServerProcess& operator=(const ServerProcess&) = delete;
 
   // Starts it and waits until it is ready. False: it ended, or hung, before: see wait_exit().
   [[nodiscard]] bool start();
@@ -37,7 +41,8 @@ class ServerProcess {
   [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
   [[nodiscard]] bool running() const { return process_ != nullptr; }
 
-  // kill -9, and waits for the end.
+  // kill -9, and waits for the end. The test fails when the server had ended by itself before: a
+  // sanitizer's report is not to be taken for our kill.
   void kill();
   // SIGTERM; the exit code, nothing when it does not end within 20 s.
   [[nodiscard]] std::optional<int> stop();
