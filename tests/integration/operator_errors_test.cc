@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -21,7 +23,8 @@ enum Exit {
   usage = 2,
   unreachable = 3,
   refused = 4,
-  damage = 5
+  damage = 5,
+  timed_out = 6
 };
 
 // One line on standard error, nothing else, that holds all `words`.
@@ -64,6 +67,10 @@ TEST_F(OperatorErrors, WrongFlagsAreUsageErrors) {
   expect_one_line(zeolite({"serve", "--date", data()}), usage, {"--date"});
   expect_one_line(zeolite({"serve"}), usage, {"--data DIR"});
   expect_one_line(zeolite({"serve", "--data"}), usage, {"--data"});
+  expect_one_line(zeolite({"serve", "--data", ""}), usage, {"--data", "empty"});
+  expect_one_line(zeolite({"serve", "--data", data(), "--native", ""}), usage, {"--native"});
+  expect_one_line(zeolite({"status", "--timeout", "nan"}), usage, {"--timeout", "nan"});
+  expect_one_line(zeolite({"status", "--timeout", "-1"}), usage, {"--timeout", "-1"});
   expect_one_line(zeolite({"srve"}), usage, {"srve"});
   expect_one_line(zeolite({"serve", "--data", data(), "--native", "here:there"}), usage,
                   {"--native", "here:there"});
@@ -176,6 +183,58 @@ TEST_F(OperatorErrors, NobodyThere) {
     SCOPED_TRACE(command.front());
     expect_one_line(zeolite(command), unreachable, {address});
   }
+}
+
+TEST_F(OperatorErrors, ServerThatIsFrozen) {
+  ServerProcess server(serve_options(directory_));
+  ASSERT_TRUE(server.start());
+  server.send_signal(SIGSTOP);
+  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+           {"status", "--at", server.address()},
+           {"load", "--at", server.address(), "0"},
+           {"bench", "commit", "--at", server.address(), "--seconds", "1"},
+           {"bench", "load", "--at", server.address(), "--seconds", "1"}}) {
+    SCOPED_TRACE(command[0] + " " + command[1]);
+    std::vector<std::string> impatient = command;
+    impatient.insert(impatient.end(), {"--timeout", "0.3"});
+    expect_one_line(zeolite(impatient), timed_out, {server.address(), "did not answer in time"});
+  }
+  server.send_signal(SIGCONT);
+  EXPECT_EQ(server.stop(), 0);
+}
+
+TEST_F(OperatorErrors, ServerThatDiesUnderABench) {
+  ServerProcess server(serve_options(directory_));
+  ASSERT_TRUE(server.start());
+  ChildProcess bench({ZEOLITE_PROGRAM, "bench", "commit", "--at", server.address(), "--clients",
+                      "4", "--seconds", "2", "--timeout", "0.5", "--json"});
+  RawClient client = *RawClient::open(server.port(), {});
+  wire::StatusReport status;
+  while (status.commits < 20) {
+    const auto answer = client.ask<wire::StatusReport>(wire::StatusQuery{});
+    ASSERT_TRUE(answer) << answer.error().to_string();
+    status = *answer;
+  }
+  server.kill();
+  EXPECT_EQ(bench.wait(std::chrono::seconds(30)), unreachable);
+  EXPECT_NE(bench.standard_error().find("did not come back"), std::string::npos)
+      << bench.standard_error();
+  EXPECT_NE(bench.standard_output().find("\"acknowledged\":"), std::string::npos)
+      << "what was measured until then is printed";
+}
+
+TEST_F(OperatorErrors, TooFewFileDescriptorsForTheClientsOfABench) {
+  const ProgramResult result = run_program(
+      {"/bin/sh", "-c", "ulimit -n 100 && exec \"$0\" bench ping --at 127.0.0.1:1 --clients 200",
+       ZEOLITE_PROGRAM});
+  expect_one_line(result, failed, {"--clients 200", "232 open files", "100", "ulimit"});
+}
+
+TEST_F(OperatorErrors, StorageNameThatCannotStandInAList) {
+  const std::filesystem::path config = directory_ / "zeolite.toml";
+  std::ofstream(config) << "[[storage]]\nname = \"a,b\"\ndirectory = \"x\"\n";
+  expect_one_line(serve({"--config", config.string()}), usage,
+                  {config.string() + ":2:", "storage", "comma"});
 }
 
 TEST_F(OperatorErrors, NothingToVerifyOrImport) {
