@@ -48,18 +48,32 @@ constexpr std::array<std::string_view, 9> kBlobNames = {
     "blob.after_remove",    // packed away; the directories are still there
 };
 
+constexpr std::array<std::string_view, 2> kFailNames = {
+    "wal.append",  // nothing of the group is written
+    "wal.sync",    // it is written, and nobody knows whether it is on the disk
+};
+
+// What a variable of the environment says.
 struct Armed {
   std::string name;
   std::atomic<unsigned> left = 0;
+
+  // Whether it is this one's turn.
+  bool pass(std::string_view passed) { return passed == name && left.fetch_sub(1) == 1; }
 };
 
-Armed& armed() {
+Armed& armed_crash() {
+  static Armed instance;
+  return instance;
+}
+Armed& armed_failure() {
   static Armed instance;
   return instance;
 }
 
-bool read_environment() {
-  const char* const text = std::getenv("ZEOLITE_CRASH_POINT");
+bool read_environment(const char* variable, std::span<const std::string_view> names,
+                      std::span<const std::string_view> more_names, Armed& armed) {
+  const char* const text = std::getenv(variable);
   if (text == nullptr || *text == '\0') return false;
   const std::string_view setting = text;
   const std::size_t colon = setting.rfind(':');
@@ -69,11 +83,11 @@ bool read_environment() {
     const std::string_view count = setting.substr(colon + 1);
     std::from_chars(count.data(), count.data() + count.size(), hits);
   }
-  CHECK(std::ranges::find(kNames, name) != kNames.end() ||
-            std::ranges::find(kBlobNames, name) != kBlobNames.end(),
-        "ZEOLITE_CRASH_POINT names no crash point");
-  armed().name = name;
-  armed().left = std::max(hits, 1U);
+  CHECK(std::ranges::find(names, name) != names.end() ||
+            std::ranges::find(more_names, name) != more_names.end(),
+        "ZEOLITE_CRASH_POINT or ZEOLITE_FAIL_POINT names no such point");
+  armed.name = name;
+  armed.left = std::max(hits, 1U);
   return true;
 }
 
@@ -81,14 +95,20 @@ bool read_environment() {
 
 std::span<const std::string_view> crash_point_names() { return kNames; }
 std::span<const std::string_view> blob_crash_point_names() { return kBlobNames; }
+std::span<const std::string_view> fail_point_names() { return kFailNames; }
 
 namespace detail {
 
-const bool crash_point_armed = read_environment();
+const bool crash_point_armed =
+    read_environment("ZEOLITE_CRASH_POINT", kNames, kBlobNames, armed_crash());
+const bool fail_point_armed =
+    read_environment("ZEOLITE_FAIL_POINT", kFailNames, {}, armed_failure());
 
 void pass_crash_point(std::string_view name) {
-  if (name == armed().name && armed().left.fetch_sub(1) == 1) _exit(kExitLikeSigkill);
+  if (armed_crash().pass(name)) _exit(kExitLikeSigkill);
 }
+
+bool pass_fail_point(std::string_view name) { return armed_failure().pass(name); }
 
 }  // namespace detail
 }  // namespace zeolite::storage

@@ -9,20 +9,30 @@ namespace zeolite::storage {
 // environment variable ZEOLITE_CRASH_POINT=name:n makes the process _exit(137) when it passes the
 // point `name` for the n-th time (1 = first). Unset, a point costs one test of a constant.
 // Thread-safe.
+//
+// In the same way ZEOLITE_FAIL_POINT=name:n makes the disk operation `name` fail the n-th time.
 
 // All names, so that a test can walk them: those that every append passes, and those of blobs.
 [[nodiscard]] std::span<const std::string_view> crash_point_names();
 [[nodiscard]] std::span<const std::string_view> blob_crash_point_names();
+[[nodiscard]] std::span<const std::string_view> fail_point_names();
 
 namespace detail {
 extern const bool crash_point_armed;
 void pass_crash_point(std::string_view name);
+extern const bool fail_point_armed;
+bool pass_fail_point(std::string_view name);
 }  // namespace detail
 
 inline void crash_point(std::string_view name) {
   if (detail::crash_point_armed) [[unlikely]] {
     detail::pass_crash_point(name);
   }
+}
+
+// Whether the operation is to fail this time.
+[[nodiscard]] inline bool fail_point(std::string_view name) {
+  return detail::fail_point_armed && detail::pass_fail_point(name);
 }
 
 }  // namespace zeolite::storage

@@ -22,12 +22,26 @@ constexpr std::string_view kSpareFile = "spare";
 // Small enough that a commit's sync does not queue behind much of it.
 constexpr std::size_t kZerosSize = 256 * 1024;
 
+IOStatus injected_failure() { return IOStatus::IOError("made to fail by ZEOLITE_FAIL_POINT"); }
+
 class WalFile final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
   using FSWritableFileOwnerWrapper::FSWritableFileOwnerWrapper;
 
+  IOStatus Append(const rocksdb::Slice& data, const IOOptions& options,
+                  IODebugContext* debug) override {
+    if (fail_point("wal.append")) return injected_failure();
+    return FSWritableFileOwnerWrapper::Append(data, options, debug);
+  }
+  IOStatus Append(const rocksdb::Slice& data, const IOOptions& options,
+                  const rocksdb::DataVerificationInfo& verification,
+                  IODebugContext* debug) override {
+    if (fail_point("wal.append")) return injected_failure();
+    return FSWritableFileOwnerWrapper::Append(data, options, verification, debug);
+  }
   IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
     crash_point("wal.before_sync");
+    if (fail_point("wal.sync")) return injected_failure();
     IOStatus status = FSWritableFileOwnerWrapper::Sync(options, debug);
     crash_point("wal.after_sync");
     return status;

@@ -21,7 +21,8 @@ namespace zeolite::storage {
 // A thread of its own keeps one spare file ready (docs/storage-format.md: "spare"). When there is
 // none, because the disk is nearly full or the thread is late, RocksDB gets an ordinary file.
 //
-// Also marks the crash points of the write-ahead log. Thread: any.
+// Also marks the crash points of the write-ahead log, and makes it fail where a test wants it to.
+// Thread: any.
 class WalFileSystem final : public rocksdb::FileSystemWrapper {
  public:
   // `directory` holds the log files. Spares are `file_size` bytes, made only while

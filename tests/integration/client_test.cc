@@ -22,6 +22,8 @@ using std::chrono::seconds;
 
 constexpr int kObjects = 50;
 constexpr int kExitAtCrashPoint = 137;
+constexpr std::string_view kCrash = "ZEOLITE_CRASH_POINT";
+constexpr std::string_view kFail = "ZEOLITE_FAIL_POINT";
 
 zdb::Options options_for(const std::string& address) {
   zdb::Options options;
@@ -242,9 +244,11 @@ TEST_F(ClientLibrary, RunTransactionCountsRightAgainstCompetitors) {
   EXPECT_EQ(first.begin().load(counter).view(), std::to_string(kThreads * kIncrements));
 }
 
-// Where the server ends while it commits, and whether that transaction is in the database then.
+// How the server ends while it commits, and whether that transaction is in the database then.
 struct LostReply {
-  std::string_view crash_point;
+  std::string_view variable;  // of the environment, which names the
+  std::string_view point;     // storage/crash_point.h
+  int exit_code;
   bool committed;
 };
 
@@ -278,13 +282,13 @@ TEST_P(ClientLostReply, HasOneOutcomeAfterTheRestart) {
   constexpr int kPassage = 30;
   constexpr int kCommits = 60;
   ASSERT_EQ(server_->stop(), 0);
-  server_->set_environment({"ZEOLITE_CRASH_POINT=" + std::string(GetParam().crash_point) + ":" +
-                            std::to_string(kPassage)});
+  server_->set_environment({std::string(GetParam().variable) + "=" + std::string(GetParam().point) +
+                            ":" + std::to_string(kPassage)});
   ASSERT_TRUE(server_->start()) << server_->standard_error();
   zdb::Client client(options());
   std::future<std::vector<Attempt>> committing =
       std::async(std::launch::async, [&client] { return commit_one_by_one(client, kCommits); });
-  EXPECT_EQ(server_->wait_exit(seconds(20)), kExitAtCrashPoint);
+  EXPECT_EQ(server_->wait_exit(seconds(20)), GetParam().exit_code);
   server_->set_environment({});
   ASSERT_TRUE(server_->start()) << server_->standard_error();
   const std::vector<Attempt> attempts = committing.get();
@@ -312,15 +316,44 @@ TEST_P(ClientLostReply, HasOneOutcomeAfterTheRestart) {
   EXPECT_EQ(log.entries.size(), static_cast<std::size_t>(kCommits - failed));
 }
 
-INSTANTIATE_TEST_SUITE_P(AtEachStep, ClientLostReply,
-                         ::testing::Values(LostReply{"append.before_write", false},
-                                           LostReply{"append.after_write", true},
-                                           LostReply{"append.before_return", true}),
-                         [](const auto& test) {
-                           std::string name(test.param.crash_point.substr(7));
-                           std::erase(name, '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    AtEachStep, ClientLostReply,
+    ::testing::Values(LostReply{kCrash, "append.before_write", kExitAtCrashPoint, false},
+                      LostReply{kCrash, "append.after_write", kExitAtCrashPoint, true},
+                      LostReply{kCrash, "append.before_return", kExitAtCrashPoint, true},
+                      LostReply{kFail, "wal.append", 1, false},
+                      // Written, and the system does not crash with the process.
+                      LostReply{kFail, "wal.sync", 1, true}),
+    [](const auto& test) {
+      std::string name(test.param.point);
+      for (char& c : name) c = c == '.' ? '_' : c;
+      return name;
+    });
+
+TEST_F(ClientLibrary, SyncThatFailsLeavesTheOutcomeUnknownUntilTheRestart) {
+  ASSERT_EQ(server_->stop(), 0);
+  server_->set_environment({"ZEOLITE_FAIL_POINT=wal.sync:30"});
+  ASSERT_TRUE(server_->start()) << server_->standard_error();
+  zdb::Options impatient = options();
+  impatient.call_timeout = std::chrono::milliseconds(500);
+  zdb::Client client(impatient);
+  std::optional<zdb::CommitId> unknown;
+  for (int i = 0; i < 60 && !unknown; ++i) {
+    try {
+      change(client, client.new_oid(), "value");
+    } catch (const zdb::OutcomeUnknownError& error) {
+      unknown = error.commit_id();
+    }
+  }
+  ASSERT_TRUE(unknown);
+  EXPECT_EQ(server_->wait_exit(seconds(20)), 1) << server_->standard_error();
+  server_->set_environment({});
+  ASSERT_TRUE(server_->start()) << server_->standard_error();
+  zdb::Client other(options());
+  const zdb::Outcome outcome = other.outcome(*unknown);
+  EXPECT_EQ(outcome.state, zdb::Outcome::State::committed);
+  EXPECT_EQ(other.read_log(zdb::Tid{}).entries.back().tid, outcome.tid);
+}
 
 TEST_F(ClientLibrary, ExamplesDoWhatTheySay) {
   const ProgramResult hello = run_program({EXAMPLE_HELLO, server_->address()});

@@ -1,0 +1,55 @@
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "integration/commit_load.h"
+#include "integration/program.h"
+#include "storage/crash_point.h"
+
+namespace zeolite::testing {
+namespace {
+
+using std::chrono::seconds;
+
+class DiskFailure : public ::testing::TestWithParam<std::string_view> {};
+
+// The disk refuses one write or one sync, once; nobody can say what it has.
+TEST_P(DiskFailure, EndsTheServerWithTheOutcomeUnknownAndTheRestartKnowsIt) {
+  const TemporaryDirectory directory;
+  ServerProcess server(serve_options(directory));
+  server.set_environment({"ZEOLITE_FAIL_POINT=" + std::string(GetParam()) + ":100"});
+  ASSERT_TRUE(server.start()) << server.standard_error();
+  CommitLoad load(8, 500);
+  load.start(server.port());
+  EXPECT_EQ(server.wait_exit(seconds(60)), 1) << server.standard_error();
+  load.join();
+  EXPECT_GT(load.acknowledged(), 0U);
+  EXPECT_NE(server.standard_error().find("it is not known whether"), std::string::npos)
+      << server.standard_error();
+
+  server.set_environment({});
+  ASSERT_TRUE(server.start()) << server.standard_error();
+  // Whatever is there of the last commits is there whole, and their outcome says the same, twice.
+  load.check(server.port());
+  const std::uint64_t before = load.acknowledged();
+  load.start(server.port());
+  EXPECT_TRUE(load.wait_acknowledged(before + 100));
+  load.stop();
+  load.join();
+  load.check_everything(server.port());
+  EXPECT_EQ(server.stop(), 0) << server.standard_error();
+  const ProgramResult verified = verify(directory / "data");
+  EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.error;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DiskFailure, ::testing::ValuesIn(storage::fail_point_names()),
+                         [](const auto& point) {
+                           std::string name(point.param);
+                           for (char& c : name) c = c == '.' ? '_' : c;
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace zeolite::testing
