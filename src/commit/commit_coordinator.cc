@@ -46,17 +46,19 @@ CommitCoordinator::CommitCoordinator(const CommitOptions& options, const Start& 
       tids_(start.last_tid, now),
       oids_(start.oid_mark, options.oid_reserve),
       recent_writes_(start.last_tid, options.recent_writes_max),
-      recent_outcomes_(start.last_tid, options.recent_outcomes_max) {}
+      recent_outcomes_(start.last_tid, options.recent_outcomes_max),
+      pack_{start.pack_horizon, start.pack_record, start.pack_swept} {}
 
 CommitCoordinator::~CommitCoordinator() {
   std::vector<LockTable::Request*> nobody;
   for (auto& [ticket, transaction] : transactions_) locks_.release(transaction.locks, nobody);
 }
 
-void CommitCoordinator::begin_epoch(Now now, CommitEffects& effects) {
+void CommitCoordinator::begin_epoch(Now now, CommitEffects& effects, EpochTid tid) {
   TransactionRecord record;
   record.kind = RecordKind::epoch;
-  append(std::move(record), now, effects);
+  record.tid = tid == EpochTid::clock ? tids_.next(now) : tids_.step(now);
+  append(std::move(record), effects);
 }
 
 void CommitCoordinator::submit(Ticket ticket, OwnerId owner, StagedTransaction transaction,
@@ -178,6 +180,34 @@ void CommitCoordinator::allocate_oids(Ticket ticket, OwnerId owner, std::uint32_
   answer_oids(now, effects);
 }
 
+void CommitCoordinator::append_pack(Ticket ticket, OwnerId owner, Tid horizon, bool collect_garbage,
+                                    Now now, CommitEffects& effects) {
+  // Whatever comes later is not packed; nor is a pack record worth another one.
+  const Tid last = tids_.last();
+  horizon = std::min(horizon, last == pack_.record && !last.is_zero() ? last.previous() : last);
+  if (horizon <= pack_.horizon) {
+    const auto found = std::ranges::find(in_flight_, pack_.record, &Sequenced::tid);
+    if (found != in_flight_.end()) {
+      found->waiters.push_back({.ticket = ticket, .owner = owner});
+      return;
+    }
+    effects.reply.push_back(committed_at(pack_.record));
+    effects.reply.back().ticket = ticket;
+    return;
+  }
+  TransactionRecord record;
+  record.kind = RecordKind::pack;
+  record.pack_horizon = horizon;
+  record.collect_garbage = collect_garbage;
+  Sequenced& sequenced = append_own(std::move(record), now, effects);
+  sequenced.waiters.push_back({.ticket = ticket, .owner = owner});
+  pack_ = {.horizon = horizon, .record = sequenced.tid, .swept = false};
+}
+
+void CommitCoordinator::pack_swept(Tid record) {
+  if (record == pack_.record) pack_.swept = true;
+}
+
 void CommitCoordinator::acknowledged(Tid up_to, Now now, CommitEffects& effects) {
   bool mark_moved = false;
   while (!in_flight_.empty() && in_flight_.front().tid <= up_to) {
@@ -259,6 +289,10 @@ void CommitCoordinator::judge(Transaction& transaction, Now now, CommitEffects& 
       return;
     }
   }
+  if (auto refusal = find_refusal(transaction)) {
+    end(transaction, std::move(refusal), effects);
+    return;
+  }
   if (auto conflicts = find_conflicts(transaction); !conflicts.empty()) {
     Reply reply;
     reply.kind = Reply::Kind::conflicted;
@@ -278,6 +312,23 @@ void CommitCoordinator::judge(Transaction& transaction, Now now, CommitEffects& 
   effects.reply.push_back(std::move(reply));
 }
 
+std::optional<Reply> CommitCoordinator::find_refusal(const Transaction& transaction) const {
+  const StagedTransaction& staged = transaction.staged;
+  if (staged.fixed_tid && !tids_.accepts(*staged.fixed_tid)) {
+    return Reply::failure(0, ErrorCode::invalid_argument,
+                          "The transaction's tid " + to_hex(*staged.fixed_tid) +
+                              " cannot follow the last one, " + to_hex(tids_.last()) + ".");
+  }
+  if (pack_.swept && staged.swept_pack == pack_.record) return std::nullopt;
+  for (const StagedWrite& write : staged.writes) {
+    if (write.kind != RevisionKind::back_pointer || write.back > pack_.horizon) continue;
+    return Reply::failure(0, ErrorCode::conflict,
+                          "What object " + to_hex(write.oid) +
+                              " is to be undone to may be packed away now; try again.");
+  }
+  return std::nullopt;
+}
+
 std::vector<Conflict> CommitCoordinator::find_conflicts(Transaction& transaction) const {
   const StagedTransaction& staged = transaction.staged;
   Prefetched& prefetched = transaction.prefetched;
@@ -287,7 +338,7 @@ std::vector<Conflict> CommitCoordinator::find_conflicts(Transaction& transaction
     Tid& current = prefetched.write_tids[i];
     current = recent_writes_.current_tid(write.oid, current, prefetched.as_of);
     const bool deletes_nothing = write.kind == RevisionKind::deletion && current == kNoTid;
-    if (write.base != current || deletes_nothing) {
+    if (!write.unchecked && (write.base != current || deletes_nothing)) {
       conflicts.push_back({.oid = write.oid, .current = current, .base = write.base});
     }
   }
@@ -308,7 +359,17 @@ void CommitCoordinator::commit(Transaction& transaction, Now now, CommitEffects&
     end(transaction, committed_at(visible_), effects);
     return;
   }
+  if (auto refusal = find_refusal(transaction)) {
+    end(transaction, std::move(refusal), effects);
+    return;
+  }
   TransactionRecord record;
+  if (staged.fixed_tid) {
+    record.tid = *staged.fixed_tid;
+    tids_.use(record.tid);
+  } else {
+    record.tid = tids_.next(now);
+  }
   record.commit_id = staged.commit_id;
   record.status = staged.status;
   record.metadata = std::move(staged.metadata);
@@ -319,20 +380,28 @@ void CommitCoordinator::commit(Transaction& transaction, Now now, CommitEffects&
                              .previous = transaction.prefetched.write_tids[i],
                              .kind = write.kind,
                              .data = std::move(write.data),
-                             .back = write.back});
+                             .back = write.back,
+                             .blob = write.blob,
+                             .staged_blob = std::move(write.staged_blob),
+                             .via = write.via});
     oids_.note_written(write.oid);
   }
   set_state(transaction, State::sequenced);
   set_deadline(transaction, std::nullopt);
-  Sequenced& sequenced = append(std::move(record), now, effects);
+  Sequenced& sequenced = append(std::move(record), effects);
   sequenced.transaction = &transaction;
   if (!staged.commit_id.empty()) attempts_[staged.commit_id].record = &sequenced;
 }
 
-CommitCoordinator::Sequenced& CommitCoordinator::append(TransactionRecord record, Now now,
+CommitCoordinator::Sequenced& CommitCoordinator::append_own(TransactionRecord record, Now now,
+                                                            CommitEffects& effects) {
+  record.tid = tids_.step(now);
+  return append(std::move(record), effects);
+}
+
+CommitCoordinator::Sequenced& CommitCoordinator::append(TransactionRecord record,
                                                         CommitEffects& effects) {
   record.epoch = epoch_;
-  record.tid = tids_.next(now);
   Sequenced& sequenced = in_flight_.emplace_back();
   sequenced.tid = record.tid;
   sequenced.kind = record.kind;
@@ -358,6 +427,12 @@ void CommitCoordinator::publish(Sequenced& record, CommitEffects& effects) {
   }
   if (record.kind == RecordKind::oids) oids_.mark_durable(record.oid_mark);
   if (!record.commit_id.empty()) publish_outcome(record, effects);
+  if (record.kind == RecordKind::pack) {
+    for (const Waiter& waiter : record.waiters) {
+      effects.reply.push_back(committed_at(record.tid));
+      effects.reply.back().ticket = waiter.ticket;
+    }
+  }
   if (transaction != nullptr) end(*transaction, committed_at(record.tid), effects);
 }
 
@@ -419,7 +494,7 @@ void CommitCoordinator::answer_oids(Now now, CommitEffects& effects) {
     TransactionRecord record;
     record.kind = RecordKind::oids;
     record.oid_mark = *mark;
-    append(std::move(record), now, effects);
+    append_own(std::move(record), now, effects);
   }
 }
 

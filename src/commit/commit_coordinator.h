@@ -47,6 +47,10 @@ struct CommitOptions {
 // outcome. What two-phase holds voted belongs to a connection that lives, so a repeat of that is
 // answered `unavailable`.
 //
+// The server's own records (epoch, oids, tombstone, pack) take the tid after the last one instead
+// of the time: a fresh database must accept an older history that is restored into it record by
+// record. Nobody is shown their tids as times.
+//
 // A transaction without writes appends nothing and leaves no outcome: its reads are checked, and
 // it is committed at the visible tid.
 //
@@ -59,19 +63,31 @@ class CommitCoordinator {
     Epoch epoch{};   // the epoch that new records carry
     Tid last_tid{};  // last entry in the log
     Oid oid_mark{};  // oids from here on are free
+    // The newest pack record's horizon and tid, kNoTid when there is none; whether it was swept.
+    Tid pack_horizon{};
+    Tid pack_record{};
+    bool pack_swept = true;
   };
   CommitCoordinator(const CommitOptions& options, const Start& start, Now now);
   ~CommitCoordinator();  // whatever is undecided is forgotten, as in a crash
   CommitCoordinator(const CommitCoordinator&) = delete;
   CommitCoordinator& operator=(const CommitCoordinator&) = delete;
 
-  // Appends the first record of this reign. Call once, before anything else.
-  void begin_epoch(Now now, CommitEffects& effects);
+  // Appends the first record of this reign. Call once, before anything else. Its tid: `next` is the
+  // one after the last, as for all records of the server's own; `clock` the time, for a reign that
+  // takes over, so that what the one before may have written last lies below it.
+  enum class EpochTid : std::uint8_t {
+    next,
+    clock
+  };
+  void begin_epoch(Now now, CommitEffects& effects, EpochTid tid = EpochTid::next);
 
   // A complete transaction asks to vote (and with `one_request` to finish at once). Replies voted
   // (unless one_request), committed, conflicted or failed: aborted (a tombstone was there first),
   // expired (`begun` below the horizon and nothing known), timeout (waited for locks), unavailable
-  // (ask again later), invalid_argument (the commit id names a transaction on other objects).
+  // (ask again later), invalid_argument (the commit id names a transaction on other objects, or
+  // fixed_tid is not above the last tid), conflict (a back-pointer may point to what a pack
+  // removes: choose its target again; once the sweep is complete, if it is under way).
   void submit(Ticket ticket, OwnerId owner, StagedTransaction transaction, Prefetched prefetched,
               bool one_request, Now now, CommitEffects& effects);
   // Fills in the tids of `prefetched` from memory, when every object of the transaction was written
@@ -85,7 +101,8 @@ class CommitCoordinator {
   // the next call. Null when there is none.
   [[nodiscard]] const StagedTransaction* staged(Ticket ticket) const;
   // The voted transaction `ticket` commits; `reply_to` takes its place in the reply. A ticket that
-  // is not voted (any more) is answered failed: aborted.
+  // is not voted (any more) is answered failed: aborted. Fails as submit does when since the vote a
+  // tid at or above fixed_tid was given away, or a pack was begun.
   void finish(Ticket ticket, Ticket reply_to, Now now, CommitEffects& effects);
   // Ends a transaction that is waiting or voted; unknown or sequenced tickets are ignored (what
   // was sequenced commits). No reply is made.
@@ -106,6 +123,17 @@ class CommitCoordinator {
   // no oids are left. A client may also write oids of its own choice: later ones lie above them.
   void allocate_oids(Ticket ticket, OwnerId owner, std::uint32_t count, Now now,
                      CommitEffects& effects);
+
+  // Appends the record after which what is not needed as of `horizon` may be removed (nothing is
+  // removed here). A horizon in the future is cut to the newest tid. Replies committed at the
+  // record's tid once it is acknowledged. At or below the horizon of an earlier pack there is
+  // nothing to do, as in FileStorage: the reply is committed at that one's record, as soon as that
+  // is visible (kNoTid when nothing was ever packed and there is nothing to pack).
+  void append_pack(Ticket ticket, OwnerId owner, Tid horizon, bool collect_garbage, Now now,
+                   CommitEffects& effects);
+  // The sweep for the pack record at `record` is complete (ObjectStore::mark_swept): back-pointers
+  // to old revisions are accepted again. Ignored when there is a newer record.
+  void pack_swept(Tid record);
 
   // Everything in the log up to `up_to` is durable as the durability mode demands.
   void acknowledged(Tid up_to, Now now, CommitEffects& effects);
@@ -185,7 +213,11 @@ class CommitCoordinator {
   [[nodiscard]] bool is_fresh(const Transaction& transaction) const;
   [[nodiscard]] std::vector<Conflict> find_conflicts(Transaction& transaction) const;
   void commit(Transaction& transaction, Now now, CommitEffects& effects);
-  Sequenced& append(TransactionRecord record, Now now, CommitEffects& effects);
+  // Why it must not be sequenced now, whatever its objects' state.
+  [[nodiscard]] std::optional<Reply> find_refusal(const Transaction& transaction) const;
+  // The record gets its tid from append_own, or has it.
+  Sequenced& append(TransactionRecord record, CommitEffects& effects);
+  Sequenced& append_own(TransactionRecord record, Now now, CommitEffects& effects);
   void publish(Sequenced& record, CommitEffects& effects);
   // Ends it: `reply` (if any) is sent to whoever waits for it; its locks go to the next.
   void end(Transaction& transaction, std::optional<Reply> reply, CommitEffects& effects);
@@ -204,6 +236,12 @@ class CommitCoordinator {
   LockTable locks_;
   RecentWrites recent_writes_;
   RecentMap<CommitId, bool> recent_outcomes_;  // whether it was aborted
+  struct Pack {
+    Tid horizon{};
+    Tid record{};
+    bool swept = true;
+  };
+  Pack pack_;  // of the newest pack record, from when it is sequenced
 
   std::map<Ticket, Transaction> transactions_;  // all that are not over
   std::unordered_map<CommitId, Attempt> attempts_;

@@ -54,9 +54,16 @@ void CommitCoordinator::check_invariants() const {
       CHECK(attempt != attempts_.end() && attempt->second.record == &record,
             "a tombstone on its way is known");
       ++named;
+    } else if (record.kind == RecordKind::pack) {
+      CHECK(record.tid <= pack_.record, "the newest pack is known");
+      CHECK(!pack_.swept, "what is not in the log yet was not swept");
     }
+    CHECK(record.waiters.empty() || !record.commit_id.empty() || record.kind == RecordKind::pack,
+          "who waits for a record will be answered");
   }
   CHECK(tids_.last() >= previous, "no tid was made by anybody else");
+  CHECK(pack_.horizon < pack_.record || pack_.record.is_zero(), "a pack looks back");
+  CHECK(pack_.record <= tids_.last(), "a pack has its place in the log");
   CHECK(sequenced == counts.in_flight, "every sequenced transaction has a record");
   CHECK(named == attempts_.size(), "no attempt outlives its transaction or tombstone");
   recent_writes_.check_invariants();

@@ -151,7 +151,7 @@ void CommitCoordinator::query_outcome(Ticket ticket, OwnerId owner, const Commit
   TransactionRecord tombstone;
   tombstone.kind = RecordKind::tombstone;
   tombstone.commit_id = commit_id;
-  Sequenced& record = append(std::move(tombstone), now, effects);
+  Sequenced& record = append_own(std::move(tombstone), now, effects);
   record.waiters.push_back({.ticket = ticket, .owner = owner, .query = true});
   attempts_[commit_id] = {.record = &record};
 }

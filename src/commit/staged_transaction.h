@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/bytes.h"
@@ -28,6 +29,11 @@ struct StagedWrite {
   RevisionKind kind = RevisionKind::data;
   Bytes data{};
   Tid back{};
+  // The object need not be as it was at `base` (history that is restored); it is locked as ever.
+  bool unchecked = false;
+  std::optional<BlobInfo> blob{};
+  std::string staged_blob{};  // ObjectWrite says what these two are
+  Tid via{};
 };
 
 // All that a transaction wants; complete when it reaches the coordinator.
@@ -39,6 +45,12 @@ struct StagedTransaction {
   char status = ' ';
   std::vector<StagedWrite> writes{};
   std::vector<ReadCheck> reads{};
+  // The tid to commit at, for history that is restored: above the last tid in the log. Nothing: the
+  // coordinator makes one.
+  std::optional<Tid> fixed_tid{};
+  // With back-pointers: which pack record was the newest, and its sweep complete, before their
+  // targets were chosen (ObjectStore::pack_state); kNoTid: none, or its sweep was under way.
+  Tid swept_pack{};
 };
 
 // What the store said about a transaction before it was submitted. Read at one line `as_of` (the

@@ -9,6 +9,9 @@
 namespace zeolite::commit {
 namespace {
 
+// Tids left above one that was not made here; 45 days of the clock.
+constexpr std::uint64_t kRoomAbove = std::uint64_t{1} << 48;
+
 std::int64_t to_us(Duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
 }
@@ -31,6 +34,22 @@ Tid TidGenerator::next(Now now) {
   CHECK(last_ < kMaxTid, "the log's last tid is the greatest there can be");
   last_ = std::max(tid_from_time(believed_time(now)), last_.next());
   return last_;
+}
+
+Tid TidGenerator::step(Now now) {
+  CHECK(last_ < kMaxTid, "the log's last tid is the greatest there can be");
+  believed_time(now);
+  last_ = last_.next();
+  return last_;
+}
+
+bool TidGenerator::accepts(Tid tid) const {
+  return tid > last_ && tid.value() <= kMaxTid.value() - kRoomAbove;
+}
+
+void TidGenerator::use(Tid tid) {
+  CHECK(accepts(tid), "a tid that may be the next");
+  last_ = tid;
 }
 
 WallTime TidGenerator::believed_time(Now now) {

@@ -30,6 +30,16 @@ class TidGenerator {
   // The next tid: greater than last(). Readings may arrive a little out of order.
   [[nodiscard]] Tid next(Now now);
 
+  // The smallest tid above last(), whatever the clock says: for records whose time nobody is shown.
+  // The reading is taken note of.
+  [[nodiscard]] Tid step(Now now);
+
+  // Whether `tid`, from elsewhere, may be the next: it is above last(), and so far from the
+  // greatest that there is room for all that may follow.
+  [[nodiscard]] bool accepts(Tid tid) const;
+  // Uses such a tid: later ones lie above it.
+  void use(Tid tid);
+
   [[nodiscard]] Tid last() const { return last_; }
 
   // The wall clock jumped (either way) and the new reading is not believed yet; operators should
@@ -38,7 +48,7 @@ class TidGenerator {
 
  private:
   // The time by which this tid is made; follows or refuses the clock.
-  [[nodiscard]] WallTime believed_time(Now now);
+  WallTime believed_time(Now now);
 
   Tid last_;
   Now anchor_;                    // the newest reading that was believed

@@ -12,9 +12,6 @@ namespace zeolite::storage {
 
 namespace {
 
-// The horizon moves in steps, so that it is not written with every transaction.
-constexpr std::int64_t kHorizonStepUs = 60'000'000;
-
 void check_writes(const TransactionRecord& record) {
   std::vector<Oid> oids;
   oids.reserve(record.writes.size());
@@ -57,14 +54,17 @@ std::string LogTail::extend(const TransactionRecord& record) {
   return value;
 }
 
+// The horizon only ever is the tid of an entry, and what is forgotten lies at or below it. Were it
+// a mere time, it would move into the gap after a quiet day, and who began before the gap would be
+// told that his commit may be forgotten, when nothing was there to forget.
 void LogTail::advance_horizon() {
   const std::int64_t retention_us =
       std::chrono::duration_cast<std::chrono::microseconds>(outcome_retention_).count();
   const WallTime now = time_of_tid(last_.tid);
-  const WallTime horizon = time_of_tid(marks_.outcome_horizon);
-  const WallTime wanted{now.unix_us - retention_us};
-  if (wanted.unix_us - horizon.unix_us < std::min(kHorizonStepUs, retention_us)) return;
-  marks_.outcome_horizon = std::max(marks_.outcome_horizon, tid_from_time(wanted));
+  const WallTime next = time_of_tid(marks_.next_horizon);
+  if (!marks_.next_horizon.is_zero() && now.unix_us - next.unix_us < retention_us) return;
+  marks_.outcome_horizon = marks_.next_horizon;
+  marks_.next_horizon = last_.tid;
 }
 
 }  // namespace zeolite::storage

@@ -328,6 +328,7 @@ std::string encode_marks(const Marks& marks) {
   put_tid(out, marks.last_transaction);
   put_oid(out, marks.oid_mark);
   put_tid(out, marks.outcome_horizon);
+  put_tid(out, marks.next_horizon);
   put_tid(out, marks.pack_horizon);
   put_tid(out, marks.pack_record);
   put_u8(out, marks.collect_garbage ? 1 : 0);
@@ -341,8 +342,9 @@ Result<Marks> decode_marks(ByteView value) {
   marks.last_transaction = Tid(reader.take_u64());
   marks.oid_mark = Oid(reader.take_u64());
   marks.outcome_horizon = Tid(reader.take_u64());
-  // Marks of before the first pack may end here.
+  // Shorter marks are those of a log without a pack.
   if (reader.remaining() != 0) {
+    marks.next_horizon = Tid(reader.take_u64());
     marks.pack_horizon = Tid(reader.take_u64());
     marks.pack_record = Tid(reader.take_u64());
     marks.collect_garbage = reader.take_u8() != 0;

@@ -69,6 +69,8 @@ struct Marks {
   Tid last_transaction;
   Oid oid_mark;
   Tid outcome_horizon;
+  // Where it goes when that entry is as old as outcomes are kept; kNoTid in an empty log.
+  Tid next_horizon{};
   // Of the newest pack record; see PackState.
   Tid pack_horizon{};
   Tid pack_record{};

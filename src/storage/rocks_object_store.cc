@@ -33,7 +33,7 @@ bool marks_needed(const LogTail& before, const LogTail& after, RecordKind last_k
   return last_kind != RecordKind::transaction ||
          before.marks().oid_mark != after.marks().oid_mark ||
          before.marks().pack_record != after.marks().pack_record ||
-         before.marks().outcome_horizon != after.marks().outcome_horizon;
+         before.marks().next_horizon != after.marks().next_horizon;
 }
 
 std::string missing_data_advice(const std::filesystem::path& directory) {

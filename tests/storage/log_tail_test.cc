@@ -34,25 +34,50 @@ TEST(LogTail, CanGoOnFromAStoredEnd) {
   EXPECT_EQ(whole.marks(), reopened.marks());
 }
 
-TEST(LogTail, HorizonFollowsLogTimeInSteps) {
-  const std::int64_t start = 1'700'000'000'000'000;
-  const auto at = [start](std::int64_t seconds) {
-    return tid_from_time(WallTime{start + seconds * 1'000'000}).value();
-  };
-  LogTail tail(kHour);
-  (void)tail.extend(record(at(0)));
-  const Tid first = tail.marks().outcome_horizon;
-  EXPECT_EQ(time_of_tid(first).unix_us, start - 3'600'000'000);
-  (void)tail.extend(record(at(59)));
-  EXPECT_EQ(tail.marks().outcome_horizon, first);
-  (void)tail.extend(record(at(61)));
-  EXPECT_GT(tail.marks().outcome_horizon, first);
+// A tid so many minutes after some time.
+std::uint64_t at(std::int64_t minutes) {
+  return tid_from_time(WallTime{1'700'000'000'000'000 + minutes * 60'000'000}).value();
 }
 
-TEST(LogTail, HorizonStaysBelowTheFirstTimes) {
+TEST(LogTail, HorizonFollowsLogTimeFromEntryToEntry) {
   LogTail tail(kHour);
-  (void)tail.extend(record(1));
+  (void)tail.extend(record(at(0)));
+  (void)tail.extend(record(at(20)));
+  (void)tail.extend(record(at(59)));
   EXPECT_EQ(tail.marks().outcome_horizon, kNoTid);
+  (void)tail.extend(record(at(61)));
+  EXPECT_EQ(tail.marks().outcome_horizon, Tid(at(0)));
+  (void)tail.extend(record(at(119)));
+  EXPECT_EQ(tail.marks().outcome_horizon, Tid(at(0)));
+  (void)tail.extend(record(at(122)));
+  EXPECT_EQ(tail.marks().outcome_horizon, Tid(at(61)));
+}
+
+TEST(LogTail, HorizonDoesNotMoveIntoAGap) {
+  LogTail tail(kHour);
+  (void)tail.extend(record(1, RecordKind::epoch));  // not a time
+  const Tid quiet(at(0));
+  (void)tail.extend(record(quiet.value()));
+  EXPECT_EQ(tail.marks().outcome_horizon, Tid(1));
+  (void)tail.extend(record(at(10'000)));
+  (void)tail.extend(record(at(10'001)));
+  EXPECT_EQ(tail.marks().outcome_horizon, quiet) << "who began then can still be answered";
+}
+
+TEST(LogTail, PackRecordsAreRemembered) {
+  LogTail tail(kHour);
+  (void)tail.extend(record(10).data(1, "a"));
+  (void)tail.extend(record(11, RecordKind::pack).pack(9, true));
+  EXPECT_EQ(tail.marks().pack_horizon, Tid(9));
+  EXPECT_EQ(tail.marks().pack_record, Tid(11));
+  EXPECT_TRUE(tail.marks().collect_garbage);
+  (void)tail.extend(record(12, RecordKind::pack).pack(10, false));
+  EXPECT_EQ(tail.marks().pack_record, Tid(12));
+  EXPECT_FALSE(tail.marks().collect_garbage);
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH((void)tail.extend(record(13, RecordKind::pack).pack(10, false)),
+               "horizons increase");
+  EXPECT_DEATH((void)tail.extend(record(13, RecordKind::pack).pack(13, false)), "below its record");
 }
 
 TEST(LogTail, OidMarkCannotOverflow) {

@@ -22,7 +22,8 @@ class RocksObjectReadsTest : public ::testing::Test {
     options_.directory = directory_.path() / "db";
     options_.reserve_bytes = 0;
     options_.wal_file_bytes = 0;
-    options_.block_cache_bytes = 8 << 20;
+    // Room enough that nothing is pushed out when memtables are counted against it.
+    options_.block_cache_bytes = 64 << 20;
   }
   std::unique_ptr<RocksObjectStore> open() {
     auto store = RocksObjectStore::open(options_);

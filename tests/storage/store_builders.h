@@ -71,6 +71,16 @@ class RecordBuilder {
     record_.oid_mark = Oid(oid);
     return *this;
   }
+  RecordBuilder& pack(std::uint64_t horizon, bool collect_garbage = false) {
+    record_.pack_horizon = Tid(horizon);
+    record_.collect_garbage = collect_garbage;
+    return *this;
+  }
+  // The write added last has a blob.
+  RecordBuilder& blob(std::uint64_t size) {
+    record_.writes.back().blob = BlobInfo{.size = size, .hash = {1, 2, 3}};
+    return *this;
+  }
   RecordBuilder& metadata(std::string user, std::string description, std::string extension) {
     record_.metadata = {std::move(user), std::move(description), std::move(extension)};
     return *this;
