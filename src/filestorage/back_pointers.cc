@@ -67,6 +67,7 @@ Result<> BackPointers::follow(const WindowedSource& source, const PlacedTransact
                               std::uint64_t offset, std::uint64_t target,
                               std::uint64_t data_bytes_max, ObjectWrite& write) const {
   Hop hop{transaction.header.tid, offset, target};
+  Tid first;  // the record that `target` leads to, when it was given out
   for (int hops = 0; hop.target != 0; ++hops) {
     if (hops == kHopsMax) {
       return damage(
@@ -74,6 +75,7 @@ Result<> BackPointers::follow(const WindowedSource& source, const PlacedTransact
           "a chain of more than " + std::to_string(kHopsMax) + " back-pointers begins here");
     }
     ASSIGN_OR_RETURN(const RecordHeader record, read_target(source, transaction, hop, write.oid));
+    if (hops == 0 && was_given_out(hop.target)) first = record.tid;
     if (record.data_bytes == 0) {
       char back[kBackPointerBytes];
       RETURN_IF_ERROR(source.copy(hop.target + kRecordHeaderBytes, back, sizeof back));
@@ -89,6 +91,7 @@ Result<> BackPointers::follow(const WindowedSource& source, const PlacedTransact
       }
       write.kind = RevisionKind::back_pointer;
       write.back = record.tid;
+      if (first != record.tid) write.via = first;
       return {};
     }
     if (record.data_bytes > data_bytes_max) {
@@ -103,6 +106,7 @@ Result<> BackPointers::follow(const WindowedSource& source, const PlacedTransact
     return {};
   }
   write.kind = RevisionKind::deletion;
+  write.via = first;
   return {};
 }
 

@@ -30,9 +30,10 @@ class BackPointers {
   // Gives `write` (its oid is set) the state that the back-pointer `target`, found in the record at
   // `offset` of `transaction`, leads to: a back_pointer to the tid of the record with the data; the
   // data itself when that record was not given out, at most `data_bytes_max` long (more is
-  // ErrorCode::invalid_argument); a deletion when the chain ends in 0.
-  // Errors: corruption when a hop does not lead to an earlier record of the same object in a
-  // transaction that has room for it; io_error.
+  // ErrorCode::invalid_argument); a deletion when the chain ends in 0. `via` is the tid of the
+  // record that `target` leads to directly, when that is another one and was given out. Errors:
+  // corruption when a hop does not lead to an earlier record of the same object in a transaction
+  // that has room for it; io_error.
   [[nodiscard]] Result<> follow(const WindowedSource& source, const PlacedTransaction& transaction,
                                 std::uint64_t offset, std::uint64_t target,
                                 std::uint64_t data_bytes_max, ObjectWrite& write) const;

@@ -44,6 +44,40 @@ TEST(BackPointers, ChainOfBackPointersLeadsToTheData) {
     EXPECT_EQ(all[i].writes[0].kind, RevisionKind::back_pointer);
     EXPECT_EQ(all[i].writes[0].back, kT1);
   }
+  EXPECT_TRUE(all[1].writes[0].via.is_zero());
+  EXPECT_EQ(all[2].writes[0].via, kT2);
+  EXPECT_EQ(all[3].writes[0].via, kT3);
+}
+
+TEST(BackPointers, ViaIsOnlyWhatTheReaderGave) {
+  DataFsBuilder file;
+  const auto one = file.commit(kT1, kA, "one");
+  file.begin(kT2, kStatusUndone);
+  const auto undone = file.back(kA, one);
+  file.end();
+  file.begin(kT3);
+  file.back(kA, undone);
+  file.end();
+  const auto all = read(file.bytes()).transactions;
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[1].writes[0].back, kT1);
+  EXPECT_TRUE(all[1].writes[0].via.is_zero());
+}
+
+TEST(BackPointers, ABackPointerToADeletionIsADeletionViaIt) {
+  DataFsBuilder file;
+  file.commit(kT1, kA, "one");
+  file.begin(kT2);
+  const auto gone = file.gone(kA);
+  file.end();
+  file.begin(kT3);
+  file.back(kA, gone);
+  file.end();
+  const auto all = read(file.bytes()).transactions;
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_TRUE(all[1].writes[0].via.is_zero());
+  EXPECT_EQ(all[2].writes[0].kind, RevisionKind::deletion);
+  EXPECT_EQ(all[2].writes[0].via, kT2);
 }
 
 TEST(BackPointers, BackPointerMayLeadIntoAPackedTransaction) {
