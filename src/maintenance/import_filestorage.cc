@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "base/check.h"
+#include "blobs/blob_record.h"
+#include "maintenance/blob_import.h"
 #include "maintenance/transaction_cursor.h"
 #include "model/transaction_record.h"
 #include "storage/log_chain.h"
@@ -51,8 +53,9 @@ std::string_view difference(const TransactionRecord& record, const LogEntry& ent
 // Transactions on their way into the store: completed with what the store knows, appended at once.
 class Group {
  public:
-  explicit Group(ObjectStore& store)
-      : store_(store), epoch_(std::max(Epoch{1}, store.last_position().epoch)) {}
+  // `blobs` may be null.
+  Group(ObjectStore& store, BlobImport* blobs)
+      : store_(store), blobs_(blobs), epoch_(std::max(Epoch{1}, store.last_position().epoch)) {}
 
   void add(TransactionRecord record) {
     record.epoch = epoch_;
@@ -71,8 +74,9 @@ class Group {
     if (records_.empty()) return {};
     RETURN_IF_ERROR(check_back_pointers());
     RETURN_IF_ERROR(fill_in_previous());
+    if (blobs_ != nullptr) RETURN_IF_ERROR(blobs_->stage(records_, store_));
     RETURN_IF_ERROR(store_.append(records_));
-    return {};
+    return blobs_ != nullptr ? blobs_->install(records_) : Result<>();
   }
 
  private:
@@ -126,6 +130,7 @@ class Group {
   }
 
   ObjectStore& store_;
+  BlobImport* const blobs_;
   const Epoch epoch_;
   std::vector<TransactionRecord> records_;
   std::size_t bytes_ = 0;
@@ -136,9 +141,12 @@ class Importer {
   Importer(FileStorageReader& reader, ObjectStore* store, const ImportOptions& options)
       : reader_(reader), store_(store), options_(options) {
     CHECK(store != nullptr || options.dry_run, "an import needs a store");
+    CHECK(options.blob_files == nullptr || options.blob_directory != nullptr || options.dry_run,
+          "blobs are imported into a directory");
+    if (options.blob_files != nullptr) blobs_.emplace(*options.blob_files, options.blob_directory);
     if (store == nullptr) return;
     if (options.incremental) in_store_.emplace(*store);
-    if (!options.dry_run) group_.emplace(*store);
+    if (!options.dry_run) group_.emplace(*store, blobs_ ? &*blobs_ : nullptr);
   }
 
   Result<ImportReport> run() {
@@ -165,6 +173,7 @@ class Importer {
       if (reader_.position() - told_at_ >= kProgressBytes) tell_progress();
     }
     RETURN_IF_ERROR(nothing_left_in_store());
+    if (lacks_blobs()) return make_error(ErrorCode::not_found, blobs_->describe_missing());
     RETURN_IF_ERROR(append_group());
     tell_progress();
     return {};
@@ -176,6 +185,9 @@ class Importer {
       ++report_.compared_transactions;
       return {};
     }
+    if (blobs_) RETURN_IF_ERROR(blobs_->look(record));
+    // The rest is only read on for the list of what is missing.
+    if (lacks_blobs()) return {};
     if (!group_) {
       count(record);
       return {};
@@ -207,7 +219,10 @@ class Importer {
                             "store was not imported from this file");
     }
     const std::string_view what = difference(record, *entry);
-    if (what.empty()) return true;
+    if (what.empty()) {
+      if (blobs_) RETURN_IF_ERROR(blobs_->compare(record, *entry));
+      return true;
+    }
     return make_error(ErrorCode::conflict, "transaction " + to_hex(record.tid) +
                                                " is not the same in the file and in the store (" +
                                                std::string(what) +
@@ -229,6 +244,10 @@ class Importer {
                           "imported from this file, or the file was packed or cut since");
   }
 
+  [[nodiscard]] bool lacks_blobs() const {
+    return blobs_ && blobs_->missing() > 0 && !options_.allow_missing_blobs;
+  }
+
   Result<> append_group() {
     if (!group_) return {};
     auto appended = group_->append();
@@ -242,7 +261,15 @@ class Importer {
   void count(const TransactionRecord& record) {
     ++report_.transactions;
     report_.records += record.writes.size();
-    for (const ObjectWrite& write : record.writes) report_.data_bytes += write.data.size();
+    for (const ObjectWrite& write : record.writes) {
+      report_.data_bytes += write.data.size();
+      if (write.blob) {
+        ++report_.blobs;
+        report_.blob_bytes += write.blob->size;
+      } else if (blobs::is_blob_record(write.data.view())) {
+        ++blobs_left_out_;
+      }
+    }
   }
 
   // What was read before the error is worth keeping; says in the error how far the store is.
@@ -276,6 +303,14 @@ class Importer {
                                  " on, are an unfinished transaction and were left out, as ZODB " +
                                  "does: " + report_.tail->reason);
     }
+    // A dry run leaves out all.
+    if (blobs_ && !group_) report_.blobs = blobs_left_out_ - blobs_->missing();
+    if (blobs_ && blobs_->missing() > 0) {
+      report_.warnings.push_back(blobs_->describe_missing());
+    } else if (!blobs_ && blobs_left_out_ > 0) {
+      report_.warnings.push_back(count_of(blobs_left_out_, "blob record") +
+                                 " without their files: no blob directory was given");
+    }
     if (counts.undone_transactions > 0) {
       report_.warnings.push_back(count_of(counts.undone_transactions, "transaction") +
                                  " marked as undone (status 'u') left out, as ZODB does");
@@ -291,6 +326,8 @@ class Importer {
   FileStorageReader& reader_;
   ObjectStore* store_;
   const ImportOptions& options_;
+  std::optional<BlobImport> blobs_;            // nothing: no files were given
+  std::uint64_t blobs_left_out_ = 0;           // their records were read
   std::optional<TransactionCursor> in_store_;  // incremental: what is yet to be compared
   std::optional<Group> group_;                 // nothing in a dry run
   ImportReport report_;

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "blobs/blob_directory.h"
+#include "blobs/zodb_blob_files.h"
 #include "filestorage/file_storage_reader.h"
 #include "model/ids.h"
 #include "storage/object_store.h"
@@ -27,6 +29,12 @@ struct ImportOptions {
   bool dry_run = false;
   // Go on where the store ends, after making sure that all it holds is the same in the file.
   bool incremental = false;
+  // Where the files of blobs are; null: blob records are imported without them.
+  const blobs::ZodbBlobFiles* blob_files = nullptr;
+  // Where they go: the store's, recovered. May be null in a dry run, and without files.
+  blobs::BlobDirectory* blob_directory = nullptr;
+  // A blob record whose file is missing is imported without it, with a warning.
+  bool allow_missing_blobs = false;
   // Transactions are appended in groups of about this many bytes, each one synced batch.
   std::size_t group_bytes = std::size_t{4} << 20;
   // Looked at between transactions; when it turns true the import ends with error aborted.
@@ -39,12 +47,14 @@ struct ImportReport {
   std::uint64_t transactions = 0;  // imported; in a dry run: that would be
   std::uint64_t records = 0;       // in them: data, back-pointers and deletions
   std::uint64_t data_bytes = 0;
+  std::uint64_t blobs = 0;  // imported with their files; in a dry run: blob records
+  std::uint64_t blob_bytes = 0;
   std::uint64_t compared_transactions = 0;  // found in the store, equal
   std::uint64_t undone_transactions = 0;    // status 'u': not part of the database, left out
   std::uint64_t repeated_records = 0;       // replaced by a later one in the same transaction
   Tid last_tid;                             // of the file's last complete transaction
   std::optional<filestorage::TruncatedTail> tail;  // what was left at the file's end
-  std::vector<std::string> warnings;               // sentences for people; a tail is one of them
+  std::vector<std::string> warnings;  // sentences for people; a tail or a missing blob is one
 };
 
 // Copies a FileStorage file into `store`: every transaction with its tid, status, user,
@@ -54,11 +64,12 @@ struct ImportReport {
 //
 // Whatever the error, what was appended before is complete transactions in order, and a run with
 // `incremental` goes on from there; the error's detail says up to which tid.
-// Errors: as FileStorageReader (corruption names the byte; also a back-pointer to what turns out to
-// be no record); invalid_argument: the store is not
-// empty and incremental was not asked for; conflict: the store and the file differ in their common
-// part, or the file's next transaction is older than the store's last entry; aborted: cancelled;
-// and what ObjectStore::append answers.
+// Errors: not_found: blobs have no files, with a list; nothing is imported from the first of them
+// on, and the file was read to its end. As FileStorageReader (corruption names the byte; also a
+// back-pointer to what turns out to be no record); invalid_argument: the store is not empty and
+// incremental was not asked for; conflict: the store and the file differ in their common part, or
+// the file's next transaction is older than the store's last entry; aborted: cancelled; and what
+// ObjectStore::append and the blob directory answer.
 [[nodiscard]] Result<ImportReport> import_filestorage(const std::filesystem::path& path,
                                                       storage::ObjectStore* store,
                                                       const ImportOptions& options);

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "blobs/blob_directory.h"
+#include "blobs/zodb_blob_files.h"
+#include "model/transaction_record.h"
+#include "storage/object_store.h"
+
+namespace zeolite::maintenance {
+
+// Finds the files of an import's blobs and brings them into the blob directory with their
+// transactions. Thread: the import's.
+class BlobImport {
+ public:
+  // Both outlive this. `into` null: a dry run, which only looks.
+  BlobImport(const blobs::ZodbBlobFiles& files, blobs::BlobDirectory* into)
+      : files_(files), into_(into) {}
+
+  // Whether the blobs of the transaction have files; notes those that have not.
+  // Error: io_error.
+  [[nodiscard]] Result<> look(const TransactionRecord& record);
+  // Whether the store's `entry` has the blobs that the directory has for `record`, which it holds.
+  // Errors: conflict, io_error.
+  [[nodiscard]] Result<> compare(const TransactionRecord& record, const LogEntry& entry) const;
+
+  // Stages the blobs of transactions that are about to be appended, durably, and says so in the
+  // records. A back-pointer to a blob's record has that blob. Errors: of the directory, the store.
+  [[nodiscard]] Result<> stage(std::span<TransactionRecord> records,
+                               const storage::ObjectStore& store);
+  // They were appended. Errors: of the directory.
+  [[nodiscard]] Result<> install(std::span<const TransactionRecord> records);
+
+  [[nodiscard]] std::uint64_t missing() const { return missing_; }
+  // The first of those that have no file, for people; empty when none is missing.
+  [[nodiscard]] std::string describe_missing() const;
+
+ private:
+  Result<> stage_write(Tid tid, ObjectWrite& write, std::span<const TransactionRecord> group,
+                       const storage::ObjectStore& store);
+
+  const blobs::ZodbBlobFiles& files_;
+  blobs::BlobDirectory* const into_;
+  std::vector<blobs::StagedBlob> staged_;  // of the group that is being staged
+  bool staged_any_ = false;                // since the last install
+  std::uint64_t missing_ = 0;
+  std::vector<std::string> first_missing_;
+};
+
+}  // namespace zeolite::maintenance
