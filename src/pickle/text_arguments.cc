@@ -114,7 +114,6 @@ bool take_escape(ByteView& rest, std::string& out) {
 }  // namespace
 
 std::optional<Value> integer_from_bytes(ByteView bytes) {
-  if (bytes.size() > kIntegerBytesMax) return std::nullopt;
   // The shortest form: no byte at the end that only repeats the sign.
   while (bytes.size() > 1) {
     const auto last = static_cast<std::uint8_t>(bytes.back());
@@ -122,6 +121,7 @@ std::optional<Value> integer_from_bytes(ByteView bytes) {
     if (last != (next_is_negative ? 0xFF : 0x00)) break;
     bytes.remove_suffix(1);
   }
+  if (bytes.size() > kIntegerBytesMax) return std::nullopt;
   if (bytes.size() > sizeof(std::int64_t)) return Value(BigInteger{std::string(bytes)});
   std::uint64_t number = 0;
   for (std::size_t i = bytes.size(); i-- > 0;) {
