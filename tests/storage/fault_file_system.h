@@ -10,7 +10,7 @@
 namespace zeolite::storage::testing {
 
 // A file system whose n-th write, sync, open, rename or directory sync fails. Counts what RocksDB
-// does through it; thread-safe.
+// does and how much it reads through it; thread-safe.
 class FaultFileSystem final : public rocksdb::FileSystemWrapper {
  public:
   enum class Fault {
@@ -46,6 +46,16 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
                                      : rocksdb::IOStatus::IOError("injected");
   }
 
+  // Bytes read so far.
+  std::atomic<std::uint64_t> bytes_read = 0;
+
+  rocksdb::IOStatus NewSequentialFile(const std::string& name, const rocksdb::FileOptions& options,
+                                      std::unique_ptr<rocksdb::FSSequentialFile>* file,
+                                      rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus NewRandomAccessFile(const std::string& name,
+                                        const rocksdb::FileOptions& options,
+                                        std::unique_ptr<rocksdb::FSRandomAccessFile>* file,
+                                        rocksdb::IODebugContext* debug) override;
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* file,
                                     rocksdb::IODebugContext* debug) override;
@@ -101,6 +111,47 @@ class FaultFile final : public rocksdb::FSWritableFileOwnerWrapper {
   const std::string name_;
 };
 
+class CountedSequentialFile final : public rocksdb::FSSequentialFileOwnerWrapper {
+ public:
+  CountedSequentialFile(FaultFileSystem& files, std::unique_ptr<rocksdb::FSSequentialFile>&& file)
+      : FSSequentialFileOwnerWrapper(std::move(file)), files_(files) {}
+
+  rocksdb::IOStatus Read(std::size_t size, const rocksdb::IOOptions& options,
+                         rocksdb::Slice* result, char* scratch,
+                         rocksdb::IODebugContext* debug) override {
+    const rocksdb::IOStatus status =
+        FSSequentialFileOwnerWrapper::Read(size, options, result, scratch, debug);
+    files_.bytes_read += result->size();
+    return status;
+  }
+
+ private:
+  FaultFileSystem& files_;
+};
+
+class CountedRandomAccessFile final : public rocksdb::FSRandomAccessFileOwnerWrapper {
+ public:
+  CountedRandomAccessFile(FaultFileSystem& files,
+                          std::unique_ptr<rocksdb::FSRandomAccessFile>&& file)
+      : FSRandomAccessFileOwnerWrapper(std::move(file)), files_(files) {}
+
+  rocksdb::IOStatus Read(std::uint64_t offset, std::size_t size, const rocksdb::IOOptions& options,
+                         rocksdb::Slice* result, char* scratch,
+                         rocksdb::IODebugContext* debug) const override {
+    files_.bytes_read += size;
+    return FSRandomAccessFileOwnerWrapper::Read(offset, size, options, result, scratch, debug);
+  }
+  rocksdb::IOStatus MultiRead(rocksdb::FSReadRequest* requests, std::size_t count,
+                              const rocksdb::IOOptions& options,
+                              rocksdb::IODebugContext* debug) override {
+    for (std::size_t i = 0; i < count; ++i) files_.bytes_read += requests[i].len;
+    return FSRandomAccessFileOwnerWrapper::MultiRead(requests, count, options, debug);
+  }
+
+ private:
+  FaultFileSystem& files_;
+};
+
 class FaultDirectory final : public rocksdb::FSDirectoryWrapper {
  public:
   FaultDirectory(FaultFileSystem& files, std::unique_ptr<rocksdb::FSDirectory>&& directory)
@@ -121,6 +172,22 @@ class FaultDirectory final : public rocksdb::FSDirectoryWrapper {
  private:
   FaultFileSystem& files_;
 };
+
+inline rocksdb::IOStatus FaultFileSystem::NewSequentialFile(
+    const std::string& name, const rocksdb::FileOptions& options,
+    std::unique_ptr<rocksdb::FSSequentialFile>* file, rocksdb::IODebugContext* debug) {
+  rocksdb::IOStatus status = FileSystemWrapper::NewSequentialFile(name, options, file, debug);
+  if (status.ok()) *file = std::make_unique<CountedSequentialFile>(*this, std::move(*file));
+  return status;
+}
+
+inline rocksdb::IOStatus FaultFileSystem::NewRandomAccessFile(
+    const std::string& name, const rocksdb::FileOptions& options,
+    std::unique_ptr<rocksdb::FSRandomAccessFile>* file, rocksdb::IODebugContext* debug) {
+  rocksdb::IOStatus status = FileSystemWrapper::NewRandomAccessFile(name, options, file, debug);
+  if (status.ok()) *file = std::make_unique<CountedRandomAccessFile>(*this, std::move(*file));
+  return status;
+}
 
 inline rocksdb::IOStatus FaultFileSystem::NewWritableFile(
     const std::string& name, const rocksdb::FileOptions& options,

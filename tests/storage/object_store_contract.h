@@ -102,6 +102,12 @@ class ObjectStoreContract : public ::testing::Test {
     }
     return tids;
   }
+  std::vector<std::uint64_t> log_tids_back(std::uint64_t before, LogLimit limit) {
+    std::vector<std::uint64_t> tids;
+    const std::vector<LogEntry> entries = store_->read_log_back(Tid(before), limit).value();
+    for (const LogEntry& entry : entries) tids.push_back(entry.position.tid.value());
+    return tids;
+  }
   LogEntry entry(std::uint64_t tid) {
     const auto found = store_->log_entry(Tid(tid)).value();
     EXPECT_TRUE(found);

@@ -8,6 +8,9 @@
 namespace zeolite::storage::testing {
 namespace {
 
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
 TYPED_TEST_SUITE(ObjectStoreContract, StoreMakers);
 
 TYPED_TEST(ObjectStoreContract, EmptyStoreKnowsNothing) {
@@ -277,6 +280,155 @@ TYPED_TEST(ObjectStoreContract, MarksFollowTheLog) {
   EXPECT_EQ(this->store_->last_position().tid, Tid(40));
 }
 
+TYPED_TEST(ObjectStoreContract, WalkReadsOnPastManyRevisionsAndDeletions) {
+  for (std::uint64_t tid = 10; tid < 60; ++tid) {
+    RecordBuilder builder = record(tid);
+    for (std::uint64_t oid = 1; oid <= 5; ++oid) builder.data(oid, "x");
+    if (tid % 2 == 0) builder.deletion(6 + tid);
+    this->append({builder});
+  }
+  this->append({record(60).data(1000, "y")});
+  EXPECT_THAT(this->walk(0, 100), ElementsAre(1, 2, 3, 4, 5, 1000));
+  EXPECT_THAT(this->walk(3, 10), ElementsAre(3, 4, 5));
+  EXPECT_TRUE(this->store_->next_objects(Oid(0), kMaxTid, 0).value().empty());
+  const auto page = this->store_->next_objects(Oid(2), Tid(30), 2).value();
+  EXPECT_EQ(page, (std::vector<CurrentObject>{{Oid(2), Tid(30)}, {Oid(3), Tid(30)}}));
+}
+
+TYPED_TEST(ObjectStoreContract, TheLogIsReadBackwards) {
+  this->append({record(10).data(1, "a"), record(20, RecordKind::epoch), record(30).data(2, "b")});
+  EXPECT_THAT(this->log_tids_back(31, {}), ElementsAre(30, 20, 10));
+  EXPECT_THAT(this->log_tids_back(kMaxTid.value(), {}), ElementsAre(30, 20, 10));
+  EXPECT_THAT(this->log_tids_back(30, {}), ElementsAre(20, 10));
+  EXPECT_THAT(this->log_tids_back(10, {}), IsEmpty());
+  EXPECT_THAT(this->log_tids_back(0, {}), IsEmpty());
+  EXPECT_THAT(this->log_tids_back(31, {.entries = 2}), ElementsAre(30, 20));
+  EXPECT_THAT(this->log_tids_back(31, {.entries = 0}), ElementsAre(30));
+  EXPECT_THAT(this->log_tids_back(31, {.bytes = 1}), ElementsAre(30)) << "one at least";
+  EXPECT_EQ(this->store_->read_log_back(Tid(11), {}).value()[0], this->entry(10));
+}
+
+TYPED_TEST(ObjectStoreContract, PackStateFollowsTheLogAndTheSweep) {
+  ObjectStore& store = *this->store_;
+  EXPECT_EQ(store.pack_state(), PackState{});
+  this->append({record(10).data(1, "a"), record(11, RecordKind::pack).pack(9, true)});
+  EXPECT_EQ(store.pack_state(), (PackState{Tid(9), Tid(11), true, false}));
+  this->append({record(12, RecordKind::pack).pack(10), record(13).data(1, "b")});
+  EXPECT_EQ(store.pack_state(), (PackState{Tid(10), Tid(12), false, false}));
+  EXPECT_EQ(store.pack_horizon(), Tid(10));
+  EXPECT_TRUE(store.mark_swept(Tid(11)));
+  EXPECT_FALSE(store.pack_state().swept) << "there is a newer one";
+  EXPECT_TRUE(store.mark_swept(Tid(12)));
+  EXPECT_TRUE(store.pack_state().swept);
+  EXPECT_EQ(store.last_transaction(), Tid(13));
+  EXPECT_TRUE(this->entry(11).collect_garbage);
+}
+
+TYPED_TEST(ObjectStoreContract, RevisionsAreWalkedInWholeObjects) {
+  this->append({record(10).data(1, "a").data(2, "b").data(3, "c")});
+  this->append({record(20).data(1, "d").back(2, 10).deletion(3)});
+  this->append({record(30).data(1, "e").data(~std::uint64_t{0}, "z")});
+  const std::vector<StoredRevision> all = {{{Oid(1), Tid(30)}, RevisionKind::data},
+                                           {{Oid(1), Tid(20)}, RevisionKind::data},
+                                           {{Oid(1), Tid(10)}, RevisionKind::data},
+                                           {{Oid(2), Tid(20)}, RevisionKind::back_pointer, Tid(10)},
+                                           {{Oid(2), Tid(10)}, RevisionKind::data},
+                                           {{Oid(3), Tid(20)}, RevisionKind::deletion},
+                                           {{Oid(3), Tid(10)}, RevisionKind::data},
+                                           {{Oid(~std::uint64_t{0}), Tid(30)}, RevisionKind::data}};
+  const auto from = [&all](std::size_t begin, std::size_t end) {
+    return std::vector<StoredRevision>(all.begin() + static_cast<std::ptrdiff_t>(begin),
+                                       all.begin() + static_cast<std::ptrdiff_t>(end));
+  };
+  const ObjectStore& store = *this->store_;
+  EXPECT_EQ(store.revisions_from(Oid(0), 100).value(), all);
+  EXPECT_EQ(store.revisions_from(Oid(0), 1).value(), from(0, 3)) << "never a part of an object";
+  EXPECT_EQ(store.revisions_from(Oid(0), 0).value(), from(0, 3));
+  EXPECT_EQ(store.revisions_from(Oid(1), 4).value(), from(0, 3));
+  EXPECT_EQ(store.revisions_from(Oid(1), 5).value(), from(0, 5));
+  EXPECT_EQ(store.revisions_from(Oid(2), 3).value(), from(3, 5));
+  EXPECT_EQ(store.revisions_from(Oid(4), 3).value(), from(7, 8));
+}
+
+TYPED_TEST(ObjectStoreContract, RemovedRevisionsAreGoneForEveryReader) {
+  ObjectStore& store = *this->store_;
+  this->append({record(10).data(1, "a").data(2, "x")});
+  this->append({record(20).data(1, "b", 10).data(2, "y", 10)});
+  this->append({record(30).data(1, "c", 20)});
+  this->append({record(31, RecordKind::pack).pack(20)});
+  const std::vector<RevisionKey> keys = {{Oid(1), Tid(10)}, {Oid(2), Tid(10)}, {Oid(7), Tid(5)}};
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(store.remove_revisions(keys)) << "what is gone is ignored";
+    EXPECT_EQ(text(this->load_before(1, 15, 100)), "not yet");
+    EXPECT_EQ(text(this->load_before(1, 25, 100)), "b 20..30");
+    EXPECT_EQ(text(this->load_serial(1, 10, 100)), "unknown");
+    EXPECT_EQ(text(this->load_current(2, 100)), "y 20..now");
+    EXPECT_THAT(this->current_tids({1, 2}, 15), ElementsAre(0, 0));
+    EXPECT_EQ(store.history(Oid(1), kMaxTid, 10).value().size(), 2U);
+    EXPECT_THAT(this->walk(0, 15), IsEmpty());
+  }
+  EXPECT_TRUE(store.remove_revisions({}));
+  EXPECT_EQ(store.revisions_from(Oid(0), 100).value().size(), 3U);
+  EXPECT_EQ(this->entry(20).objects[0].previous, Tid(10)) << "the log stays as it was";
+  EXPECT_EQ(store.read_record(this->entry(10)).error().code, ErrorCode::not_found);
+  EXPECT_EQ(store.read_record(this->entry(20))->writes.size(), 2U);
+}
+
+TYPED_TEST(ObjectStoreContract, WhatIsLeftOfATransactionIsRead) {
+  ObjectStore& store = *this->store_;
+  this->append({record(10).data(1, "a").data(2, "b").data(3, "c").blob(7).metadata("u", "d", "e")});
+  this->append({record(20).back(2, 10, 10).deletion(3, 10).data(1, "d", 10)});
+  this->append({record(21, RecordKind::pack).pack(20)});
+  EXPECT_EQ(store.present(this->entry(10)).value(), std::vector<bool>(3, true));
+  ASSERT_TRUE(store.remove_revisions(
+      std::vector<RevisionKey>{{Oid(1), Tid(10)}, {Oid(3), Tid(20)}, {Oid(1), Tid(20)}}));
+  EXPECT_EQ(store.present(this->entry(10)).value(), (std::vector<bool>{false, true, true}));
+  EXPECT_EQ(store.present(this->entry(20)).value(), (std::vector<bool>{true, false, false}));
+  EXPECT_TRUE(store.present(this->entry(21)).value().empty());
+
+  const TransactionRecord first = store.read_surviving(this->entry(10)).value();
+  EXPECT_EQ(first.metadata.user, "u");
+  ASSERT_EQ(first.writes.size(), 2U);
+  EXPECT_EQ(first.writes[0].oid, Oid(2));
+  EXPECT_EQ(first.writes[0].data.view(), "b");
+  EXPECT_EQ(first.writes[1].blob->size, 7U);
+  const TransactionRecord second = store.read_surviving(this->entry(20)).value();
+  ASSERT_EQ(second.writes.size(), 1U);
+  EXPECT_EQ(second.writes[0].kind, RevisionKind::back_pointer);
+  EXPECT_EQ(second.writes[0].back, Tid(10));
+  EXPECT_TRUE(second.writes[0].data.empty());
+  EXPECT_EQ(store.read_surviving(this->entry(21))->pack_horizon, Tid(20));
+}
+
+TYPED_TEST(ObjectStoreContract, BackPointerWithoutItsTargetIsCorruption) {
+  ObjectStore& store = *this->store_;
+  this->append({record(10).data(1, "a"), record(20).back(1, 10, 10)});
+  this->append({record(21, RecordKind::pack).pack(20)});
+  ASSERT_TRUE(store.remove_revisions(std::vector<RevisionKey>{{Oid(1), Tid(10)}}));
+  EXPECT_EQ(store.read_surviving(this->entry(20)).error().code, ErrorCode::corruption);
+  EXPECT_EQ(store.load_before(Oid(1), kMaxTid, kMaxTid, ReadTier::disk).error().code,
+            ErrorCode::corruption);
+}
+
+TYPED_TEST(ObjectStoreContract, ManyObjectsAreLookedUpTogether) {
+  static constexpr std::uint64_t kObjects = 1000;
+  RecordBuilder builder = record(10);
+  for (std::uint64_t oid = 0; oid < kObjects; ++oid) builder.data(oid * 3, std::to_string(oid));
+  this->append({builder, record(11, RecordKind::pack).pack(10)});
+  std::vector<RevisionKey> keys;
+  for (std::uint64_t oid = 0; oid < kObjects; oid += 2) keys.push_back({Oid(oid * 3), Tid(10)});
+  ASSERT_TRUE(this->store_->remove_revisions(keys));
+  const std::vector<bool> present = this->store_->present(this->entry(10)).value();
+  const TransactionRecord left = this->store_->read_surviving(this->entry(10)).value();
+  ASSERT_EQ(left.writes.size(), kObjects / 2);
+  for (std::uint64_t i = 0; i < kObjects; ++i) {
+    ASSERT_EQ(present[i], i % 2 == 1);
+    if (i % 2 == 1) {
+      ASSERT_EQ(left.writes[i / 2].data.view(), std::to_string(i));
+    }
+  }
+}
+
 TYPED_TEST(ObjectStoreContract, BrokenPreconditionsStopTheProcess) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   this->append({record(10).epoch(2).data(1, "a")});
@@ -286,6 +438,9 @@ TYPED_TEST(ObjectStoreContract, BrokenPreconditionsStopTheProcess) {
   EXPECT_DEATH(append_one(record(10).epoch(2)), "tids strictly increase");
   EXPECT_DEATH(append_one(record(11).epoch(1)), "epochs never decrease");
   EXPECT_DEATH(append_one(record(11).epoch(2).data(1, "a").data(1, "b")), "an oid twice");
+  EXPECT_DEATH(append_one(record(11, RecordKind::pack).epoch(2).pack(11)), "below its record");
+  const std::vector<RevisionKey> keys = {{Oid(1), Tid(10)}};
+  EXPECT_DEATH((void)this->store_->remove_revisions(keys), "only what was packed");
 }
 
 }  // namespace

@@ -67,6 +67,66 @@ TEST(RecordCodec, LogEntryComesBack) {
   EXPECT_EQ(without_data.writes[1].back, Tid(0x10));
 }
 
+TEST(RecordCodec, AnEntryThatWasReadIsEncodedAsItWas) {
+  for (const TransactionRecord& made :
+       {TransactionRecord(full_record()), TransactionRecord(record(9, RecordKind::oids).mark(77)),
+        TransactionRecord(record(9, RecordKind::pack).pack(8, true)),
+        TransactionRecord(record(9).data(1, "abc").blob(5).back(2, 3, 4).blob(6).deletion(8))}) {
+    std::string value = encode_log_entry(made, Tid(7), {});
+    const std::string covered = value;
+    put_id128(value, ChainHash{});
+    EXPECT_EQ(encode_log_entry(decode_log_entry(made.tid, value).value()), covered);
+  }
+}
+
+TEST(RecordCodec, BytesOfBlobsAndPacksAreFixed) {
+  const std::string head =
+      "0000000000000001"
+      "0000000000000009"
+      "0000000000000000";
+  EXPECT_EQ(to_hex(ByteView(encode_log_entry(record(9).data(1, "abc").blob(5), kNoTid, {}))),
+            "01012000" + head +
+                "0000"
+                "0000"
+                "0000"
+                "00000001"
+                "81"
+                "0000000000000001"
+                "0000000000000000"
+                "00000003"
+                "0000000000000005"
+                "01020300000000000000000000000000"
+                "00000000000000000000000000000000");
+  EXPECT_EQ(
+      to_hex(ByteView(encode_log_entry(record(9, RecordKind::pack).pack(8, true), kNoTid, {}))),
+      "01052000" + head +
+          "0000000000000008"
+          "01"
+          "0000"
+          "0000"
+          "0000"
+          "00000000"
+          "00000000000000000000000000000000");
+}
+
+TEST(RecordCodec, BlobsAndPacksComeBack) {
+  const auto come_back = [](const TransactionRecord& made) {
+    std::string value = encode_log_entry(made, kNoTid, {});
+    put_id128(value, ChainHash{});
+    return decode_log_entry(made.tid, value).value();
+  };
+  const LogEntry entry = come_back(record(9).data(1, "abc").blob(5).back(2, 3).blob(6).data(4, ""));
+  EXPECT_EQ(entry.objects[0].blob, (BlobInfo{5, {1, 2, 3}}));
+  EXPECT_EQ(entry.objects[1].blob, (BlobInfo{6, {1, 2, 3}}));
+  EXPECT_FALSE(entry.objects[2].blob);
+  EXPECT_EQ(record_without_data(entry).writes[1].blob, entry.objects[1].blob);
+  const LogEntry pack = come_back(record(9, RecordKind::pack).pack(8, true));
+  EXPECT_EQ(pack.pack_horizon, Tid(8));
+  EXPECT_TRUE(pack.collect_garbage);
+  EXPECT_TRUE(record_without_data(pack).collect_garbage);
+  EXPECT_FALSE(come_back(record(9, RecordKind::pack).pack(7)).collect_garbage);
+}
+
 TEST(RecordCodec, WhatAnUndoNamedComesBack) {
   TransactionRecord record = full_record();
   record.writes[1].via = Tid(0x12);
@@ -100,7 +160,7 @@ TEST(RecordCodec, LyingLogEntriesAreDamage) {
   };
   EXPECT_FALSE(with_byte(0, 2)) << "version";
   EXPECT_FALSE(with_byte(1, 0)) << "kind";
-  EXPECT_FALSE(with_byte(1, 5)) << "kind";
+  EXPECT_FALSE(with_byte(1, 6)) << "kind";
   EXPECT_FALSE(with_byte(3, 3)) << "flags";
   constexpr std::size_t kCountAt = 4 + 24 + 24 + 6 + 13 + 5;
   EXPECT_FALSE(with_byte(kCountAt, '\xFF')) << "four thousand million objects";
@@ -164,10 +224,23 @@ TEST(RecordCodec, OutcomesAndMarksComeBackOrAreDamage) {
   EXPECT_EQ(decode_outcome(encode_outcome(outcome)).value(), outcome);
   EXPECT_FALSE(decode_outcome(encode_outcome(outcome) + "x"));
   EXPECT_FALSE(decode_outcome(encode_outcome(outcome).substr(1)));
-  const Marks marks{Tid(1), Oid(2), Tid(3)};
+  const Marks marks{Tid(1), Oid(2), Tid(3), Tid(4), Tid(5), Tid(6), true};
   EXPECT_EQ(decode_marks(encode_marks(marks)).value(), marks);
   EXPECT_FALSE(decode_marks(encode_marks(marks) + "x"));
   EXPECT_FALSE(decode_marks(""));
+  EXPECT_EQ(decode_swept(encode_swept(Tid(9))).value(), Tid(9));
+  EXPECT_FALSE(decode_swept(encode_swept(Tid(9)) + "x"));
+  EXPECT_FALSE(decode_swept(""));
+}
+
+TEST(RecordCodec, MarksOfALogWithoutAPackMayBeShort) {
+  const Marks marks{Tid(1), Oid(2), Tid(3)};
+  const std::string value = encode_marks(marks);
+  EXPECT_EQ(decode_marks(value.substr(0, 25)).value(), marks);
+  for (std::size_t size = 0; size < value.size(); ++size) {
+    if (size == 25) continue;
+    EXPECT_FALSE(decode_marks(ByteView(value).substr(0, size))) << size;
+  }
 }
 
 }  // namespace

@@ -42,6 +42,10 @@ class RocksDatabaseTest : public ::testing::Test {
         break;
       }
       acknowledged = position->tid.value();
+      if (const auto swept = sweep_workload(**store); !swept) {
+        expect_refuses_and_still_reads(**store, swept.error().code, acknowledged);
+        if (swept.error().code != ErrorCode::out_of_space) break;
+      }
     }
     return acknowledged;
   }
@@ -54,8 +58,8 @@ class RocksDatabaseTest : public ::testing::Test {
       EXPECT_FALSE(store.check_space());
     }
     EXPECT_EQ(store.last_position().tid, Tid(acknowledged));
-    if (acknowledged == 0) return;
-    const auto loaded = store.load_before(Oid(acknowledged % kWorkloadOids), kMaxTid,
+    if (is_workload_pack(acknowledged)) return;
+    const auto loaded = store.load_before(Oid(workload_oid(acknowledged)), kMaxTid,
                                           Tid(acknowledged), ReadTier::disk);
     ASSERT_TRUE(loaded) << loaded.error().to_string();
     EXPECT_EQ(loaded->data, workload_record(acknowledged).writes[0].data);

@@ -15,11 +15,38 @@ namespace zeolite::storage::testing {
 // A workload that is known in advance: the record of each tid, and the groups they are appended
 // in. What a killed process left behind can be judged by it without any other record.
 
-inline constexpr std::uint64_t kWorkloadOids = 17;
+inline constexpr std::uint64_t kWorkloadOids = 5;
 
-// Tids are 1, 2, 3...; tid t writes one object, of up to about 2,000 bytes.
+// Tids are 1, 2, 3...; every sixth is a pack record, any other writes one object.
+[[nodiscard]] inline bool is_workload_pack(std::uint64_t tid) { return tid % 6 == 0; }
+[[nodiscard]] inline std::uint64_t workload_oid(std::uint64_t tid) { return tid % kWorkloadOids; }
+
+// The newest write of the object before `tid`, which is one, too; 0 when there is none.
+[[nodiscard]] inline std::uint64_t workload_previous(std::uint64_t tid) {
+  do {
+    if (tid <= kWorkloadOids) return 0;
+    tid -= kWorkloadOids;
+  } while (is_workload_pack(tid));
+  return tid;
+}
+
+// Of the last pack record at or below `last`; 0 when there is none.
+[[nodiscard]] inline std::uint64_t workload_pack(std::uint64_t last) { return last - last % 6; }
+[[nodiscard]] inline std::uint64_t workload_horizon(std::uint64_t last) {
+  return workload_pack(last) == 0 ? 0 : workload_pack(last) - 2;
+}
+
+// Whether the sweep for `horizon` removes the write at `tid`: there is a newer one below.
+[[nodiscard]] inline bool is_packed_away(std::uint64_t tid, std::uint64_t horizon) {
+  for (std::uint64_t newer = tid + kWorkloadOids; newer <= horizon; newer += kWorkloadOids) {
+    if (!is_workload_pack(newer)) return true;
+  }
+  return false;
+}
+
+// Up to about 2,000 bytes.
 [[nodiscard]] inline TransactionRecord workload_record(std::uint64_t tid) {
-  const std::uint64_t previous = tid > kWorkloadOids ? tid - kWorkloadOids : 0;
+  if (is_workload_pack(tid)) return record(tid, RecordKind::pack).pack(workload_horizon(tid));
   std::string data = std::to_string(tid) + ":";
   // Hard to compress, so that tables and log fill up.
   std::uint64_t state = tid;
@@ -28,7 +55,8 @@ inline constexpr std::uint64_t kWorkloadOids = 17;
     state = state * 6364136223846793005ULL + 1442695040888963407ULL;
     data.push_back(static_cast<char>(state >> 56));
   }
-  return record(tid).commit(5, tid).data(tid % kWorkloadOids, std::move(data), previous);
+  return record(tid).commit(5, tid).data(workload_oid(tid), std::move(data),
+                                         workload_previous(tid));
 }
 
 // The group that follows `last`: one to three records.
@@ -45,40 +73,83 @@ inline constexpr std::uint64_t kWorkloadOids = 17;
   return last == tid;
 }
 
-inline void expect_workload_record(const ObjectStore& store, const LogEntry& entry) {
+// Does what the newest pack record asks for, as far as it is not done: in several small batches.
+[[nodiscard]] inline Result<> sweep_workload(ObjectStore& store) {
+  const PackState pack = store.pack_state();
+  if (pack.swept) return {};
+  Oid from(0);
+  while (true) {
+    ASSIGN_OR_RETURN(const std::vector<StoredRevision> page, store.revisions_from(from, 3));
+    if (page.empty()) break;
+    std::vector<RevisionKey> keys;
+    for (const StoredRevision& revision : page) {
+      if (is_packed_away(revision.key.tid.value(), pack.horizon.value())) {
+        keys.push_back(revision.key);
+      }
+    }
+    RETURN_IF_ERROR(store.remove_revisions(keys));
+    from = page.back().key.oid.next();
+  }
+  return store.mark_swept(pack.record);
+}
+
+// The write at `tid` is there as it must be, for a log that ends at `last`.
+inline void expect_workload_write(const ObjectStore& store, const LogEntry& entry,
+                                  std::uint64_t last) {
   const std::uint64_t tid = entry.position.tid.value();
   const TransactionRecord wanted = workload_record(tid);
-  const Result<TransactionRecord> found = store.read_record(entry);
+  const Result<TransactionRecord> found = store.read_surviving(entry);
   ASSERT_TRUE(found) << found.error().to_string();
-  ASSERT_EQ(found->writes.size(), 1U);
-  EXPECT_EQ(found->writes[0].oid, wanted.writes[0].oid);
-  EXPECT_EQ(found->writes[0].previous, wanted.writes[0].previous);
-  EXPECT_EQ(found->writes[0].data, wanted.writes[0].data) << "of " << tid;
+  const bool is_there = !found->writes.empty();
+  EXPECT_EQ(store.present(entry).value(), std::vector<bool>{is_there});
+  if (!is_packed_away(tid, workload_horizon(last))) {
+    EXPECT_TRUE(is_there) << tid << " is lost";
+  } else if (store.pack_state().swept) {
+    EXPECT_FALSE(is_there) << tid << " was removed, and is back";
+  }
+  EXPECT_EQ(entry.objects[0].previous, wanted.writes[0].previous);
+  if (is_there) {
+    EXPECT_EQ(found->writes[0].oid, wanted.writes[0].oid);
+    EXPECT_EQ(found->writes[0].data, wanted.writes[0].data) << "of " << tid;
+  }
   EXPECT_EQ(store.find_outcome(wanted.commit_id).value(),
             (Outcome{Outcome::Kind::committed, Tid(tid)}));
 }
 
+inline void expect_workload_marks(const ObjectStore& store) {
+  const std::uint64_t last = store.last_position().tid.value();
+  EXPECT_EQ(store.last_transaction(), Tid(is_workload_pack(last) && last > 0 ? last - 1 : last));
+  EXPECT_EQ(store.oid_mark(), Oid(last == 0 ? 0 : std::min(last + 1, kWorkloadOids)));
+  const PackState pack = store.pack_state();
+  EXPECT_EQ(pack.record, Tid(workload_pack(last)));
+  EXPECT_EQ(pack.horizon, Tid(workload_horizon(last)));
+}
+
 // The store holds the workload up to some group's end, at least to `acknowledged`, whole and in
-// order; and it can be appended to.
+// order; what was interrupted can be finished, and it can be appended to.
 inline void expect_workload(ObjectStore& store, std::uint64_t acknowledged) {
   const std::uint64_t last = store.last_position().tid.value();
   EXPECT_GE(last, acknowledged) << "an acknowledged transaction is lost";
   EXPECT_TRUE(ends_workload_group(last)) << "half a group is stored: " << last;
-  EXPECT_EQ(store.last_transaction(), Tid(last));
-  EXPECT_EQ(store.oid_mark(), Oid(last == 0 ? 0 : std::min(last + 1, kWorkloadOids)));
-  const auto log = store.read_log(kNoTid, kMaxTid, {.entries = 1'000'000, .bytes = 1 << 30});
-  ASSERT_TRUE(log) << log.error().to_string();
-  ASSERT_EQ(log->size(), last);
-  for (std::uint64_t tid = 1; tid <= last; ++tid) {
-    ASSERT_EQ((*log)[tid - 1].position.tid, Tid(tid));
-    expect_workload_record(store, (*log)[tid - 1]);
+  expect_workload_marks(store);
+  for (int round = 0; round < 2; ++round) {
+    const auto log = store.read_log(kNoTid, kMaxTid, {.entries = 1'000'000, .bytes = 1 << 30});
+    ASSERT_TRUE(log) << log.error().to_string();
+    ASSERT_EQ(log->size(), last);
+    for (std::uint64_t tid = 1; tid <= last; ++tid) {
+      const LogEntry& entry = (*log)[tid - 1];
+      ASSERT_EQ(entry.position.tid, Tid(tid));
+      if (!is_workload_pack(tid)) expect_workload_write(store, entry, last);
+    }
+    const auto swept = sweep_workload(store);
+    ASSERT_TRUE(swept) << swept.error().to_string();
   }
   for (std::uint64_t oid = 0; oid < std::min(last, kWorkloadOids); ++oid) {
     const auto loaded = store.load_before(Oid(oid), kMaxTid, Tid(last), ReadTier::disk);
     ASSERT_TRUE(loaded) << loaded.error().to_string();
     if (loaded->status != LoadStatus::found) continue;
     EXPECT_EQ(loaded->data, workload_record(loaded->tid.value()).writes[0].data);
-    EXPECT_GT(loaded->tid.value() + kWorkloadOids, last);
+    EXPECT_FALSE(is_packed_away(loaded->tid.value(), last)) << "not the newest";
   }
   const auto appended = store.append(workload_group(last));
   EXPECT_TRUE(appended) << appended.error().to_string();

@@ -1,0 +1,283 @@
+// Packing on RocksObjectStore beyond the contract: across reopening, from tables, beside appends,
+// with failures.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <random>
+#include <thread>
+
+#include "storage/fault_file_system.h"
+#include "storage/key_encoding.h"
+#include "storage/memory_object_store.h"
+#include "storage/record_codec.h"
+#include "storage/rocks_database.h"
+#include "storage/rocks_object_store.h"
+#include "storage/store_builders.h"
+
+namespace zeolite::storage::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using Group = std::vector<TransactionRecord>;
+
+class RocksPackingTest : public ::testing::Test {
+ protected:
+  RocksPackingTest() {
+    options_.directory = directory_.path() / "db";
+    options_.reserve_bytes = 0;
+    options_.wal_file_bytes = 0;
+    options_.memtable_bytes = 1 << 20;
+    options_.file_system = files_;
+  }
+  std::unique_ptr<RocksObjectStore> open() {
+    auto store = RocksObjectStore::open(options_);
+    EXPECT_TRUE(store) << store.error().to_string();
+    return store ? std::move(*store) : nullptr;
+  }
+  // Two revisions of object 1, and a pack record above them.
+  std::unique_ptr<RocksObjectStore> open_packed() {
+    auto store = open();
+    EXPECT_TRUE(store->append(Group{record(10).data(1, "a"), record(20).data(1, "b", 10),
+                                    record(21, RecordKind::pack).pack(20)}));
+    return store;
+  }
+
+  TemporaryDirectory directory_;
+  RocksStoreOptions options_;
+  std::shared_ptr<FaultFileSystem> files_ = std::make_shared<FaultFileSystem>();
+  const std::vector<RevisionKey> old_ = {{Oid(1), Tid(10)}};
+};
+
+TEST_F(RocksPackingTest, RemovalsAndTheirEndComeBackAfterReopening) {
+  ASSERT_TRUE(open_packed()->remove_revisions(old_));
+  EXPECT_EQ(open()->pack_state(), (PackState{Tid(20), Tid(21), false, false}));
+  EXPECT_EQ(open()->revisions_from(Oid(0), 9).value().size(), 1U);
+  ASSERT_TRUE(open()->mark_swept(Tid(21)));
+  EXPECT_EQ(open()->pack_state(), (PackState{Tid(20), Tid(21), false, true}));
+  ASSERT_TRUE(open()->append(Group{record(30, RecordKind::pack).pack(29, true)}));
+  EXPECT_EQ(open()->pack_state(), (PackState{Tid(29), Tid(30), true, false}));
+}
+
+TEST_F(RocksPackingTest, WhatASweepRemovedStaysGoneThroughTablesAndCompaction) {
+  auto store = open_packed();
+  ASSERT_TRUE(store->flush());
+  ASSERT_TRUE(store->remove_revisions(old_));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(store->present(store->log_entry(Tid(10)).value().value()).value(),
+              std::vector<bool>{false});
+    ASSERT_TRUE(store->flush());
+    ASSERT_TRUE(store->compact());
+    store.reset();
+    store = open();
+  }
+  EXPECT_EQ(store->load_before(Oid(1), kMaxTid, kMaxTid, ReadTier::disk)->data.view(), "b");
+}
+
+TEST_F(RocksPackingTest, ReadOnlyRefusesRemovals) {
+  open_packed();
+  options_.read_only = true;
+  const auto store = open();
+  EXPECT_EQ(store->remove_revisions(old_).error().code, ErrorCode::read_only);
+  EXPECT_EQ(store->mark_swept(Tid(21)).error().code, ErrorCode::read_only);
+  EXPECT_TRUE(store->append(Group{record(31).data(1, "c")}).error().code == ErrorCode::read_only);
+}
+
+TEST_F(RocksPackingTest, FullDiskRefusesRemovalsUntilThereIsSpace) {
+  const auto store = open_packed();
+  store->set_reserve_bytes(std::uint64_t{1} << 60);
+  EXPECT_EQ(store->remove_revisions(old_).error().code, ErrorCode::out_of_space);
+  EXPECT_EQ(store->mark_swept(Tid(21)).error().code, ErrorCode::out_of_space);
+  store->set_reserve_bytes(0);
+  EXPECT_TRUE(store->remove_revisions(old_));
+  EXPECT_TRUE(store->mark_swept(Tid(21)));
+  EXPECT_TRUE(store->append(Group{record(31).data(1, "c")}));
+}
+
+TEST_F(RocksPackingTest, FailedRemovalIsFinal) {
+  for (const bool at_the_end : {false, true}) {
+    for (const auto fault : {FaultFileSystem::Fault::io_error, FaultFileSystem::Fault::no_space}) {
+      std::filesystem::remove_all(options_.directory);
+      const auto store = open_packed();
+      files_->only(".log");
+      files_->arm(1, fault, true);
+      const Result<> failed =
+          at_the_end ? store->mark_swept(Tid(21)) : store->remove_revisions(old_);
+      ASSERT_FALSE(failed);
+      EXPECT_EQ(failed.error().code, ErrorCode::io_error) << failed.error().detail;
+      files_->disarm();
+      EXPECT_FALSE(store->pack_state().swept);
+      EXPECT_EQ(store->append(Group{record(31).data(1, "c")}).error().code, ErrorCode::io_error);
+      EXPECT_EQ(store->remove_revisions(old_).error().code, ErrorCode::io_error);
+      EXPECT_EQ(store->mark_swept(Tid(21)).error().code, ErrorCode::io_error);
+      EXPECT_EQ(store->load_before(Oid(1), kMaxTid, kMaxTid, ReadTier::disk)->data.view(), "b");
+    }
+  }
+}
+
+TEST_F(RocksPackingTest, RottenSurvivorIsCorruption) {
+  open_packed();
+  {
+    const auto raw =
+        RocksDatabase::open(options_, options_.directory / "records", false, [](std::uint64_t) {
+          return false;
+        }).value();
+    const auto head = encode_revision_head(Oid(1), Tid(10), RevisionKind::data, "a");
+    const std::string value = std::string(head.data(), head.size()) + "x";
+    const auto key = revision_key(Oid(1), Tid(10));
+    ASSERT_TRUE(raw->db().Put({}, raw->revisions(), to_slice(key.view()), value).ok());
+    ASSERT_TRUE(raw->db().Put({}, raw->revisions(), "short key", value).ok());
+  }
+  const auto store = open();
+  const LogEntry entry = store->log_entry(Tid(10)).value().value();
+  EXPECT_EQ(store->read_surviving(entry).error().code, ErrorCode::corruption);
+  EXPECT_EQ(store->present(entry).value(), std::vector<bool>{true}) << "rotten, but there";
+  EXPECT_EQ(store->revisions_from(Oid(0), 100).error().code, ErrorCode::corruption);
+  EXPECT_EQ(store->next_objects(Oid(0), kMaxTid, 100).error().code, ErrorCode::corruption);
+}
+
+TEST_F(RocksPackingTest, DamagedEndOfAPackIsRefused) {
+  open_packed();
+  {
+    const auto raw =
+        RocksDatabase::open(options_, options_.directory / "records", false, [](std::uint64_t) {
+          return false;
+        }).value();
+    ASSERT_TRUE(raw->db().Put({}, raw->meta(), to_slice(kSweptKey), "?").ok());
+  }
+  EXPECT_EQ(RocksObjectStore::open(options_).error().code, ErrorCode::corruption);
+}
+
+TEST_F(RocksPackingTest, RemovalsRunBesideAppends) {
+  static constexpr std::uint64_t kRevisions = 400;
+  const auto store = open();
+  for (std::uint64_t tid = 1; tid <= kRevisions; ++tid) {
+    ASSERT_TRUE(store->append(Group{record(tid).data(tid % 3, std::string(100, 'x'))}));
+  }
+  ASSERT_TRUE(store->append(Group{record(kRevisions + 1, RecordKind::pack).pack(kRevisions)}));
+  std::atomic<bool> done = false;
+  std::uint64_t tid = kRevisions + 1;
+  std::jthread writer([&] {
+    while (!done) {
+      ++tid;
+      ASSERT_TRUE(store->append(Group{record(tid).data(7, std::to_string(tid))}));
+    }
+  });
+  for (std::uint64_t old = 1; old + 3 <= kRevisions; ++old) {
+    ASSERT_TRUE(store->remove_revisions(std::vector<RevisionKey>{{Oid(old % 3), Tid(old)}}));
+    if (old % 100 == 0) {
+      ASSERT_TRUE(store->flush());
+    }
+  }
+  ASSERT_TRUE(store->mark_swept(Tid(kRevisions + 1)));
+  done = true;
+  writer.join();
+  EXPECT_EQ(store->revisions_from(Oid(0), 6).value().size(), 3U);
+  EXPECT_EQ(store->load_before(Oid(7), kMaxTid, kMaxTid, ReadTier::disk)->data.view(),
+            std::to_string(tid));
+}
+
+// A random history that is packed again and again; the memory store says what is right.
+class PackedComparison {
+ public:
+  explicit PackedComparison(std::uint64_t seed) : random_(seed) {}
+
+  Group next_group() {
+    Group group;
+    for (std::uint64_t i = 0; i <= below(3); ++i) {
+      RecordBuilder builder = record(tid_ += 1 + below(4));
+      for (std::uint64_t oid = below(4); oid < kOids; oid += 1 + below(5)) {
+        if (below(5) == 0) {
+          builder.deletion(oid);
+        } else {
+          builder.data(oid, "at " + std::to_string(tid_));
+        }
+      }
+      group.push_back(builder);
+    }
+    return group;
+  }
+
+  // A pack record at a random horizon above the last one.
+  Group next_pack() {
+    horizon_ += 1 + below(tid_ - horizon_);
+    ++tid_;
+    return {record(tid_, RecordKind::pack).pack(horizon_, below(2) == 0)};
+  }
+
+  // Any revisions that are old enough: the store leaves it to the caller which.
+  std::vector<RevisionKey> next_removal() {
+    std::vector<RevisionKey> keys;
+    for (std::uint64_t i = below(60); i > 0; --i) {
+      keys.push_back({Oid(below(kOids)), Tid(1 + below(horizon_))});
+    }
+    return keys;
+  }
+
+  void expect_equal(const ObjectStore& store, const ObjectStore& model) {
+    EXPECT_EQ(store.pack_state(), model.pack_state());
+    for (int i = 0; i < 60; ++i) {
+      const Oid oid(below(kOids + 2));
+      const Tid line(below(tid_ + 3));
+      SCOPED_TRACE(to_hex(oid) + " at " + to_hex(line));
+      const auto found = store.load_before(oid, line, Tid(tid_), ReadTier::disk).value();
+      const auto wanted = model.load_before(oid, line, Tid(tid_), ReadTier::disk).value();
+      EXPECT_EQ(found.status, wanted.status);
+      EXPECT_EQ(found.data, wanted.data);
+      EXPECT_EQ(found.end, wanted.end);
+      const std::size_t count = below(20);
+      EXPECT_EQ(store.next_objects(oid, line, count).value(),
+                model.next_objects(oid, line, count).value());
+      EXPECT_EQ(store.revisions_from(oid, count).value(), model.revisions_from(oid, count).value());
+      EXPECT_EQ(store.read_log_back(line, {.entries = count}).value(),
+                model.read_log_back(line, {.entries = count}).value());
+    }
+    const auto log = store.read_log(kNoTid, kMaxTid, {.entries = 10'000}).value();
+    for (const LogEntry& entry : log) {
+      const auto found = store.read_surviving(entry).value();
+      const auto wanted = model.read_surviving(entry).value();
+      EXPECT_EQ(encode_log_entry(found, kNoTid, {}), encode_log_entry(wanted, kNoTid, {}));
+      EXPECT_EQ(store.present(entry).value(), model.present(entry).value());
+    }
+  }
+
+ private:
+  static constexpr std::uint64_t kOids = 12;
+
+  std::uint64_t below(std::uint64_t limit) { return random_() % limit; }
+
+  std::mt19937_64 random_;
+  std::uint64_t tid_ = 0;
+  std::uint64_t horizon_ = 0;
+};
+
+TEST_F(RocksPackingTest, AgreesWithTheMemoryStoreOnPackedHistories) {
+  PackedComparison comparison(19'981'203);
+  MemoryObjectStore model;
+  for (int round = 0; round < 8; ++round) {
+    const auto store = open();
+    for (int i = 0; i < 15; ++i) {
+      const Group group = comparison.next_group();
+      ASSERT_EQ(store->append(group).value(), model.append(group).value());
+    }
+    const Group pack = comparison.next_pack();
+    ASSERT_EQ(store->append(pack).value(), model.append(pack).value());
+    for (int i = 0; i < 3; ++i) {
+      if (round % 2 == 0) {
+        ASSERT_TRUE(store->flush());
+      }
+      const std::vector<RevisionKey> keys = comparison.next_removal();
+      ASSERT_TRUE(store->remove_revisions(keys));
+      ASSERT_TRUE(model.remove_revisions(keys));
+    }
+    if (round % 3 == 0) {
+      ASSERT_TRUE(store->mark_swept(pack[0].tid));
+      ASSERT_TRUE(model.mark_swept(pack[0].tid));
+    }
+    comparison.expect_equal(*store, model);
+  }
+}
+
+}  // namespace
+}  // namespace zeolite::storage::testing
