@@ -14,7 +14,7 @@ namespace zeolite::invalidation {
 //
 // The line is the tid up to which the connection was told everything. It is what its reads are
 // made at, and a reply that tells of a commit T (its own, or by any tid in it) may go out when
-// has_been_told(T). docs/ordering.md gives the rules and the reasons.
+// the line has reached T. docs/ordering.md gives the rules and the reasons.
 //
 // A new subscription is catching up: what is published meanwhile waits. The caller brings the
 // client to a line (the registration reply, or what the log says since the client's own tid),
@@ -50,10 +50,6 @@ class Subscription {
   [[nodiscard]] State state() const { return state_; }
   // Everything up to here was told. While catching up: kNoTid.
   [[nodiscard]] Tid line() const { return state_ == State::live ? line_ : kNoTid; }
-  // Whether a reply that tells of the commit `tid` keeps the order.
-  [[nodiscard]] bool has_been_told(Tid tid) const { return line() >= tid; }
-
-  [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_; }
 
  private:
   struct Waiting {

@@ -10,30 +10,12 @@
 #include "storage/memory_object_store.h"
 #include "storage/record_codec.h"
 #include "storage/rocks_database.h"
-#include "storage/rocks_object_store.h"
-#include "storage/store_builders.h"
+#include "storage/rocks_store_fixture.h"
 
 namespace zeolite::storage::testing {
 namespace {
 
-class RocksObjectReadsTest : public ::testing::Test {
- protected:
-  RocksObjectReadsTest() {
-    options_.directory = directory_.path() / "db";
-    options_.reserve_bytes = 0;
-    options_.wal_file_bytes = 0;
-    // Room enough that nothing is pushed out when memtables are counted against it.
-    options_.block_cache_bytes = 64 << 20;
-  }
-  std::unique_ptr<RocksObjectStore> open() {
-    auto store = RocksObjectStore::open(options_);
-    EXPECT_TRUE(store) << store.error().to_string();
-    return store ? std::move(*store) : nullptr;
-  }
-
-  TemporaryDirectory directory_;
-  RocksStoreOptions options_;
-};
+class RocksObjectReadsTest : public RocksStoreFixture {};
 
 TEST_F(RocksObjectReadsTest, MemoryTierIsUnavailableUntilTheDiskWasRead) {
   {

@@ -10,6 +10,7 @@
 #include "storage/key_encoding.h"
 #include "storage/memory_object_store.h"
 #include "storage/rocks_database.h"
+#include "storage/rocks_store_fixture.h"
 #include "storage/store_workload.h"
 
 namespace zeolite::storage::testing {
@@ -17,19 +18,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class RocksObjectStoreTest : public ::testing::Test {
+class RocksObjectStoreTest : public RocksStoreFixture {
  protected:
-  RocksObjectStoreTest() {
-    options_.directory = directory_.path() / "db";
-    options_.reserve_bytes = 0;
-    options_.wal_file_bytes = 0;
-    options_.block_cache_bytes = 8 << 20;
-  }
-  std::unique_ptr<RocksObjectStore> open() {
-    auto store = RocksObjectStore::open(options_);
-    EXPECT_TRUE(store) << store.error().to_string();
-    return store ? std::move(*store) : nullptr;
-  }
   // Appends the workload up to at least `until`; returns the last tid.
   static std::uint64_t fill(ObjectStore& store, std::uint64_t until) {
     std::uint64_t last = store.last_position().tid.value();
@@ -65,9 +55,6 @@ class RocksObjectStoreTest : public ::testing::Test {
     return RocksDatabase::open(options_, records(), false, [](std::uint64_t) { return false; })
         .value();
   }
-
-  TemporaryDirectory directory_;
-  RocksStoreOptions options_;
 };
 
 TEST_F(RocksObjectStoreTest, EverythingComesBackAfterReopening) {
