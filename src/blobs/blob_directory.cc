@@ -442,13 +442,20 @@ Result<BlobInfo> BlobDirectory::hash_up_to(const BlobFile& file, std::uint64_t s
 
 Result<> BlobDirectory::verify(Oid oid, Tid tid, const BlobInfo& info,
                                const std::atomic<bool>* cancelled) const {
-  ASSIGN_OR_RETURN(const BlobFile file, open_for_reading(oid, tid));
-  ASSIGN_OR_RETURN(const BlobInfo found, hash_up_to(file, info.size, cancelled));
+  const Result<BlobFile> file = open_for_reading(oid, tid);
+  if (!file) {
+    if (read_only_ && file.error().code == ErrorCode::not_found) {
+      ASSIGN_OR_RETURN(const bool recoverable, is_recoverable(oid, info));
+      if (recoverable) return {};
+    }
+    return std::unexpected(file.error());
+  }
+  ASSIGN_OR_RETURN(const BlobInfo found, hash_up_to(*file, info.size, cancelled));
   if (found == info) return {};
   const std::string blob =
       "the blob of object " + to_hex(oid) + " at " + to_hex(tid) + " is damaged: ";
-  if (file.size() != info.size) {
-    return make_error(ErrorCode::corruption, blob + std::to_string(file.size()) +
+  if (file->size() != info.size) {
+    return make_error(ErrorCode::corruption, blob + std::to_string(file->size()) +
                                                  " bytes long in place of " +
                                                  std::to_string(info.size));
   }
@@ -536,6 +543,16 @@ Result<bool> BlobDirectory::is_sound(const StagedName& staged) const {
   const BlobFile blob(staging_->directory.path() / name, std::move(*file), staged.info.size);
   ASSIGN_OR_RETURN(const BlobInfo found, hash_up_to(blob, staged.info.size, nullptr));
   return found == staged.info;
+}
+
+Result<bool> BlobDirectory::is_recoverable(Oid oid, const BlobInfo& info) const {
+  ASSIGN_OR_RETURN(const std::vector<StagedName> waiting, staged());
+  for (const StagedName& name : waiting) {
+    if (name.oid != oid || name.info != info) continue;
+    ASSIGN_OR_RETURN(const bool sound, is_sound(name));
+    if (sound) return true;
+  }
+  return false;
 }
 
 Result<> BlobDirectory::sync_object(Oid oid) const { return sync_objects(std::span(&oid, 1)); }

@@ -110,8 +110,9 @@ class BlobDirectory {
   [[nodiscard]] Result<BlobFile> open_for_reading(Oid oid, Tid tid) const;
   // The size of the committed file; nothing when there is none.
   [[nodiscard]] Result<std::optional<std::uint64_t>> size_of(Oid oid, Tid tid) const;
-  // Reads and hashes the blob. Errors: not_found, corruption (another size or content), aborted
-  // (`cancelled` turned true; may be null), io_error.
+  // Reads and hashes the blob. Opened read only, a blob that recovery would install counts as
+  // there. Errors: not_found, corruption (another size or content), aborted (`cancelled` turned
+  // true; may be null), io_error.
   [[nodiscard]] Result<> verify(Oid oid, Tid tid, const BlobInfo& info,
                                 const std::atomic<bool>* cancelled) const;
   // Removes the blob of a revision that is gone from the store, and the directories that are empty
@@ -155,6 +156,7 @@ class BlobDirectory {
                       const Visitor& visit) const;
   static Result<BlobInfo> hash_up_to(const BlobFile& file, std::uint64_t size,
                                      const std::atomic<bool>* cancelled);
+  Result<bool> is_recoverable(Oid oid, const BlobInfo& info) const;
   Result<OpenDirectory> object(Oid oid) const;
   std::optional<std::string> unplaced(Oid oid, Tid tid) const;
 

@@ -62,6 +62,7 @@ class StagedBlob {
   // then may a vote for it be answered. Once. Waits for the disk. Errors: as append.
   [[nodiscard]] Result<BlobInfo> seal(Oid oid, Sync sync = Sync::now);
 
+  [[nodiscard]] bool is_sealed() const { return info_.has_value(); }
   // After seal().
   [[nodiscard]] const BlobInfo& info() const { return *info_; }
   // Of the file in staging: what goes into ObjectWrite::staged_blob.

@@ -314,6 +314,17 @@ TEST_F(BlobDirectoryTest, VerifyFindsDamage) {
             ErrorCode::aborted);
 }
 
+TEST_F(BlobDirectoryTest, VerifyBeforeRecoveryFindsWhatRecoveryWillInstall) {
+  (void)staged(kOid, "content").release();
+  blobs_.reset();
+  const auto blobs = BlobDirectory::open({.path = directory_ / "blobs", .read_only = true});
+  ASSERT_TRUE(blobs);
+  EXPECT_TRUE((*blobs)->verify(kOid, kTid, info_of("content"), nullptr));
+  EXPECT_EQ(code_of((*blobs)->verify(kOid, kTid, info_of("other"), nullptr)), ErrorCode::not_found);
+  EXPECT_EQ(code_of((*blobs)->verify(kOid.next(), kTid, info_of("content"), nullptr)),
+            ErrorCode::not_found);
+}
+
 TEST_F(BlobDirectoryTest, WalksInOrderAndPassesOverTheRest) {
   commit(Tid(3), Oid(0x200), "a");
   commit(Tid(5), Oid(0x1FF), "b");

@@ -15,9 +15,11 @@ TEST_F(StagedBlobTest, WhatIsSealedHasItsHashInItsName) {
   ASSERT_TRUE(blob->append("some "));
   ASSERT_TRUE(blob->append("content"));
   ASSERT_TRUE(parse_upload_name(blob->name()));
+  EXPECT_FALSE(blob->is_sealed());
   const auto info = blob->seal(Oid(7));
   ASSERT_TRUE(info) << info.error().to_string();
   EXPECT_EQ(*info, info_of("some content"));
+  EXPECT_TRUE(blob->is_sealed());
   EXPECT_EQ(blob->info(), *info);
   const auto name = parse_staged_name(blob->name());
   ASSERT_TRUE(name);
