@@ -152,6 +152,11 @@ class Parser {
         if (!address) reject("--native: " + address.error().detail);
         serve_.native = *address;
       }
+      if (zeo_) {
+        Result<net::ListenAddress> address = net::parse_listen_address(*zeo_);
+        if (!address) reject("--zeo: " + address.error().detail);
+        serve_.zeo = *address;
+      }
       if (!serve_.data && !serve_.config) {
         reject("say where the data is: --data DIR, or --config FILE with a [[storage]]");
       }
@@ -169,6 +174,26 @@ class Parser {
     sub.add_option("--native", native_,
                    "listen here for the native protocol (127.0.0.1:8090); port 0 picks one")
         ->type_name("H:P");
+    sub.add_option("--zeo", zeo_,
+                   "listen here for ZEO clients (127.0.0.1:8100), or on a Unix socket, unix:PATH")
+        ->type_name("H:P");
+    sub.add_flag("--zeo-msgpack", serve_.zeo_msgpack,
+                 "offer ZEO clients msgpack; they need the Python package msgpack then");
+    sub.add_flag("--zeo-read-only", serve_.zeo_read_only, "ZEO clients may only read");
+    sub.add_option("--zeo-invalidation-limit", serve_.zeo_invalidation_limit,
+                   "a ZEO client that missed more transactions drops its cache (no limit)")
+        ->type_name("N");
+    sub.add_option("--vote-timeout", serve_.vote_timeout_s,
+                   "seconds from vote to finish, before a client is disconnected (60)")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(0.001, 3600.0));
+    sub.add_option("--storage-name", serve_.storage_name, "name of the storage in --data (main)")
+        ->type_name("NAME")
+        ->check(not_empty());
+    sub.add_option("--blob-dir", serve_.blobs,
+                   "where the blobs of --data are, in ZODB's bushy layout (DIR/blobs)")
+        ->type_name("DIR")
+        ->check(not_empty());
     sub.add_option("--durability", durability_, "who must have a commit before it is acknowledged")
         ->check(CLI::IsMember({"local", "standby"}));
     sub.add_option("--log-level", serve_.log_level, "debug, info, warning or error (info)")
@@ -303,6 +328,7 @@ class Parser {
   VersionOptions version_;
   TargetTexts texts_;
   std::optional<std::string> native_;
+  std::optional<std::string> zeo_;
   std::string durability_ = "local", oid_, before_, since_, source_, kind_;
 };
 

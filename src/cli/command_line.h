@@ -26,6 +26,13 @@ struct ServeOptions {
   std::optional<std::filesystem::path> config;
   std::optional<std::string> name;
   std::optional<net::HostPort> native;
+  std::optional<net::ListenAddress> zeo;
+  bool zeo_msgpack = false;
+  bool zeo_read_only = false;
+  std::optional<std::size_t> zeo_invalidation_limit;  // transactions
+  std::optional<double> vote_timeout_s;
+  std::optional<std::string> storage_name;  // of the storage in --data
+  std::optional<std::filesystem::path> blobs;
   std::string log_level = "info";
 };
 

@@ -24,6 +24,7 @@ namespace zeolite::cli {
 namespace {
 
 constexpr std::uint16_t kDefaultNativePort = 8090;
+constexpr std::uint16_t kDefaultZeoPort = 8100;
 
 // Waits for signals on a thread of its own, so that what it calls may do anything. To be made
 // before any other thread, which then leave the signals to it.
@@ -98,7 +99,10 @@ std::shared_ptr<spdlog::logger> make_logger(const std::string& level) {
 }
 
 void print_ready(const daemon::ServerConfig& config, const daemon::Server& server) {
-  std::string line = "ready native=" + server.native_address() + " storage=";
+  std::string line = "ready";
+  if (config.native) line += " native=" + server.native_address();
+  if (config.zeo) line += " zeo=" + server.zeo_address();
+  line += " storage=";
   for (const daemon::StorageConfig& storage : config.storages) {
     if (&storage != &config.storages.front()) line += ',';
     line += storage.name;
@@ -125,6 +129,43 @@ ExitCode serve(const ServeOptions& options, const daemon::ServerConfig& config) 
   return result ? ExitCode::done : report_failure("serve", result.error());
 }
 
+// The storage that --data, --storage-name and --blob-dir tell of; with a configuration file, the
+// one of that name in it.
+Result<> take_storage(const ServeOptions& options, daemon::ServerConfig& config) {
+  const std::string name = options.storage_name.value_or("main");
+  if (!daemon::is_storage_name(name)) {
+    return make_error(ErrorCode::invalid_argument,
+                      "--storage-name: the name of a storage has no comma, slash, space or control "
+                      "character");
+  }
+  auto storage = std::ranges::find(config.storages, name, &daemon::StorageConfig::name);
+  if (options.data) {
+    if (storage == config.storages.end()) {
+      storage =
+          config.storages.insert(config.storages.begin(), daemon::StorageConfig{name, {}, {}});
+    }
+    storage->directory = *options.data;
+  }
+  if (options.blobs) {
+    if (storage == config.storages.end()) {
+      return make_error(ErrorCode::invalid_argument, "--blob-dir: there is no storage " + name);
+    }
+    storage->blobs = *options.blobs;
+  }
+  return {};
+}
+
+// Named ports are opened, no others; the usual ones when none is named.
+void take_ports(const ServeOptions& options, daemon::ServerConfig& config) {
+  if (options.native || options.zeo) {
+    config.native = options.native;
+    config.zeo = options.zeo;
+  }
+  if (config.native || config.zeo) return;
+  config.native = {.host = "127.0.0.1", .port = kDefaultNativePort};
+  config.zeo = net::HostPort{.host = "127.0.0.1", .port = kDefaultZeoPort};
+}
+
 }  // namespace
 
 Result<daemon::ServerConfig> server_config(const ServeOptions& options) {
@@ -132,21 +173,22 @@ Result<daemon::ServerConfig> server_config(const ServeOptions& options) {
   if (options.config) {
     ASSIGN_OR_RETURN(config, daemon::read_config_file(*options.config));
   }
-  if (options.data) {
-    const auto main = std::ranges::find(config.storages, "main", &daemon::StorageConfig::name);
-    if (main != config.storages.end()) {
-      main->directory = *options.data;
-    } else {
-      config.storages.insert(config.storages.begin(), {.name = "main", .directory = *options.data});
-    }
-  }
+  RETURN_IF_ERROR(take_storage(options, config));
   if (config.storages.empty()) {
     return make_error(ErrorCode::invalid_argument,
                       options.config->string() + " has no [[storage]]; add one, or use --data DIR");
   }
   if (options.name) config.node_name = *options.name;
-  if (options.native) config.native = options.native;
-  if (!config.native) config.native = {.host = "127.0.0.1", .port = kDefaultNativePort};
+  take_ports(options, config);
+  config.zeo_msgpack |= options.zeo_msgpack;
+  config.zeo_read_only |= options.zeo_read_only;
+  if (options.zeo_invalidation_limit) {
+    config.zeo_invalidations_max = *options.zeo_invalidation_limit;
+  }
+  if (options.vote_timeout_s) {
+    config.vote_timeout = std::chrono::duration_cast<Duration>(
+        std::chrono::duration<double>(*options.vote_timeout_s));
+  }
   return config;
 }
 

@@ -15,15 +15,21 @@ namespace zeolite::daemon {
 struct StorageConfig {
   std::string name = "main";
   std::filesystem::path directory;
+  std::filesystem::path blobs;  // empty: the folder `blobs` in the directory
 };
 
 // Everything `zeolite serve` can be told. Sizes are bytes.
 struct ServerConfig {
-  std::string node_name = "node";       // --name
-  std::vector<StorageConfig> storages;  // the first is what clients get by default
-  std::optional<net::HostPort> native;  // --native; not set: the port is not opened
-  unsigned io_threads = 0;              // 0: one per core, at most 4
-  unsigned read_threads = 2;            // for reads that must wait for the disk
+  std::string node_name = "node";         // --name
+  std::vector<StorageConfig> storages;    // the first is what clients get by default
+  std::optional<net::HostPort> native;    // --native; not set: the port is not opened
+  std::optional<net::ListenAddress> zeo;  // --zeo; not set: the port is not opened
+  bool zeo_msgpack = false;               // offer clients msgpack instead of pickles
+  bool zeo_read_only = false;             // ZEO clients may read only
+  // A ZEO client that missed more transactions than this drops its cache.
+  std::size_t zeo_invalidations_max = SIZE_MAX;
+  unsigned io_threads = 0;    // 0: one per core, at most 4
+  unsigned read_threads = 2;  // for reads that must wait for the disk
 
   std::uint64_t block_cache_bytes = 256ULL << 20;  // all storages together
   // Records that were asked for lately, beside the block cache; all storages together.

@@ -191,14 +191,6 @@ Key text_key(std::string_view name, std::string& target) {
           }};
 }
 
-// Names stand in lists, in the line `ready` and in logs.
-bool is_storage_name(std::string_view name) {
-  return std::ranges::none_of(name, [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte <= ' ' || byte == 0x7F || c == ',' || c == '/';
-  });
-}
-
 Key storage_name_key(std::string& target) {
   return {"name", [&target](const toml::node& node) -> Result<> {
             ASSIGN_OR_RETURN(target, text_of(node));
@@ -212,9 +204,12 @@ Result<StorageConfig> storage_of(const toml::node& node,
                                  const std::filesystem::path& base_directory) {
   StorageConfig storage;
   std::string directory;
+  std::string blobs;
   ASSIGN_OR_RETURN(const toml::table* table, table_of(node, "storage"));
   RETURN_IF_ERROR(take_table(*table, "storage",
-                             {storage_name_key(storage.name), text_key("directory", directory)}));
+                             {storage_name_key(storage.name), text_key("directory", directory),
+                              text_key("blobs", blobs)}));
+  if (!blobs.empty()) storage.blobs = (base_directory / blobs).lexically_normal();
   if (directory.empty()) return mistake(node, "this [[storage]] has no directory");
   storage.directory = (base_directory / directory).lexically_normal();
   return storage;
@@ -256,6 +251,23 @@ Result<> take_native(const toml::node& node, ServerConfig& config) {
   return {};
 }
 
+Result<> take_zeo(const toml::node& node, ServerConfig& config) {
+  ASSIGN_OR_RETURN(const std::string text, text_of(node));
+  Result<net::ListenAddress> address = net::parse_listen_address(text);
+  if (!address) return mistake(node, address.error().detail);
+  config.zeo = std::move(*address);
+  return {};
+}
+
+Key flag_key(std::string_view name, bool& target) {
+  return {name, [&target](const toml::node& node) -> Result<> {
+            const auto* flag = node.as_boolean();
+            if (flag == nullptr) return mistake(node, "expected true or false");
+            target = flag->get();
+            return {};
+          }};
+}
+
 Result<ServerConfig> config_of(const toml::table& root,
                                const std::filesystem::path& base_directory) {
   constexpr std::uint64_t kMiB = 1ULL << 20;
@@ -275,7 +287,11 @@ Result<ServerConfig> config_of(const toml::table& root,
        }},
       table_key(
           "listen",
-          {{"native", [&](const toml::node& node) -> Result<> { return take_native(node, c); }}}),
+          {{"native", [&](const toml::node& node) -> Result<> { return take_native(node, c); }},
+           {"zeo", [&](const toml::node& node) -> Result<> { return take_zeo(node, c); }}}),
+      table_key("zeo", {flag_key("msgpack", c.zeo_msgpack), flag_key("read_only", c.zeo_read_only),
+                        integer_key("invalidation_limit", c.zeo_invalidations_max, 0,
+                                    std::numeric_limits<std::int64_t>::max())}),
       table_key("threads", {integer_key("io", c.io_threads, 0, 256),
                             integer_key("read", c.read_threads, 1, 256)}),
       table_key("memory", {size_key("block_cache", c.block_cache_bytes, kMiB, kTiB),
@@ -316,6 +332,13 @@ Result<ServerConfig> parse_text(std::string_view text,
 }
 
 }  // namespace
+
+bool is_storage_name(std::string_view name) {
+  return !name.empty() && std::ranges::none_of(name, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte <= ' ' || byte == 0x7F || c == ',' || c == '/';
+  });
+}
 
 Result<ServerConfig> parse_config(std::string_view text, std::string_view file,
                                   const std::filesystem::path& base_directory) {

@@ -20,4 +20,7 @@ namespace zeolite::daemon {
 // be read.
 [[nodiscard]] Result<ServerConfig> read_config_file(const std::filesystem::path& path);
 
+// Whether a storage may have this name. Names stand in lists, in the line `ready` and in logs.
+[[nodiscard]] bool is_storage_name(std::string_view name);
+
 }  // namespace zeolite::daemon

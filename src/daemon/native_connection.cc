@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "daemon/native_reads.h"
 #include "daemon/shard_hub.h"
 
 namespace zeolite::daemon {
@@ -28,7 +29,8 @@ NativeConnection::NativeConnection(ConnectionEnvironment& environment, net::IoSh
                                         .outbound_max = environment.config->outbound_bytes_max,
                                         .buffers_shared = environment.buffers,
                                         .progress_timeout = environment.config->progress_timeout})),
-      opened_(environment.clock->now().instant) {}
+      opened_(environment.clock->now().instant),
+      staged_(environment.staged) {}
 
 NativeConnection::~NativeConnection() { socket_->detach(); }
 
@@ -59,7 +61,7 @@ void NativeConnection::run(server::SessionEffects& effects) {
   }
   for (server::SessionEffects::Read& read : effects.read) {
     if (socket_->closed()) return;
-    hub_->read(shared_from_this(), std::move(read));
+    answer_read(*hub_, shared_from_this(), std::move(read));
   }
   for (server::SessionEffects::EngineCall& call : effects.engine) {
     if (socket_->closed()) return;
@@ -107,7 +109,7 @@ void NativeConnection::attach(const std::string& storage, server::SessionEffects
     subscription_->caught_up(joined_at_, none);
     session_.caught_up(false, effects);
   } else {
-    hub_->catch_up(shared_from_this(), cache);
+    catch_up(*hub_, shared_from_this(), cache);
   }
 }
 
@@ -120,18 +122,18 @@ void NativeConnection::caught_up(bool cache_valid) {
   std::vector<invalidation::BatchPtr> waiting;
   subscription_->caught_up(joined_at_, waiting);
   std::string frames;
-  for (const invalidation::BatchPtr& batch : waiting) encode_invalidation(*batch, frames);
+  for (const invalidation::BatchPtr& batch : waiting) encode_invalidate_frames(*batch, frames);
   socket_->send_encoded(frames);
 }
 
-void NativeConnection::offer(const invalidation::BatchPtr& batch, const std::string& frame,
-                             bool own) {
+void NativeConnection::offer(PublishedBatch& published, RecordKind /*kind*/, bool own) {
   std::vector<invalidation::BatchPtr> now;
-  if (subscription_->offer(batch, own, now) == invalidation::Subscription::Offer::overflow) {
+  if (subscription_->offer(published.batch(), own, now) ==
+      invalidation::Subscription::Offer::overflow) {
     end(Error{ErrorCode::unavailable, "too much changed while catching up"});
     return;
   }
-  if (!now.empty()) socket_->send_encoded(frame);  // live: the batch just offered
+  if (!now.empty()) socket_->send_encoded(published.frames());  // live: the batch just offered
 }
 
 void NativeConnection::on_reply(commit::CommitEffects::Reply reply) {
@@ -166,12 +168,7 @@ void NativeConnection::adjust_reading() {
 
 void NativeConnection::account_held_bytes() {
   if (socket_->closed()) return;
-  const std::uint64_t held = session_.held_bytes();
-  const bool grew = held > accounted_bytes_;
-  if (grew) environment_.staged->add(held - accounted_bytes_);
-  if (held < accounted_bytes_) environment_.staged->remove(accounted_bytes_ - held);
-  accounted_bytes_ = held;
-  if (grew && !environment_.staged->allows(held)) {
+  if (!staged_.settle(session_.held_bytes())) {
     end(Error{ErrorCode::unavailable,
               "the server holds too much of unfinished transactions; try again later"});
   }
@@ -213,7 +210,7 @@ void NativeConnection::on_closed(const Error& why) {
                      "client " + socket_->peer() + " closed: " + why.detail);
   }
   const std::shared_ptr<NativeConnection> self = shared_from_this();
-  environment_.staged->remove(std::exchange(accounted_bytes_, 0));
+  (void)staged_.settle(0);
   if (hub_ != nullptr) hub_->remove(*this);
   environment_.ended(shard_index_, session_.owner());
 }

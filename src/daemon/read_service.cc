@@ -12,6 +12,13 @@ namespace {
 // What an item of an answer costs beside its data; generous.
 constexpr std::size_t kItemOverhead = 96;
 
+std::size_t encoded_size(const LogEntry& entry) {
+  return kItemOverhead + entry.metadata.user.size() + entry.metadata.description.size() +
+         entry.metadata.extension.size() + entry.objects.size() * kItemOverhead;
+}
+
+}  // namespace
+
 wire::Loaded to_wire(storage::Loaded loaded) {
   wire::Loaded result;
   switch (loaded.status) {
@@ -34,18 +41,12 @@ wire::Loaded to_wire(storage::Loaded loaded) {
   return result;
 }
 
-std::size_t encoded_size(const LogEntry& entry) {
-  return kItemOverhead + entry.metadata.user.size() + entry.metadata.description.size() +
-         entry.metadata.extension.size() + entry.objects.size() * kItemOverhead;
-}
-
-}  // namespace
-
-Result<wire::Loaded> read_load(const storage::ObjectStore& store, const wire::Load& request,
-                               Tid line, storage::ReadTier tier) {
-  ASSIGN_OR_RETURN(storage::Loaded loaded,
-                   store.load_before(request.oid, request.before, line, tier));
-  return to_wire(std::move(loaded));
+Result<wire::LoadedMany> to_wire(const Result<std::vector<storage::Loaded>>& items) {
+  if (!items) return std::unexpected(items.error());
+  wire::LoadedMany answer;
+  answer.items.reserve(items->size());
+  for (const storage::Loaded& loaded : *items) answer.items.push_back(to_wire(loaded));
+  return answer;
 }
 
 Result<wire::Loaded> read_load_serial(const storage::ObjectStore& store,
@@ -54,19 +55,18 @@ Result<wire::Loaded> read_load_serial(const storage::ObjectStore& store,
   return to_wire(std::move(loaded));
 }
 
-Result<wire::LoadedMany> read_load_many(const storage::ObjectStore& store,
-                                        const wire::LoadMany& request, Tid line,
-                                        std::size_t bytes_max, storage::ReadTier tier) {
-  wire::LoadedMany answer;
+Result<std::vector<storage::Loaded>> read_load_many(const storage::ObjectStore& store,
+                                                    const wire::LoadMany& request, Tid line,
+                                                    std::size_t bytes_max, storage::ReadTier tier) {
+  std::vector<storage::Loaded> items;
   std::size_t bytes = 0;
   for (const Oid oid : request.oids) {
-    ASSIGN_OR_RETURN(wire::Loaded loaded,
-                     read_load(store, wire::Load{oid, request.before}, line, tier));
+    ASSIGN_OR_RETURN(storage::Loaded loaded, store.load_before(oid, request.before, line, tier));
     bytes += kItemOverhead + loaded.data.size();
-    if (bytes > bytes_max && !answer.items.empty()) break;
-    answer.items.push_back(std::move(loaded));
+    if (bytes > bytes_max && !items.empty()) break;
+    items.push_back(std::move(loaded));
   }
-  return answer;
+  return items;
 }
 
 Result<wire::Walked> read_walk(const storage::ObjectStore& store, const wire::Walk& request,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <vector>
 
 #include "base/error.h"
 #include "storage/object_store.h"
@@ -11,18 +12,17 @@
 // for the disk: ask again from a thread that may wait.
 namespace zeolite::daemon {
 
-[[nodiscard]] Result<wire::Loaded> read_load(const storage::ObjectStore& store,
-                                             const wire::Load& request, Tid line,
-                                             storage::ReadTier tier);
+[[nodiscard]] wire::Loaded to_wire(storage::Loaded loaded);
+[[nodiscard]] Result<wire::LoadedMany> to_wire(const Result<std::vector<storage::Loaded>>& items);
 
 [[nodiscard]] Result<wire::Loaded> read_load_serial(const storage::ObjectStore& store,
                                                     const wire::LoadSerial& request, Tid line);
 
 // Stops early when the answer would grow beyond `bytes_max` (at least one item).
-[[nodiscard]] Result<wire::LoadedMany> read_load_many(const storage::ObjectStore& store,
-                                                      const wire::LoadMany& request, Tid line,
-                                                      std::size_t bytes_max,
-                                                      storage::ReadTier tier);
+[[nodiscard]] Result<std::vector<storage::Loaded>> read_load_many(const storage::ObjectStore& store,
+                                                                  const wire::LoadMany& request,
+                                                                  Tid line, std::size_t bytes_max,
+                                                                  storage::ReadTier tier);
 
 [[nodiscard]] Result<wire::Walked> read_walk(const storage::ObjectStore& store,
                                              const wire::Walk& request, Tid line);

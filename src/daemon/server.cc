@@ -12,10 +12,12 @@
 #include <unordered_map>
 #include <utility>
 
+#include "blobs/recovery.h"
 #include "daemon/native_connection.h"
 #include "daemon/shard_hub.h"
 #include "daemon/storage_engine.h"
 #include "daemon/version.h"
+#include "daemon/zeo_connection.h"
 #include "net/listener.h"
 #include "storage/rocks_object_store.h"
 
@@ -60,6 +62,11 @@ class Server::Impl {
     hub_environment_.stop_checks = &stop_checks_;
     // Room for the encoding around the items.
     hub_environment_.body_max = config_.frame_bytes_max - config_.frame_bytes_max / 16;
+    connection_environment_.monitoring = [this] { return monitoring(); };
+    hub_environment_.invalidations_max = config_.zeo_invalidations_max;
+    hub_environment_.zeo_status = [this](const StorageEngine& engine) {
+      return zeo_status(engine);
+    };
     hub_environment_.fill_status = [this](wire::StatusReport& report) { fill_status(report); };
   }
 
@@ -67,6 +74,7 @@ class Server::Impl {
 
   Result<> start() {
     started_ = clock_.now().instant;
+    started_s_ = clock_.now().wall.unix_us / 1'000'000;
     shards_.resize(io_threads(config_));
     for (std::size_t i = 0; i < shards_.size(); ++i) {
       shards_[i].io = std::make_unique<net::IoShard>("io-" + std::to_string(i));
@@ -87,6 +95,7 @@ class Server::Impl {
   std::string native_address() const {
     return native_ ? native_->address().to_string() : std::string();
   }
+  std::string zeo_address() const { return zeo_ ? zeo_->address().to_string() : std::string(); }
 
   void request_stop() {
     const std::lock_guard lock(mutex_);
@@ -109,7 +118,7 @@ class Server::Impl {
   struct Shard {
     std::unique_ptr<net::IoShard> io;
     std::vector<std::unique_ptr<ShardHub>> hubs;  // in the order of engines_
-    std::unordered_map<commit::OwnerId, std::shared_ptr<NativeConnection>> connections;
+    std::unordered_map<commit::OwnerId, std::shared_ptr<ClientConnection>> connections;
     std::unique_ptr<boost::asio::steady_timer> sweep;
     commit::OwnerId opened = 0;  // connections so far
   };
@@ -135,6 +144,8 @@ class Server::Impl {
     engine_options.group_wait_max = config_.group_wait_max;
     engine_options.inline_sync_max = config_.inline_sync_max;
     engine_options.shards = shards_.size();
+    ASSIGN_OR_RETURN(engine_options.blobs, open_blobs(storage, *store));
+    engine_options.warn = [log = log_](const Error& why) { log(LogLevel::warning, why.detail); };
     ASSIGN_OR_RETURN(std::unique_ptr<StorageEngine> engine,
                      StorageEngine::start(
                          std::move(engine_options), std::move(store), clock_,
@@ -144,21 +155,47 @@ class Server::Impl {
     return {};
   }
 
+  // The files of the storage's blobs, brought to what its log says.
+  Result<std::unique_ptr<blobs::BlobDirectory>> open_blobs(const StorageConfig& storage,
+                                                           const storage::ObjectStore& store) {
+    blobs::BlobDirectoryOptions options;
+    options.path = storage.blobs.empty() ? storage.directory / "blobs" : storage.blobs;
+    options.cluster_id = store.cluster_id();
+    options.reserve_bytes = config_.disk_reserve_bytes;
+    ASSIGN_OR_RETURN(std::unique_ptr<blobs::BlobDirectory> blobs,
+                     blobs::BlobDirectory::open(std::move(options)));
+    ASSIGN_OR_RETURN(const blobs::RecoveryReport report, blobs::recover(*blobs, store));
+    if (report.installed + report.removed > 0) {
+      log_(LogLevel::info, "storage " + storage.name + ": " + std::to_string(report.installed) +
+                               " blobs of the last run were put in place, " +
+                               std::to_string(report.removed) + " unfinished ones removed");
+    }
+    return blobs;
+  }
+
   Result<> listen() {
-    if (!config_.native) return {};
-    const auto choose_shard = [this]() -> net::IoShard& {
-      return *shards_[next_shard_++ % shards_.size()].io;
-    };
-    const auto on_accept = [this](net::Socket socket) {
-      accept(std::move(socket));
-    };
-    ASSIGN_OR_RETURN(
-        native_, net::Listener::listen(*shards_[0].io, *config_.native, choose_shard, on_accept));
-    native_->start();
+    if (config_.native) {
+      ASSIGN_OR_RETURN(native_, listen_for<NativeConnection>(*config_.native));
+    }
+    if (config_.zeo) {
+      ASSIGN_OR_RETURN(zeo_, listen_for<ZeoConnection>(*config_.zeo));
+    }
+    // Both or none: who finds one port open finds the other.
+    if (native_) native_->start();
+    if (zeo_) zeo_->start();
     return {};
   }
 
+  template <typename Connection>
+  Result<std::unique_ptr<net::Listener>> listen_for(const net::ListenAddress& address) {
+    return net::Listener::listen(
+        *shards_[0].io, address,
+        [this]() -> net::IoShard& { return *shards_[next_shard_++ % shards_.size()].io; },
+        [this](net::Socket socket) { accept<Connection>(std::move(socket)); });
+  }
+
   // On the shard that the connection is to live on.
+  template <typename Connection>
   void accept(net::Socket socket) {
     const auto found =
         std::ranges::find_if(shards_, [](const Shard& shard) { return shard.io->on_thread(); });
@@ -174,8 +211,8 @@ class Server::Impl {
       return;
     }
     connections_.fetch_add(1, std::memory_order_relaxed);
-    auto connection = std::make_shared<NativeConnection>(connection_environment_, *found->io, index,
-                                                         owner, std::move(socket));
+    auto connection = std::make_shared<Connection>(connection_environment_, *found->io, index,
+                                                   owner, std::move(socket));
     found->connections.emplace(owner, connection);
     connection->start();
   }
@@ -201,6 +238,29 @@ class Server::Impl {
     }
   }
 
+  ZeoStatus zeo_status(const StorageEngine& engine) const {
+    ZeoStatus status;
+    status.storage = engine.name();
+    status.counters = engine.counters();
+    status.counts = engine.counts();
+    status.last_transaction = engine.store().last_transaction();
+    status.started_s = started_s_;
+    for (const Shard& shard : shards_) {
+      for (const auto& hub : shard.hubs) {
+        if (&hub->engine() != &engine) continue;
+        status.loads += hub->loads();
+        status.connections += hub->clients();
+      }
+    }
+    return status;
+  }
+
+  std::string monitoring() const {
+    std::vector<ZeoStatus> storages;
+    for (const auto& engine : engines_) storages.push_back(zeo_status(*engine));
+    return monitoring_json(storages);
+  }
+
   void start_sweep(std::size_t index) {
     Shard& shard = shards_[index];
     shard.sweep = std::make_unique<boost::asio::steady_timer>(shard.io->context());
@@ -210,7 +270,7 @@ class Server::Impl {
   void sweep(std::size_t index) {
     Shard& shard = shards_[index];
     const Instant now = clock_.now().instant;
-    std::vector<std::shared_ptr<NativeConnection>> all;  // closing one changes the register
+    std::vector<std::shared_ptr<ClientConnection>> all;  // closing one changes the register
     all.reserve(shard.connections.size());
     for (const auto& [owner, connection] : shard.connections) all.push_back(connection);
     for (const auto& connection : all) connection->check_progress(now);
@@ -243,7 +303,7 @@ class Server::Impl {
   void say_goodbye() {
     for (Shard& shard : shards_) {
       run_on(*shard.io, [&] {
-        std::vector<std::shared_ptr<NativeConnection>> all;
+        std::vector<std::shared_ptr<ClientConnection>> all;
         for (const auto& [owner, connection] : shard.connections) all.push_back(connection);
         for (const auto& connection : all) {
           connection->end(Error{ErrorCode::shutting_down, "the server is stopping"});
@@ -259,7 +319,9 @@ class Server::Impl {
   // In the order that lets everything in flight be answered. Idempotent.
   void shut_down() {
     if (std::exchange(shut_down_, true)) return;
-    if (native_) run_on(*shards_[0].io, [this] { native_->stop(); });
+    for (const auto* listener : {&native_, &zeo_}) {
+      if (*listener) run_on(*shards_[0].io, [listener] { (*listener)->stop(); });
+    }
     const bool failed = [this] {
       const std::lock_guard lock(mutex_);
       return fatal_.has_value();
@@ -291,6 +353,7 @@ class Server::Impl {
   LogSink log_;
   SystemClock clock_;
   Instant started_{};
+  std::int64_t started_s_ = 0;  // since 1970
   net::SharedBudget staged_;
   net::SharedBudget buffers_;
   std::atomic<std::uint32_t> connections_ = 0;
@@ -306,6 +369,7 @@ class Server::Impl {
   boost::asio::thread_pool check_pool_{1};  // verify takes long: one at a time, beside the reads
   std::atomic<bool> stop_checks_ = false;
   std::unique_ptr<net::Listener> native_;
+  std::unique_ptr<net::Listener> zeo_;
   bool shut_down_ = false;
 
   std::mutex mutex_;
@@ -323,6 +387,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerConfig config, LogSink log) 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 std::string Server::native_address() const { return impl_->native_address(); }
+std::string Server::zeo_address() const { return impl_->zeo_address(); }
 void Server::request_stop() { impl_->request_stop(); }
 Result<> Server::wait() { return impl_->wait(); }
 

@@ -31,6 +31,8 @@ class Server {
 
   // The native port's address with the port that was picked; empty when it is not opened.
   [[nodiscard]] std::string native_address() const;
+  // The same of the ZEO port: "host:port" or "unix:/path".
+  [[nodiscard]] std::string zeo_address() const;
 
   // Stops accepting, answers what is in flight, closes.
   void request_stop();

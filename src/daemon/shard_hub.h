@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <cstdint>
 #include <functional>
@@ -10,18 +11,15 @@
 #include <vector>
 
 #include "daemon/delivery.h"
+#include "daemon/hub_client.h"
 #include "daemon/storage_engine.h"
+#include "daemon/zeo_status.h"
 #include "invalidation/line_history.h"
 #include "net/io_shard.h"
-#include "server/native_session.h"
 #include "server/record_cache.h"
+#include "wire/messages.h"
 
 namespace zeolite::daemon {
-
-class NativeConnection;
-
-// Appends the invalidate frame of a batch; several for one with very many oids.
-void encode_invalidation(const invalidation::InvalidationBatch& batch, std::string& out);
 
 // One storage as one I/O shard sees it: the line up to which the shard has been told what became
 // visible, the connections that are told, and the reads made at that line.
@@ -40,8 +38,14 @@ class ShardHub {
     boost::asio::thread_pool* read_pool = nullptr;
     boost::asio::thread_pool* check_pool = nullptr;  // for verify
     const std::atomic<bool>* stop_checks = nullptr;  // ends a running verify
-    std::size_t body_max = 0;                        // largest answer
+    std::size_t body_max = 0;                        // largest answer of the native protocol
     std::size_t record_cache_bytes = 0;              // of one hub
+    // A ZEO client that missed more transactions than this drops its cache.
+    std::size_t invalidations_max = SIZE_MAX;
+    // What ZEO's monitoring is told of a storage, by all shards together.
+    std::function<ZeoStatus(const StorageEngine& engine)> zeo_status;
+    // Packs the hub's storage to a time (seconds since 1970), then calls `done` on its shard.
+    std::function<void(ShardHub& hub, double time, std::function<void(const Result<>&)> done)> pack;
     // Fills in what the server as a whole knows: node, version, clients, loads, uptime.
     std::function<void(wire::StatusReport&)> fill_status;
   };
@@ -55,18 +59,47 @@ class ShardHub {
   void take_deliveries();
 
   // Registers a connection: from now on it is told what becomes visible above line().
-  void add(std::shared_ptr<NativeConnection> connection);
-  void remove(NativeConnection& connection);
+  void add(std::shared_ptr<HubClient> client);
+  void remove(HubClient& client);
 
-  // Answers a read request of `connection`, now or when the disk has answered.
-  void read(const std::shared_ptr<NativeConnection>& connection, server::SessionEffects::Read read);
+  // The newest revision of `oid` below `before`, as of the line, as far as it is in memory: error
+  // unavailable when the disk must be asked. Counted as a load.
+  [[nodiscard]] Result<storage::Loaded> load_from_memory(Oid oid, Tid before);
 
-  // Brings a cache at `from` up to the present line: sends the invalidations in between to the
-  // connection, then calls its caught_up(). Reads the log on the pool.
-  void catch_up(const std::shared_ptr<NativeConnection>& connection, const Position& from);
+  // Whether a read tells what is current, and must be told what was published while it was made.
+  enum class Pin : std::uint8_t {
+    no,
+    line
+  };
+  // Runs `work(store, line)` on the pool of those that wait for the disk, then on the shard
+  // `done(result, line)` with the line it was made at. `client` is kept until then.
+  template <typename Work, typename Done>
+  void read_on_pool(std::shared_ptr<HubClient> client, Pin pin, Work work, Done done) {
+    run_on(*environment_.read_pool, std::move(client), pin, std::move(work), std::move(done));
+  }
+  // The same on the pool of what takes long.
+  template <typename Work, typename Done>
+  void check_on_pool(std::shared_ptr<HubClient> client, Work work, Done done) {
+    run_on(*environment_.check_pool, std::move(client), Pin::no, std::move(work), std::move(done));
+  }
+
+  // In `done` of a pinned read of `line`: what it called current may have ended since.
+  void correct_end(Oid oid, Tid line, storage::Loaded& loaded) const;
+  // The same: an object that it did not find was created since; read it again.
+  [[nodiscard]] bool created_since(Oid oid, Tid line, storage::LoadStatus status) const;
+  // Remembers a record that is current as of the line.
+  void remember(Oid oid, const storage::Loaded& loaded);
+
+  // Connections registered with this hub. Any thread.
+  [[nodiscard]] std::size_t clients() const { return clients_.load(std::memory_order_relaxed); }
+  void count_loads(std::size_t n) { loads_.fetch_add(n, std::memory_order_relaxed); }
+  [[nodiscard]] wire::StatusReport status() const;
+  [[nodiscard]] const Environment& environment() const { return environment_; }
 
   [[nodiscard]] Tid line() const { return line_; }
-  [[nodiscard]] StorageEngine& engine() { return engine_; }
+  // The newest transaction at or below the line; kNoTid when there is none.
+  [[nodiscard]] Tid last_transaction() const { return last_transaction_; }
+  [[nodiscard]] StorageEngine& engine() const { return engine_; }
   // Objects asked for since the start. Any thread.
   [[nodiscard]] std::uint64_t loads() const { return loads_.load(std::memory_order_relaxed); }
 
@@ -76,31 +109,41 @@ class ShardHub {
   void carry_out(Delivery delivery);
   void publish(const Published& published, std::vector<commit::CommitEffects::Reply>& replies);
   void answer(commit::CommitEffects::Reply reply);
-  static void answer_committed(NativeConnection& connection, Tid tid,
+  static void answer_committed(HubClient& client, Tid tid,
                                const std::vector<commit::CommitEffects::Reply*>& committed);
-  void read_on_pool(const std::shared_ptr<NativeConnection>& connection,
-                    server::SessionEffects::Read read);
-  [[nodiscard]] Result<wire::Message> read_from_disk(const server::SessionEffects::Read& read,
-                                                     Tid line) const;
-  void finish_read(NativeConnection& connection, Tid line, const server::SessionEffects::Read& read,
-                   Result<wire::Message> answer);
-  // The answer to a load as far as memory has it; else error unavailable.
-  [[nodiscard]] Result<wire::Loaded> load_from_memory(const wire::Load& load);
-  [[nodiscard]] wire::StatusReport status() const;
+
+  template <typename Work, typename Done>
+  void run_on(boost::asio::thread_pool& pool, std::shared_ptr<HubClient> client, Pin pin, Work work,
+              Done done) {
+    if (pin == Pin::line) history_.pin(line_);
+    client->read_began();
+    boost::asio::post(pool, [this, client = std::move(client), pin, line = line_,
+                             work = std::move(work), done = std::move(done)]() mutable {
+      auto result = work(engine_.store(), line);
+      shard_.post([this, client = std::move(client), pin, line, done = std::move(done),
+                   result = std::move(result)]() mutable {
+        done(std::move(result), line);
+        if (pin == Pin::line) history_.unpin(line);
+        client->read_ended();
+      });
+    });
+  }
 
   net::IoShard& shard_;
   std::size_t shard_index_;
   StorageEngine& engine_;
   const Environment& environment_;
   Tid line_;
+  Tid last_transaction_;
   invalidation::LineHistory history_;
   server::RecordCache records_;  // all current at line_
-  std::unordered_map<commit::OwnerId, std::shared_ptr<NativeConnection>> connections_;
+  std::unordered_map<commit::OwnerId, std::shared_ptr<HubClient>> connections_;
   std::size_t subscribers_ = 0;  // of connections_, those that want invalidations
   // publish() is walking connections_, and these closed meanwhile.
   bool publishing_ = false;
   std::vector<commit::OwnerId> closed_while_publishing_;
   std::atomic<std::uint64_t> loads_ = 0;
+  std::atomic<std::size_t> clients_ = 0;
 };
 
 }  // namespace zeolite::daemon

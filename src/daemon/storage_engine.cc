@@ -76,13 +76,24 @@ Result<> StorageEngine::begin_epoch() {
   const Position last = store_->last_position();
   epoch_ = last.epoch.next();  // a process start never resumes an epoch
   const Now now = clock_.now();
+  const storage::PackState pack = store_->pack_state();
   coordinator_ = std::make_unique<commit::CommitCoordinator>(
-      options_.commit, commit::CommitCoordinator::Start{epoch_, last.tid, store_->oid_mark()}, now);
+      options_.commit,
+      commit::CommitCoordinator::Start{.epoch = epoch_,
+                                       .last_tid = last.tid,
+                                       .oid_mark = store_->oid_mark(),
+                                       .pack_horizon = pack.horizon,
+                                       .pack_record = pack.record,
+                                       .pack_swept = pack.swept},
+      now);
   coordinator_->begin_epoch(now, effects_);
   ASSIGN_OR_RETURN(const Position position, store_->append(effects_.append));
   effects_.clear();
   coordinator_->acknowledged(position.tid, now, effects_);
   effects_.clear();
+  const storage::StoreSize size = store_->size();
+  objects_.store(size.revisions);
+  bytes_.store(size.bytes);
   visible_.store(position.tid, std::memory_order_release);
   return {};
 }
@@ -307,7 +318,9 @@ commit::CommitCoordinator::Counts StorageEngine::counts() const {
 
 StorageEngine::Counters StorageEngine::counters() const {
   const std::lock_guard lock(mutex_);
-  return counters_;
+  Counters counters = counters_;
+  counters.stores = stores_.load(std::memory_order_relaxed);
+  return counters;
 }
 
 // ---- the log writer ----
@@ -404,6 +417,26 @@ void StorageEngine::take_group() {
   open_group_bytes_ = 0;
 }
 
+void StorageEngine::settle_group() {
+  std::uint64_t objects = 0;
+  std::uint64_t stores = 0;
+  for (const TransactionRecord& record : writing_group_) {
+    stores += record.writes.size();
+    for (const ObjectWrite& write : record.writes) {
+      if (write.previous.is_zero() && write.kind != RevisionKind::deletion) ++objects;
+      if (write.staged_blob.empty() || options_.blobs == nullptr) continue;
+      // A blob that cannot be named now is readable under its old name, and named later.
+      if (Result<> named = options_.blobs->install(write.staged_blob, write.oid, record.tid);
+          !named && options_.warn) {
+        options_.warn(std::move(named).error());
+      }
+    }
+  }
+  objects_.fetch_add(objects, std::memory_order_relaxed);
+  bytes_.fetch_add(bytes_of(writing_group_), std::memory_order_relaxed);
+  stores_.fetch_add(stores, std::memory_order_relaxed);
+}
+
 Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
   CHECK(!failed_ && !writing_, "one group is written at a time, none after a failure");
   writing_ = true;
@@ -411,6 +444,7 @@ Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
   lock.unlock();
   const Instant began = clock_.now().instant;
   Result<Position> position = store_->append(writing_group_);
+  if (position) settle_group();
   const Now now = clock_.now();
   lock.lock();
   writing_ = false;

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "blobs/blob_directory.h"
 #include "commit/commit_coordinator.h"
 #include "daemon/delivery.h"
 #include "server/group_pacer.h"
@@ -40,11 +41,15 @@ class StorageEngine {
     Duration group_wait_max{};  // server/group_pacer.h tells both
     Duration inline_sync_max{};
     std::size_t shards = 1;
+    // The files beside the records; null: the storage keeps no blobs. Recovered already.
+    std::unique_ptr<blobs::BlobDirectory> blobs = {};
+    std::function<void(Error)> warn = {};  // what went wrong and costs nothing yet; any thread
   };
 
   // Counted since the process started.
   struct Counters {
     std::uint64_t commits = 0, conflicts = 0, aborts = 0;
+    std::uint64_t stores = 0;  // objects written
   };
 
   // Begins a reign on `store` (appends its epoch record, waits for it) and starts the log writer.
@@ -72,6 +77,16 @@ class StorageEngine {
 
   [[nodiscard]] const std::string& name() const { return options_.name; }
   [[nodiscard]] const storage::ObjectStore& store() const { return *store_; }
+  // Null when the storage keeps no blobs.
+  [[nodiscard]] blobs::BlobDirectory* blobs() const { return options_.blobs.get(); }
+  // Objects and bytes of the storage, about.
+  struct Size {
+    std::uint64_t objects = 0;
+    std::uint64_t bytes = 0;
+  };
+  [[nodiscard]] Size size() const {
+    return {objects_.load(std::memory_order_relaxed), bytes_.load(std::memory_order_relaxed)};
+  }
   [[nodiscard]] Tid visible() const { return visible_.load(std::memory_order_acquire); }
   [[nodiscard]] Epoch epoch() const { return epoch_; }
   [[nodiscard]] commit::CommitCoordinator::Counts counts() const;
@@ -102,6 +117,8 @@ class StorageEngine {
   // Whether a new transaction may be sequenced; with the mutex.
   [[nodiscard]] Result<> accepts_more() const;
   void take_group();
+  // What has to be done for a durable group before it is told: its blobs get their names.
+  void settle_group();
 
   void writer_main();
   // Waits for a group that is worth writing; false when the writer is to end.
@@ -122,6 +139,10 @@ class StorageEngine {
   std::function<void(Error)> on_fatal_;
   Epoch epoch_;
   std::atomic<Tid> visible_{};
+  // Estimated at the start, counted since.
+  std::atomic<std::uint64_t> objects_ = 0;
+  std::atomic<std::uint64_t> bytes_ = 0;
+  std::atomic<std::uint64_t> stores_ = 0;
 
   mutable std::mutex mutex_;
   std::condition_variable writer_wakes_;

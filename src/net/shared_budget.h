@@ -28,4 +28,28 @@ class SharedBudget {
   std::atomic<std::uint64_t> used_ = 0;
 };
 
+// What one holder has of a budget. Thread: one at a time.
+class BudgetCharge {
+ public:
+  // `budget` may be null: nothing is counted, and there is always room.
+  explicit BudgetCharge(SharedBudget* budget) : budget_(budget) {}
+  ~BudgetCharge() { (void)settle(0); }
+  BudgetCharge(const BudgetCharge&) = delete;
+  BudgetCharge& operator=(const BudgetCharge&) = delete;
+
+  // It holds so many bytes from now on. False: that is more than before, and there is no room.
+  [[nodiscard]] bool settle(std::uint64_t held) {
+    if (budget_ == nullptr) return true;
+    const bool grew = held > charged_;
+    if (grew) budget_->add(held - charged_);
+    if (held < charged_) budget_->remove(charged_ - held);
+    charged_ = held;
+    return !grew || budget_->allows(held);
+  }
+
+ private:
+  SharedBudget* budget_;
+  std::uint64_t charged_ = 0;
+};
+
 }  // namespace zeolite::net

@@ -41,6 +41,7 @@ StreamConnection::StreamConnection(IoShard& shard, Socket socket, Handler& handl
       socket_(std::move(socket)),
       handler_(&handler),
       limits_(limits),
+      charge_(limits.buffers_shared),
       peer_(describe_peer(socket_)) {}
 
 void StreamConnection::start() {
@@ -136,13 +137,8 @@ void StreamConnection::flush() {
 // Counts what the socket did not take and what of a frame is there; most connections are never seen
 // here with anything.
 void StreamConnection::account_buffers() {
-  if (limits_.buffers_shared == nullptr) return;
   const std::size_t held = closed_ ? 0 : outbound() + buffered();
-  const bool grew = held > accounted_;
-  if (grew) limits_.buffers_shared->add(held - accounted_);
-  if (held < accounted_) limits_.buffers_shared->remove(accounted_ - held);
-  accounted_ = held;
-  if (grew && !limits_.buffers_shared->allows(held)) {
+  if (!charge_.settle(held)) {
     close(Error{ErrorCode::unavailable,
                 "the peer is slow, and there is little room left for what waits for it"});
   }

@@ -119,11 +119,11 @@ class StreamConnection : public std::enable_shared_from_this<StreamConnection> {
   Socket socket_;
   Handler* handler_;  // null after on_closed or detach
   Limits limits_;
+  BudgetCharge charge_;  // of outbound() and buffered()
   std::string output_;
   std::size_t written_ = 0;  // of output_
   std::string peer_;
   Error closing_why_{ErrorCode::unavailable, {}};
-  std::size_t accounted_ = 0;  // of outbound(), in limits_.buffers_shared
   // How far one direction has come, and when check_progress last saw it move on.
   struct Progress {
     std::uint64_t bytes = 0;

@@ -310,6 +310,16 @@ Result<> MemoryObjectStore::mark_swept(Tid record) {
   return {};
 }
 
+StoreSize MemoryObjectStore::size() const {
+  const std::shared_lock lock(mutex_);
+  StoreSize size;
+  for (const auto& [oid, revisions] : objects_) {
+    size.revisions += revisions.size();
+    for (const auto& [tid, revision] : revisions) size.bytes += revision.data.size();
+  }
+  return size;
+}
+
 Result<std::optional<Outcome>> MemoryObjectStore::find_outcome(const CommitId& id) const {
   const std::shared_lock lock(mutex_);
   const auto found = outcomes_.find(id);

@@ -58,6 +58,7 @@ class MemoryObjectStore final : public ObjectStore {
       Oid from, std::size_t count_max) const override;
   [[nodiscard]] Result<> remove_revisions(std::span<const RevisionKey> keys) override;
   [[nodiscard]] Result<> mark_swept(Tid record) override;
+  [[nodiscard]] StoreSize size() const override;
   [[nodiscard]] Result<std::optional<Outcome>> find_outcome(const CommitId& id) const override;
 
  private:

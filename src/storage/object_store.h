@@ -83,6 +83,12 @@ struct PackState {
   friend bool operator==(const PackState&, const PackState&) = default;
 };
 
+// How much there is, about.
+struct StoreSize {
+  std::uint64_t revisions = 0;
+  std::uint64_t bytes = 0;  // on disk and in memory that goes there
+};
+
 // The durable state of one database: the log, the revisions, the outcomes and the marks.
 //
 // The log is the truth; everything else is derived from it in the same atomic batch. Invariants:
@@ -206,6 +212,9 @@ class ObjectStore {
   // one. Durable as remove_revisions is, and never before the removals that came before it. Errors
   // as remove_revisions.
   [[nodiscard]] virtual Result<> mark_swept(Tid record) = 0;
+
+  // An estimate; cheap, but not for every request.
+  [[nodiscard]] virtual StoreSize size() const = 0;
 
   // How the commit named `id` ended; nothing when it is not known (never seen, or pruned).
   [[nodiscard]] virtual Result<std::optional<Outcome>> find_outcome(const CommitId& id) const = 0;

@@ -247,6 +247,17 @@ Result<TransactionRecord> RocksObjectStore::read_record(const LogEntry& entry) c
   return record;
 }
 
+StoreSize RocksObjectStore::size() const {
+  std::uint64_t revisions = 0;
+  std::uint64_t tables = 0;
+  rocksdb::DB& db = records_->db();
+  // A property that is not known stays 0.
+  (void)db.GetIntProperty(records_->revisions(), rocksdb::DB::Properties::kEstimateNumKeys,
+                          &revisions);
+  (void)db.GetAggregatedIntProperty(rocksdb::DB::Properties::kLiveSstFilesSize, &tables);
+  return {revisions, tables + records_->unflushed_bytes()};
+}
+
 Result<std::optional<Outcome>> RocksObjectStore::find_outcome(const CommitId& id) const {
   rocksdb::PinnableSlice value;
   const rocksdb::Status status = records_->db().Get(rocksdb::ReadOptions(), records_->outcomes(),

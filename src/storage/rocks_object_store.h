@@ -46,7 +46,7 @@ struct RocksStoreOptions {
   // Disk space kept back; empty: see DiskSpace.
   std::optional<std::uint64_t> reserve_bytes = std::nullopt;
 
-  // How long outcomes are kept, in log time.
+  // How long outcomes are kept at least, in log time; at most twice as long are answered.
   Duration outcome_retention = std::chrono::hours(24);
   // How much of the end of the log has its chain checked at open: whichever is reached first.
   std::size_t chain_check_entries = 10'000;
@@ -113,6 +113,7 @@ class RocksObjectStore final : public ObjectStore {
       Oid from, std::size_t count_max) const override;
   [[nodiscard]] Result<> remove_revisions(std::span<const RevisionKey> keys) override;
   [[nodiscard]] Result<> mark_swept(Tid record) override;
+  [[nodiscard]] StoreSize size() const override;
   [[nodiscard]] Result<std::optional<Outcome>> find_outcome(const CommitId& id) const override;
 
  private:

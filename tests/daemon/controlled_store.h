@@ -183,6 +183,7 @@ class ControlledStore final : public storage::ObjectStore {
   [[nodiscard]] Result<> mark_swept(Tid record) override {
     return control_->content.mark_swept(record);
   }
+  [[nodiscard]] storage::StoreSize size() const override { return content().size(); }
   [[nodiscard]] Result<std::optional<storage::Outcome>> find_outcome(
       const CommitId& id) const override {
     return content().find_outcome(id);

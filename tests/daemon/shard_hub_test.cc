@@ -198,7 +198,7 @@ TEST_P(ShardHubTest, ACacheOfAnotherHistoryIsDropped) {
   const Tid seen = commit(writer, 1, 1);
   commit(writer, 2, 2);
   wire::Hello strange = hello();
-  strange.cache.tid = Tid(1);
+  strange.cache.tid = Tid(123);  // not the epoch record
   wire::Hello diverged = hello();
   diverged.cache.tid = seen;
   diverged.cache.chain.fill(0x55);
@@ -264,7 +264,7 @@ TEST(ShardHub, LongBatchesTakeSeveralFrames) {
   std::vector<Oid> oids;
   for (std::uint64_t oid = 0; oid < 40'000; ++oid) oids.emplace_back(oid);
   std::string frames;
-  encode_invalidation({Tid(5), oids}, frames);
+  encode_invalidate_frames({Tid(5), oids}, frames);
   wire::FrameDecoder decoder(wire::kBodyMaxDefault);
   decoder.feed(Bytes(std::move(frames)));
   std::vector<Oid> got;

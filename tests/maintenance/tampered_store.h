@@ -19,6 +19,9 @@ class TamperedStore final : public storage::ObjectStore {
   // Gets what was asked for and what was found.
   std::function<void(Oid, Tid, std::vector<ObjectRevision>&)> on_history =
       [](Oid, Tid, std::vector<ObjectRevision>&) {};
+  // Gets what the walk over all revisions found.
+  std::function<void(std::vector<storage::StoredRevision>&)> on_revisions =
+      [](std::vector<storage::StoredRevision>&) {};
   std::optional<Oid> mark;
 
   Id128 cluster_id() const override { return inner_.cluster_id(); }
@@ -81,12 +84,15 @@ class TamperedStore final : public storage::ObjectStore {
   }
   Result<std::vector<storage::StoredRevision>> revisions_from(
       Oid from, std::size_t count_max) const override {
-    return inner_.revisions_from(from, count_max);
+    auto found = inner_.revisions_from(from, count_max);
+    if (found) on_revisions(*found);
+    return found;
   }
   Result<> remove_revisions(std::span<const storage::RevisionKey> keys) override {
     return inner_.remove_revisions(keys);
   }
   Result<> mark_swept(Tid record) override { return inner_.mark_swept(record); }
+  storage::StoreSize size() const override { return inner_.size(); }
   Result<std::optional<storage::Outcome>> find_outcome(const CommitId& id) const override {
     return inner_.find_outcome(id);
   }

@@ -1,0 +1,189 @@
+#include "daemon/native_reads.h"
+
+#include <type_traits>
+#include <utility>
+
+#include "daemon/read_service.h"
+
+namespace zeolite::daemon {
+
+namespace {
+
+using Connection = std::shared_ptr<NativeConnection>;
+
+// Log entries read at a time for a catch-up.
+constexpr std::size_t kCatchUpEntries = 4'096;
+// A catch-up with more than this drops the cache: that is cheaper, and always right.
+constexpr std::size_t kCatchUpBytesMax = 32U << 20;
+
+// What a catch-up found, as encoded frames.
+struct CatchUp {
+  bool valid = false;
+  std::string frames;
+};
+
+Result<CatchUp> read_catch_up(const storage::ObjectStore& store, const Position& from, Tid line) {
+  CatchUp result;
+  ASSIGN_OR_RETURN(result.valid, is_in_history(store, from));
+  if (from.tid > line) result.valid = false;
+  Tid after = from.tid;
+  while (result.valid && after < line) {
+    ASSIGN_OR_RETURN(const std::vector<LogEntry> entries,
+                     store.read_log(after, line, {.entries = kCatchUpEntries}));
+    if (entries.empty()) break;
+    for (const LogEntry& entry : entries) {
+      std::vector<Oid> oids;
+      oids.reserve(entry.objects.size());
+      for (const ObjectSummary& object : entry.objects) oids.push_back(object.oid);
+      after = entry.position.tid;
+      encode_invalidate_frames({after, std::move(oids)}, result.frames);
+    }
+    if (result.frames.size() > kCatchUpBytesMax) result.valid = false;
+  }
+  if (!result.valid) result.frames.clear();
+  return result;
+}
+
+template <typename M>
+void send(NativeConnection& connection, std::uint32_t request_id, const Result<M>& answer) {
+  if (answer) {
+    connection.send(*answer, request_id);
+  } else {
+    connection.send(wire::ErrorReply{answer.error()}, request_id);
+  }
+}
+
+void load_from_disk(ShardHub& hub, const Connection& connection, std::uint32_t request_id,
+                    const wire::Load& load);
+
+void answer_load(ShardHub& hub, const Connection& connection, std::uint32_t request_id,
+                 const wire::Load& load) {
+  Result<storage::Loaded> loaded = hub.load_from_memory(load.oid, load.before);
+  if (loaded) {
+    connection->send(to_wire(*std::move(loaded)), request_id);
+  } else if (loaded.error().code == ErrorCode::unavailable) {
+    load_from_disk(hub, connection, request_id, load);
+  } else {
+    connection->send(wire::ErrorReply{loaded.error()}, request_id);
+  }
+}
+
+void load_from_disk(ShardHub& hub, const Connection& connection, std::uint32_t request_id,
+                    const wire::Load& load) {
+  hub.read_on_pool(
+      connection, ShardHub::Pin::line,
+      [load](const storage::ObjectStore& store, Tid line) {
+        return store.load_before(load.oid, load.before, line, storage::ReadTier::disk);
+      },
+      [&hub, connection, request_id, load](Result<storage::Loaded> loaded, Tid line) {
+        if (loaded && hub.created_since(load.oid, line, loaded->status)) {
+          // "No such object" is no longer true for a client that was told of its creation.
+          answer_load(hub, connection, request_id, load);
+          return;
+        }
+        if (!loaded) {
+          connection->send(wire::ErrorReply{loaded.error()}, request_id);
+          return;
+        }
+        hub.correct_end(load.oid, line, *loaded);
+        hub.remember(load.oid, *loaded);
+        connection->send(to_wire(*std::move(loaded)), request_id);
+      });
+}
+
+void answer_load_many(ShardHub& hub, const Connection& connection, std::uint32_t request_id,
+                      const wire::LoadMany& request) {
+  const std::size_t bytes_max = hub.environment().body_max;
+  hub.count_loads(request.oids.size());
+  const Result<std::vector<storage::Loaded>> loaded = read_load_many(
+      hub.engine().store(), request, hub.line(), bytes_max, storage::ReadTier::memory);
+  if (loaded || loaded.error().code != ErrorCode::unavailable) {
+    send(*connection, request_id, to_wire(loaded));
+    return;
+  }
+  hub.read_on_pool(
+      connection, ShardHub::Pin::line,
+      [request, bytes_max](const storage::ObjectStore& store, Tid line) {
+        return read_load_many(store, request, line, bytes_max, storage::ReadTier::disk);
+      },
+      [&hub, connection, request_id, request](Result<std::vector<storage::Loaded>> items,
+                                              Tid line) {
+        for (std::size_t i = 0; items && i < items->size(); ++i) {
+          if (hub.created_since(request.oids[i], line, (*items)[i].status)) {
+            answer_load_many(hub, connection, request_id, request);
+            return;
+          }
+          hub.correct_end(request.oids[i], line, (*items)[i]);
+        }
+        send(*connection, request_id, to_wire(items));
+      });
+}
+
+// What is not corrected by what happens meanwhile.
+template <typename Work>
+void answer_from_pool(ShardHub& hub, const Connection& connection, std::uint32_t request_id,
+                      Work work) {
+  hub.read_on_pool(
+      connection, ShardHub::Pin::no, std::move(work),
+      [connection, request_id](const auto& answer, Tid) { send(*connection, request_id, answer); });
+}
+
+}  // namespace
+
+void answer_read(ShardHub& hub, const Connection& connection, server::SessionEffects::Read read) {
+  using storage::ObjectStore;
+  const std::uint32_t id = read.request_id;
+  const std::size_t bytes_max = hub.environment().body_max;
+  std::visit(
+      [&]<typename T>(T& request) {
+        if constexpr (std::is_same_v<T, wire::Load>) {
+          answer_load(hub, connection, id, request);
+        } else if constexpr (std::is_same_v<T, wire::LoadMany>) {
+          answer_load_many(hub, connection, id, request);
+        } else if constexpr (std::is_same_v<T, wire::Ping>) {
+          connection->send(wire::Pong{request.payload, hub.line()}, id);
+        } else if constexpr (std::is_same_v<T, wire::StatusQuery>) {
+          connection->send(hub.status(), id);
+        } else if constexpr (std::is_same_v<T, wire::LoadSerial>) {
+          answer_from_pool(hub, connection, id, [request](const ObjectStore& store, Tid line) {
+            return read_load_serial(store, request, line);
+          });
+        } else if constexpr (std::is_same_v<T, wire::Walk>) {
+          answer_from_pool(hub, connection, id, [request](const ObjectStore& store, Tid line) {
+            return read_walk(store, request, line);
+          });
+        } else if constexpr (std::is_same_v<T, wire::ReadLog>) {
+          answer_from_pool(hub, connection, id,
+                           [request, bytes_max](const ObjectStore& store, Tid line) {
+                             return read_log(store, request, line, bytes_max);
+                           });
+        } else {
+          static_assert(std::is_same_v<T, wire::Verify>);
+          hub.check_on_pool(
+              connection,
+              [stop = hub.environment().stop_checks](const ObjectStore& store, Tid line) {
+                return read_verify(store, line, stop);
+              },
+              [connection, id](const auto& answer, Tid) { send(*connection, id, answer); });
+        }
+      },
+      read.what);
+}
+
+void catch_up(ShardHub& hub, const Connection& connection, const Position& from) {
+  hub.read_on_pool(
+      connection, ShardHub::Pin::no,
+      [from](const storage::ObjectStore& store, Tid line) {
+        return read_catch_up(store, from, line);
+      },
+      [connection](const Result<CatchUp>& result, Tid) {
+        if (!result) {
+          connection->end(result.error());
+          return;
+        }
+        connection->send_frames(result->frames);
+        connection->caught_up(result->valid);
+      });
+}
+
+}  // namespace zeolite::daemon

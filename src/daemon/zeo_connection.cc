@@ -1,0 +1,252 @@
+#include "daemon/zeo_connection.h"
+
+#include <array>
+#include <utility>
+
+#include "daemon/shard_hub.h"
+#include "daemon/zeo_prepare.h"
+#include "daemon/zeo_reads.h"
+#include "daemon/zeo_status.h"
+
+namespace zeolite::daemon {
+
+using zeo::Value;
+
+namespace {
+
+// Reads of one connection that may wait for answers before its socket is no longer read.
+constexpr std::size_t kReadsMax = 1024;
+// A greeting, or a register call; more is not taken from a client that did not register.
+constexpr std::size_t kFirstMessagesMax = 64 * 1024;
+// Clients that follow the first rules of the protocol ask for this storage when told nothing else.
+constexpr std::string_view kDefaultName = "1";
+
+zeo::Session::Options session_options(const ServerConfig& config) {
+  return {.announce = config.zeo_msgpack ? zeo::Encoding::msgpack : zeo::Encoding::pickle,
+          .read_only = config.zeo_read_only,
+          .transaction_bytes_max = config.transaction_bytes_max};
+}
+
+}  // namespace
+
+ZeoConnection::ZeoConnection(ConnectionEnvironment& environment, net::IoShard& shard,
+                             std::size_t shard_index, commit::OwnerId owner, net::Socket socket)
+    : environment_(environment),
+      shard_(shard),
+      shard_index_(shard_index),
+      session_(owner, session_options(*environment.config)),
+      socket_(std::make_shared<SizedConnection>(
+          shard, std::move(socket), *this,
+          net::StreamConnection::Limits{.body_max = kFirstMessagesMax,
+                                        .outbound_max = environment.config->outbound_bytes_max,
+                                        .buffers_shared = environment.buffers,
+                                        .progress_timeout = environment.config->progress_timeout})),
+      opened_(environment.clock->now().instant),
+      staged_(environment.staged) {}
+
+ZeoConnection::~ZeoConnection() { socket_->detach(); }
+
+void ZeoConnection::start() {
+  const std::shared_ptr<ZeoConnection> self = shared_from_this();
+  socket_->start();
+  zeo::SessionEffects effects;
+  session_.start(effects);
+  run(effects);
+}
+
+void ZeoConnection::reply(const Value& id, const Value& result) {
+  std::string message;
+  zeo::encode_result(session_.encoding(), id, result, message);
+  socket_->send_encoded(message);
+}
+
+void ZeoConnection::fail(const Value& id, const zeo::Exception& why) {
+  std::string message;
+  zeo::encode_exception(session_.encoding(), id, why, message);
+  socket_->send_encoded(message);
+}
+
+std::string ZeoConnection::name() const {
+  return label_.empty() ? socket_->peer() : label_ + " " + socket_->peer();
+}
+
+void ZeoConnection::on_message(Bytes message) {
+  const std::shared_ptr<ZeoConnection> self = shared_from_this();  // closing forgets it
+  // What became visible before this request was sent comes first (docs/ordering.md, I2).
+  if (hub_ != nullptr) hub_->take_deliveries();
+  if (socket_->closed()) return;
+  zeo::SessionEffects effects;
+  session_.on_message(message, effects);
+  run(effects);
+  after_run();
+}
+
+void ZeoConnection::run(zeo::SessionEffects& effects) {
+  if (effects.answer_ruok) answer_ruok();
+  if (effects.attach) attach(*effects.attach, effects);
+  socket_->send_encoded(effects.output);
+  if (effects.label) {
+    label_ = *std::move(effects.label);
+    environment_.log(LogLevel::debug, "ZEO client " + name() + " has told its label");
+  }
+  for (zeo::Read& read : effects.reads) {
+    if (socket_->closed()) return;
+    answer_read(*hub_, shared_from_this(), std::move(read));
+  }
+  for (const std::int64_t iterator : effects.forget) iterators_.forget(iterator);
+  if (!effects.blobs.empty() && hub_->engine().blobs() == nullptr) {
+    effects.close = Error{ErrorCode::protocol_error, "this storage keeps no blobs"};
+  } else {
+    for (const auto& step : effects.blobs) uploads_.step(*hub_->engine().blobs(), step);
+  }
+  if (effects.drop_blobs && !uploads_.empty()) uploads_.drop(*hub_->engine().blobs(), false);
+  if (effects.prepare) prepare(*std::move(effects.prepare));
+  for (commit::calls::Call& call : effects.engine) {
+    if (socket_->closed()) return;
+    if (std::holds_alternative<commit::calls::Finish>(call)) uploads_.release();
+    hub_->engine().call(session_.owner(), std::move(call));
+  }
+  if (effects.committed) committed(*effects.committed);
+  if (effects.close) socket_->close_after_flush(*std::move(effects.close));
+}
+
+void ZeoConnection::after_run() {
+  if (socket_->closed()) return;
+  if (!staged_.settle(session_.held_bytes())) {
+    end(Error{ErrorCode::unavailable, "the server holds too much of unfinished transactions"});
+    return;
+  }
+  adjust_reading();
+}
+
+void ZeoConnection::attach(const zeo::SessionEffects::Register& request,
+                           zeo::SessionEffects& effects) {
+  ShardHub* hub = environment_.find_hub(shard_index_, request.storage);
+  if (hub == nullptr && request.storage == kDefaultName) {
+    hub = environment_.find_hub(shard_index_, environment_.config->storages.front().name);
+  }
+  if (hub == nullptr) {
+    session_.refused(zeo::value_error("unknown storage " + request.storage), effects);
+    return;
+  }
+  hub_ = hub;
+  hub_->take_deliveries();
+  session_.registered(hub_->last_transaction(), effects);
+  hub_->add(shared_from_this());
+  socket_->set_message_max(environment_.config->transaction_bytes_max + kFirstMessagesMax);
+  environment_.log(LogLevel::debug, "ZEO client " + name() + " uses storage " +
+                                        hub_->engine().name() +
+                                        (session_.read_only() ? ", reading only" : ""));
+}
+
+void ZeoConnection::prepare(zeo::Preparation preparation) {
+  const ZeoUploads::Uploads uploads = uploads_.of(preparation.blobs);
+  const commit::Ticket ticket = preparation.ticket;
+  hub_->read_on_pool(
+      shared_from_this(), ShardHub::Pin::no,
+      [blobs = hub_->engine().blobs(), wanted = std::move(preparation), uploads](
+          const storage::ObjectStore& store, Tid line) {
+        return prepare_vote(store, line, blobs, wanted, uploads);
+      },
+      [self = shared_from_this(), ticket](Result<zeo::Prepared> prepared, Tid) {
+        if (self->socket_->closed()) return;
+        zeo::SessionEffects effects;
+        self->session_.prepared(ticket, std::move(prepared), effects);
+        self->run(effects);
+        self->after_run();
+      });
+}
+
+void ZeoConnection::on_reply(commit::CommitEffects::Reply reply) {
+  const std::shared_ptr<ZeoConnection> self = shared_from_this();
+  zeo::SessionEffects effects;
+  session_.on_reply(std::move(reply), effects);
+  run(effects);
+  after_run();
+}
+
+// The size first, so that the application sees the one that its commit made.
+void ZeoConnection::committed(const zeo::SessionEffects::Committed& committed) {
+  if (!uploads_.empty()) uploads_.drop(*hub_->engine().blobs(), true);
+  const std::array<Value, 1> info{Value(storage_size(hub_->engine()))};
+  std::string messages;
+  zeo::encode_one_way(session_.encoding(), "info", info, messages);
+  const Tid tid = committed.tid.is_zero() ? hub_->last_transaction() : committed.tid;
+  zeo::encode_result(session_.encoding(), committed.id, zeo::value_of(tid), messages);
+  socket_->send_encoded(messages);
+}
+
+void ZeoConnection::offer(PublishedBatch& published, RecordKind kind, bool own) {
+  // The server's own records say nothing to clients, and who commits is told by the answer.
+  if (own || kind != RecordKind::transaction || socket_->closed()) return;
+  socket_->send_encoded(published.messages(session_.encoding()));
+}
+
+void ZeoConnection::answer_ruok() {
+  const std::string json = environment_.monitoring();
+  std::string message;
+  put_u32(message, static_cast<std::uint32_t>(json.size()));
+  message += json;
+  socket_->send_encoded(message);
+  socket_->close_after_flush(Error{ErrorCode::unavailable, "the monitoring was answered"});
+}
+
+void ZeoConnection::read_began() { ++reads_waiting_; }
+
+void ZeoConnection::read_ended() {
+  const std::shared_ptr<ZeoConnection> self = shared_from_this();
+  --reads_waiting_;
+  adjust_reading();
+}
+
+void ZeoConnection::adjust_reading() {
+  if (socket_->closed()) return;
+  const bool busy = reads_waiting_ >= kReadsMax ||
+                    socket_->outbound() > environment_.config->outbound_bytes_max / 8;
+  if (busy == reading_paused_) return;
+  reading_paused_ = busy;
+  if (busy) {
+    socket_->pause_reading();
+  } else {
+    socket_->resume_reading();
+  }
+}
+
+void ZeoConnection::close(Error why) { socket_->close(std::move(why)); }
+
+void ZeoConnection::end(Error why) {
+  const std::shared_ptr<ZeoConnection> self = shared_from_this();
+  socket_->close_after_flush(std::move(why));
+}
+
+void ZeoConnection::check_progress(Instant now) {
+  if (hub_ == nullptr && now - opened_ > environment_.config->handshake_timeout) {
+    end(Error{ErrorCode::timeout, "the client did not register in time"});
+    return;
+  }
+  socket_->check_progress(now);
+}
+
+void ZeoConnection::on_drained() {
+  if (reading_paused_) adjust_reading();
+  for (const std::function<void()>& resume : std::exchange(resume_, {})) resume();
+}
+
+void ZeoConnection::on_closed(const Error& why) {
+  // Connect-and-close probes are not worth a line.
+  if (hub_ != nullptr || why.code == ErrorCode::protocol_error) {
+    const bool offence = why.code == ErrorCode::protocol_error || why.code == ErrorCode::timeout;
+    environment_.log(offence ? LogLevel::warning : LogLevel::debug,
+                     "ZEO client " + name() + " closed: " + why.detail);
+  }
+  const std::shared_ptr<ZeoConnection> self = shared_from_this();
+  resume_ = {};
+  (void)staged_.settle(0);
+  if (hub_ != nullptr) {
+    hub_->remove(*this);
+    if (!uploads_.empty()) uploads_.drop(*hub_->engine().blobs(), true);
+  }
+  environment_.ended(shard_index_, session_.owner());
+}
+
+}  // namespace zeolite::daemon

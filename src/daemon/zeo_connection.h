@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/client_connection.h"
+#include "daemon/sized_connection.h"
+#include "daemon/zeo_iterators.h"
+#include "daemon/zeo_uploads.h"
+#include "zeo/session.h"
+
+namespace zeolite::daemon {
+
+// A client on the ZEO port: its socket, its session, and the arrows between them and the hub.
+//
+// A ZEO client is always live: registering tells it the newest transaction, and it asks for what
+// it missed by itself. It has no words for "go away": ending means hanging up, and it connects
+// again. Thread: its shard's. Owner: shared by the server's register, its hub and reads under way.
+class ZeoConnection final : public SizedConnection::Handler,
+                            public ClientConnection,
+                            public std::enable_shared_from_this<ZeoConnection> {
+ public:
+  ZeoConnection(ConnectionEnvironment& environment, net::IoShard& shard, std::size_t shard_index,
+                commit::OwnerId owner, net::Socket socket);
+  ~ZeoConnection() override;
+
+  // Answers to reads.
+  void reply(const zeo::Value& id, const zeo::Value& result);
+  void fail(const zeo::Value& id, const zeo::Exception& why);
+  void send_encoded(ByteView messages) { socket_->send_encoded(messages); }
+  [[nodiscard]] zeo::Encoding encoding() const { return session_.encoding(); }
+  [[nodiscard]] bool read_only() const { return session_.read_only(); }
+  [[nodiscard]] bool closed() const { return socket_->closed(); }
+  [[nodiscard]] ZeoIterators& iterators() { return iterators_; }
+  // Calls `resume` once, when the socket has taken what is waiting; never when it closes before.
+  void when_drained(std::function<void()> resume) { resume_.push_back(std::move(resume)); }
+  // The client's name for the log: its label, if it gave one, and its address.
+  [[nodiscard]] std::string name() const;
+
+  // ClientConnection.
+  void start() override;
+  void close(Error why) override;
+  void check_progress(Instant now) override;
+  // HubClient.
+  [[nodiscard]] commit::OwnerId owner() const override { return session_.owner(); }
+  [[nodiscard]] bool wants_invalidations() const override { return true; }
+  void on_reply(commit::CommitEffects::Reply reply) override;
+  void offer(PublishedBatch& published, RecordKind kind, bool own) override;
+  void read_began() override;
+  void read_ended() override;
+  void end(Error why) override;
+
+ private:
+  void on_message(Bytes message) override;
+  void on_drained() override;
+  void on_closed(const Error& why) override;
+
+  void run(zeo::SessionEffects& effects);
+  void after_run();
+  void attach(const zeo::SessionEffects::Register& request, zeo::SessionEffects& effects);
+  void prepare(zeo::Preparation preparation);
+  void committed(const zeo::SessionEffects::Committed& committed);
+  void answer_ruok();
+  void adjust_reading();
+
+  ConnectionEnvironment& environment_;
+  net::IoShard& shard_;
+  std::size_t shard_index_;
+  zeo::Session session_;
+  std::shared_ptr<SizedConnection> socket_;
+  ShardHub* hub_ = nullptr;  // set once registered
+  Instant opened_;
+  std::string label_;
+  net::BudgetCharge staged_;  // of session_.held_bytes()
+  ZeoIterators iterators_;
+  ZeoUploads uploads_;
+  std::vector<std::function<void()>> resume_;
+  std::size_t reads_waiting_ = 0;
+  std::optional<Instant> staging_since_;
+  bool reading_paused_ = false;
+};
+
+}  // namespace zeolite::daemon

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "history/transaction_iteration.h"
+#include "model/ids.h"
+#include "zeo/requests.h"
+
+namespace zeolite::daemon {
+
+class ShardHub;
+class ZeoConnection;
+
+// The iterators that one ZEO client has open: over transactions, and over the records of one. They
+// live until their end, until the client forgets them, or with the connection.
+// Thread: its connection's shard. Owner: the connection.
+class ZeoIterators {
+ public:
+  // Iterators that a client may have open; each keeps a page of the log, or a transaction's data.
+  static constexpr std::size_t kMax = 64;
+
+  using Connection = std::shared_ptr<ZeoConnection>;
+  void start(ShardHub& hub, const Connection& connection, const zeo::Value& id,
+             const zeo::requests::IteratorStart& request);
+  void next(ShardHub& hub, const Connection& connection, const zeo::Value& id,
+            const zeo::requests::IteratorNext& request);
+  void start_records(ShardHub& hub, const Connection& connection, const zeo::Value& id,
+                     const zeo::requests::IteratorRecordStart& request);
+  void next_record(const Connection& connection, const zeo::Value& id,
+                   const zeo::requests::IteratorRecordNext& request);
+  void forget(std::int64_t iterator);
+
+ private:
+  struct Transactions {
+    std::shared_ptr<history::TransactionIteration> iteration;
+    Tid last;           // the transaction it gave last
+    bool busy = false;  // a pool thread is using it
+  };
+  struct Records {
+    std::vector<history::IteratedRecord> records;
+    std::size_t next = 0;
+  };
+  // Null, and the call is answered, when it cannot be used.
+  Transactions* usable(const Connection& connection, const zeo::Value& id, std::int64_t iterator);
+  [[nodiscard]] bool full() const { return transactions_.size() + records_.size() >= kMax; }
+
+  std::int64_t next_id_ = 0;
+  std::unordered_map<std::int64_t, Transactions> transactions_;
+  std::unordered_map<std::int64_t, Records> records_;
+};
+
+}  // namespace zeolite::daemon

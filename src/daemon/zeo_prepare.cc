@@ -1,0 +1,85 @@
+#include "daemon/zeo_prepare.h"
+
+#include <utility>
+
+#include "history/undo_planner.h"
+
+namespace zeolite::daemon {
+
+namespace {
+
+Result<> plan_undos(const storage::ObjectStore& store, Tid line,
+                    const std::vector<Tid>& transactions, zeo::Prepared& prepared) {
+  Result<history::UndoPlan> plan = history::plan_undo(store, line, transactions);
+  if (!plan) {
+    const ErrorCode code = plan.error().code;
+    const bool refused = code == ErrorCode::not_found || code == ErrorCode::invalid_argument;
+    return make_error(refused ? ErrorCode::invalid_argument : code, plan.error().detail);
+  }
+  for (history::UndoFailure& failure : plan->failures) {
+    prepared.undo_failures.emplace_back(failure.oid, std::move(failure.reason));
+  }
+  for (const history::UndoWrite& write : plan->writes) {
+    commit::StagedWrite& staged = prepared.undone.emplace_back();
+    staged.oid = write.oid;
+    staged.base = write.base;
+    staged.kind = write.kind;
+    staged.back = write.back;
+    staged.blob = write.blob;
+  }
+  return {};
+}
+
+// An undone blob has a file of its own, a link to that of the revision gone back to.
+Result<> restage_blobs(blobs::BlobDirectory* blobs, zeo::Prepared& prepared) {
+  for (commit::StagedWrite& write : prepared.undone) {
+    if (!write.blob || blobs == nullptr) continue;
+    ASSIGN_OR_RETURN(blobs::StagedBlob staged, blobs->restage(write.oid, write.back, *write.blob));
+    write.staged_blob = staged.release();
+  }
+  return {};
+}
+
+// A restored record repeats an earlier one when it has the same bytes; FileStorage then writes a
+// back-pointer, and so do we.
+Result<> find_repeated(const storage::ObjectStore& store, Tid line,
+                       const zeo::Preparation::Restored& restored, zeo::Prepared& prepared) {
+  ASSIGN_OR_RETURN(const storage::Loaded source,
+                   store.load_serial(restored.oid, restored.source, line));
+  if (source.status != storage::LoadStatus::found || !(source.data == restored.data)) return {};
+  Tid back = restored.source;
+  ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store.log_entry(restored.source));
+  if (!entry) return {};
+  for (const ObjectSummary& object : entry->objects) {
+    if (object.oid != restored.oid) continue;
+    if (object.kind == RevisionKind::back_pointer) back = object.back;
+  }
+  prepared.repeated.emplace_back(restored.oid, back);
+  return {};
+}
+
+}  // namespace
+
+Result<zeo::Prepared> prepare_vote(const storage::ObjectStore& store, Tid line,
+                                   blobs::BlobDirectory* blobs, const zeo::Preparation& wanted,
+                                   const ZeoUploads::Uploads& uploads) {
+  zeo::Prepared prepared;
+  if (!wanted.undos.empty()) {
+    RETURN_IF_ERROR(plan_undos(store, line, wanted.undos, prepared));
+    RETURN_IF_ERROR(restage_blobs(blobs, prepared));
+  }
+  for (const zeo::Preparation::Restored& restored : wanted.restored) {
+    RETURN_IF_ERROR(find_repeated(store, line, restored, prepared));
+  }
+  if (!uploads.empty()) {
+    if (blobs == nullptr) return make_error(ErrorCode::read_only, "this storage keeps no blobs");
+    ASSIGN_OR_RETURN(prepared.blobs, seal_uploads(*blobs, uploads));
+  }
+  for (const Oid oid : wanted.doubtful) {
+    ASSIGN_OR_RETURN(const auto revisions, store.history(oid, line, 1));
+    if (revisions.empty()) prepared.never_existed.push_back(oid);
+  }
+  return prepared;
+}
+
+}  // namespace zeolite::daemon

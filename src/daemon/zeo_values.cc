@@ -1,0 +1,85 @@
+#include "daemon/zeo_values.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "model/tid_time.h"
+#include "pickle/codec.h"
+
+namespace zeolite::daemon {
+
+using pickle::Dict;
+using zeo::Value;
+
+namespace {
+
+void set_item(Dict& dict, const Value& key, const Value& value) {
+  const auto place =
+      std::ranges::find(dict.items, key, [](const auto& item) { return item.first; });
+  if (place == dict.items.end()) {
+    dict.items.emplace_back(key, value);
+  } else {
+    place->second = value;
+  }
+}
+
+std::string_view text_of(const Value& value) {
+  if (const auto* text = value.get<pickle::Text>()) return text->utf8;
+  if (const auto* bytes = value.get<Bytes>()) return bytes->view();
+  return {};
+}
+
+// As ZopeUndo.Prefix compares: by path elements, without the user's name after the last blank.
+bool begins(const pickle::PathPrefix& prefix, std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  const std::size_t blank = path.rfind(' ');
+  if (blank != std::string_view::npos && (slash == std::string_view::npos || blank > slash)) {
+    path = path.substr(0, blank);
+  }
+  for (std::size_t i = 0; i < prefix.path.size(); ++i) {
+    const std::size_t end = path.find('/');
+    if (path.substr(0, end) != prefix.path[i]) return false;
+    if (end == std::string_view::npos) return i + 1 == prefix.path.size();
+    path.remove_prefix(end + 1);
+  }
+  return true;
+}
+
+}  // namespace
+
+Value extension_value(ByteView extension) {
+  if (extension.empty()) return Value(Dict{});
+  Result<Value> value = pickle::decode(Bytes::copy_of(extension));
+  if (!value || !value->is<Dict>()) return Value(Dict{});
+  return *std::move(value);
+}
+
+double seconds_of(Tid tid) {
+  // The minutes by the calendar, the rest as persistent.TimeStamp computes it.
+  const Tid minutes(tid.value() & ~0xFFFFFFFFULL);
+  const auto whole = static_cast<double>(time_of_tid(minutes).unix_us / 1'000'000);
+  return whole + static_cast<double>(tid.value() & 0xFFFFFFFFULL) * 60.0 / 4294967296.0;
+}
+
+void add_transaction(Tid tid, const TransactionMetadata& metadata, std::uint64_t size, Dict& dict) {
+  dict.items.emplace_back(Value::text("time"), Value(seconds_of(tid)));
+  dict.items.emplace_back(Value::text("user_name"), Value::bytes(metadata.user));
+  dict.items.emplace_back(Value::text("description"), Value::bytes(metadata.description));
+  dict.items.emplace_back(Value::text("size"), Value(static_cast<std::int64_t>(size)));
+  const Value extension = extension_value(metadata.extension);
+  for (const auto& [key, value] : extension.get<Dict>()->items) set_item(dict, key, value);
+}
+
+bool has_all(const Dict& dict, const Dict& specification) {
+  return std::ranges::all_of(specification.items, [&](const auto& wanted) {
+    const auto item =
+        std::ranges::find(dict.items, wanted.first, [](const auto& pair) { return pair.first; });
+    if (item == dict.items.end()) return false;
+    if (const auto* prefix = wanted.second.template get<pickle::PathPrefix>()) {
+      return begins(*prefix, text_of(item->second));
+    }
+    return item->second == wanted.second;
+  });
+}
+
+}  // namespace zeolite::daemon
