@@ -5,11 +5,13 @@ Environment: ZEOLITE_TEST_SERVER zeolite (default) or python, ZEOLITE_TEST_MSGPA
 
 import concurrent.futures
 import contextlib
+import logging
 import multiprocessing
 import os
 import pathlib
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -30,6 +32,11 @@ SERVER = os.environ.get("ZEOLITE_TEST_SERVER", "zeolite")
 MSGPACK = bool(os.environ.get("ZEOLITE_TEST_MSGPACK"))
 WAIT_LIMIT_S = 30
 
+# Clients log what the tests provoke.
+logging.getLogger("ZEO").setLevel(logging.CRITICAL + 1)
+logging.getLogger("txn").setLevel(logging.CRITICAL + 1)
+logging.getLogger("ZODB").setLevel(logging.CRITICAL + 1)
+
 
 def is_python_server():
     return SERVER == "python"
@@ -43,10 +50,24 @@ def wait_until(condition, what, limit_s=WAIT_LIMIT_S):
         time.sleep(0.01)
 
 
+def end_of_time(*_):
+    raise AssertionError("the test takes too long: something waits for ever")
+
+
 class ServerTest(unittest.TestCase):
     """Starts `self.server` before each test, with the class's `options`."""
 
     options = {}
+    limit_s = 120
+
+    def run(self, result=None):
+        # ZEO's client waits without end for an answer: a hang shall be one failure, not the last.
+        signal.signal(signal.SIGALRM, end_of_time)
+        signal.alarm(self.limit_s)
+        try:
+            return super().run(result)
+        finally:
+            signal.alarm(0)
 
     def setUp(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="zeo-interop-"))
@@ -77,23 +98,25 @@ class ServerTest(unittest.TestCase):
         return storage
 
     def database(self, server=None, **options):
-        database = ZEO.DB((server or self.server).address,
-                          **{"wait_timeout": WAIT_LIMIT_S} | options)
-        self.addCleanup(database.close)
+        """With server_sync, so that a new transaction sees whatever was answered to anybody."""
+        defaults = {"wait_timeout": WAIT_LIMIT_S, "server_sync": True}
+        database = ZEO.DB((server or self.server).address, **defaults | options)
+        self.addCleanup(close_quietly, database.close)
         return database
 
     def connection(self, database, **options):
         """A connection with a transaction manager of its own, so that tests can interleave."""
         manager = transaction.TransactionManager()
         connection = database.open(transaction_manager=manager, **options)
-        self.addCleanup(close_quietly, connection)
+        self.addCleanup(close_quietly, connection.close)
+        self.addCleanup(manager.abort)
         return connection
 
 
-def close_quietly(connection):
-    connection.transaction_manager.abort()
+def close_quietly(close):
+    """Tests close some databases themselves, and their connections with them."""
     with contextlib.suppress(Exception):
-        connection.close()
+        close()
 
 
 def commit_record(storage, oid, data, serial=ZODB.utils.z64, user="", note="", extension=None):
@@ -132,9 +155,13 @@ def retried(manager, action, limit_s=WAIT_LIMIT_S):
             time.sleep(random.uniform(0, 0.002 * min(failures, 10)))
 
 
+def processes(count):
+    """An executor of processes that share nothing with this one."""
+    return concurrent.futures.ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
+
+
 def in_processes(function, arguments, limit_s=120):
     """Calls function(*a) for each a in a process of its own at the same time; their results."""
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(len(arguments), context) as pool:
+    with processes(len(arguments)) as pool:
         futures = [pool.submit(function, *a) for a in arguments]
         return [future.result(limit_s) for future in futures]

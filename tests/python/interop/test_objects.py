@@ -121,7 +121,7 @@ class SnapshotsTest(ServerTest):
         writer = self.connection(database)
         writer.root()["a"], writer.root()["b"] = Length(), Length()
         writer.transaction_manager.commit()
-        reader = self.connection(self.database())
+        reader = self.connection(self.database(server_sync=False))
         a, b = reader.root()["a"], reader.root()["b"]
         self.assertEqual(0, a.value)
         writer.root()["a"].change(1)
@@ -134,7 +134,7 @@ class SnapshotsTest(ServerTest):
 
     def test_server_sync_sees_what_was_answered_to_others(self):
         writer = self.connection(self.database())
-        reader = self.connection(self.database(server_sync=True))
+        reader = self.connection(self.database())
         for value in range(50):
             writer.root()["x"] = value
             writer.transaction_manager.commit()
