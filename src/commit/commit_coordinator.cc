@@ -180,34 +180,6 @@ void CommitCoordinator::allocate_oids(Ticket ticket, OwnerId owner, std::uint32_
   answer_oids(now, effects);
 }
 
-void CommitCoordinator::append_pack(Ticket ticket, OwnerId owner, Tid horizon, bool collect_garbage,
-                                    Now now, CommitEffects& effects) {
-  // Whatever comes later is not packed; nor is a pack record worth another one.
-  const Tid last = tids_.last();
-  horizon = std::min(horizon, last == pack_.record && !last.is_zero() ? last.previous() : last);
-  if (horizon <= pack_.horizon) {
-    const auto found = std::ranges::find(in_flight_, pack_.record, &Sequenced::tid);
-    if (found != in_flight_.end()) {
-      found->waiters.push_back({.ticket = ticket, .owner = owner});
-      return;
-    }
-    effects.reply.push_back(committed_at(pack_.record));
-    effects.reply.back().ticket = ticket;
-    return;
-  }
-  TransactionRecord record;
-  record.kind = RecordKind::pack;
-  record.pack_horizon = horizon;
-  record.collect_garbage = collect_garbage;
-  Sequenced& sequenced = append_own(std::move(record), now, effects);
-  sequenced.waiters.push_back({.ticket = ticket, .owner = owner});
-  pack_ = {.horizon = horizon, .record = sequenced.tid, .swept = false};
-}
-
-void CommitCoordinator::pack_swept(Tid record) {
-  if (record == pack_.record) pack_.swept = true;
-}
-
 void CommitCoordinator::acknowledged(Tid up_to, Now now, CommitEffects& effects) {
   bool mark_moved = false;
   while (!in_flight_.empty() && in_flight_.front().tid <= up_to) {
@@ -312,23 +284,6 @@ void CommitCoordinator::judge(Transaction& transaction, Now now, CommitEffects& 
   effects.reply.push_back(std::move(reply));
 }
 
-std::optional<Reply> CommitCoordinator::find_refusal(const Transaction& transaction) const {
-  const StagedTransaction& staged = transaction.staged;
-  if (staged.fixed_tid && !tids_.accepts(*staged.fixed_tid)) {
-    return Reply::failure(0, ErrorCode::invalid_argument,
-                          "The transaction's tid " + to_hex(*staged.fixed_tid) +
-                              " cannot follow the last one, " + to_hex(tids_.last()) + ".");
-  }
-  if (pack_.swept && staged.swept_pack == pack_.record) return std::nullopt;
-  for (const StagedWrite& write : staged.writes) {
-    if (write.kind != RevisionKind::back_pointer || write.back > pack_.horizon) continue;
-    return Reply::failure(0, ErrorCode::conflict,
-                          "What object " + to_hex(write.oid) +
-                              " is to be undone to may be packed away now; try again.");
-  }
-  return std::nullopt;
-}
-
 std::vector<Conflict> CommitCoordinator::find_conflicts(Transaction& transaction) const {
   const StagedTransaction& staged = transaction.staged;
   Prefetched& prefetched = transaction.prefetched;
@@ -427,12 +382,7 @@ void CommitCoordinator::publish(Sequenced& record, CommitEffects& effects) {
   }
   if (record.kind == RecordKind::oids) oids_.mark_durable(record.oid_mark);
   if (!record.commit_id.empty()) publish_outcome(record, effects);
-  if (record.kind == RecordKind::pack) {
-    for (const Waiter& waiter : record.waiters) {
-      effects.reply.push_back(committed_at(record.tid));
-      effects.reply.back().ticket = waiter.ticket;
-    }
-  }
+  if (record.kind == RecordKind::pack) publish_pack(record, effects);
   if (transaction != nullptr) end(*transaction, committed_at(record.tid), effects);
 }
 

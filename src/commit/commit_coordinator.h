@@ -131,8 +131,8 @@ class CommitCoordinator {
   // is visible (kNoTid when nothing was ever packed and there is nothing to pack).
   void append_pack(Ticket ticket, OwnerId owner, Tid horizon, bool collect_garbage, Now now,
                    CommitEffects& effects);
-  // The sweep for the pack record at `record` is complete (ObjectStore::mark_swept): back-pointers
-  // to old revisions are accepted again. Ignored when there is a newer record.
+  // The sweep for the visible pack record at `record` is complete (ObjectStore::mark_swept):
+  // back-pointers to old revisions are accepted again. Ignored when there is a newer record.
   void pack_swept(Tid record);
 
   // Everything in the log up to `up_to` is durable as the durability mode demands.
@@ -208,13 +208,16 @@ class CommitCoordinator {
                  bool one_request, Now now, CommitEffects& effects);
   void publish_outcome(const Sequenced& record, CommitEffects& effects);
 
+  // History (commit_history.cc).
+  // Why it must not be sequenced now, whatever its objects' state.
+  [[nodiscard]] std::optional<Reply> find_refusal(const Transaction& transaction) const;
+  void publish_pack(const Sequenced& record, CommitEffects& effects);
+
   // The life of a transaction.
   void judge(Transaction& transaction, Now now, CommitEffects& effects);
   [[nodiscard]] bool is_fresh(const Transaction& transaction) const;
   [[nodiscard]] std::vector<Conflict> find_conflicts(Transaction& transaction) const;
   void commit(Transaction& transaction, Now now, CommitEffects& effects);
-  // Why it must not be sequenced now, whatever its objects' state.
-  [[nodiscard]] std::optional<Reply> find_refusal(const Transaction& transaction) const;
   // The record gets its tid from append_own, or has it.
   Sequenced& append(TransactionRecord record, CommitEffects& effects);
   Sequenced& append_own(TransactionRecord record, Now now, CommitEffects& effects);

@@ -60,12 +60,22 @@ TEST_F(CommitCoordinatorTest, TheReignBeginsWithAnEpochRecord) {
   ASSERT_THAT(effects.append, SizeIs(1));
   EXPECT_EQ(effects.append[0].kind, RecordKind::epoch);
   EXPECT_EQ(effects.append[0].epoch, Epoch(3));
+  EXPECT_EQ(effects.append[0].tid, Tid(6));
   EXPECT_EQ(coordinator.visible_tid(), Tid(5));
   coordinator.acknowledged(effects.append[0].tid, {}, effects);
   EXPECT_EQ(coordinator.visible_tid(), effects.append[0].tid);
   ASSERT_THAT(effects.publish, SizeIs(1));
   EXPECT_EQ(effects.publish[0].kind, RecordKind::epoch);
   EXPECT_THAT(effects.publish[0].oids, IsEmpty());
+}
+
+TEST_F(CommitCoordinatorTest, AReignThatTakesOverBeginsAtItsTime) {
+  const Now now{.instant = {}, .wall = {kStartUs}};
+  CommitCoordinator coordinator({}, {.epoch = Epoch(3), .last_tid = Tid(5), .oid_mark = Oid(1)},
+                                now);
+  CommitEffects effects;
+  coordinator.begin_epoch(now, effects, CommitCoordinator::EpochTid::clock);
+  EXPECT_EQ(effects.append[0].tid, tid_from_time(now.wall));
 }
 
 TEST_F(CommitCoordinatorTest, OneRequestIsAppendedAndAnsweredWhenAcknowledged) {

@@ -23,6 +23,7 @@ using Kind = CommitEffects::Reply::Kind;
 
 constexpr std::uint64_t kObjects = 8;
 constexpr std::size_t kClients = 6;
+constexpr Oid kRestored{100};  // and above: only written by what is restored
 
 std::uint64_t number_in(ByteView text) {
   std::uint64_t value = 0;
@@ -72,6 +73,8 @@ class Traffic {
         break;
       case 10:
         if (below(10) == 0) pass_time();
+        if (below(10) == 0) restore(client);
+        if (below(10) == 0) pack(client);
         break;
       default:
         if (client.commit && below(4) == 0) query(client);
@@ -106,7 +109,9 @@ class Traffic {
       EXPECT_TRUE(in_log.insert(record.commit_id).second) << "a commit id ended twice";
       EXPECT_FALSE(conflicted_.contains(record.commit_id))
           << "answered as conflicted, but it ended";
-      if (record.kind == RecordKind::transaction) increments += record.writes.size();
+      if (record.kind == RecordKind::transaction && record.writes[0].oid < kRestored) {
+        increments += record.writes.size();
+      }
     }
     std::uint64_t counted = 0;
     for (const auto& [oid, counter] : model_) counted += counter.value;
@@ -116,6 +121,7 @@ class Traffic {
                                        &CommitEffects::Publish::tid) &&
                 std::ranges::is_sorted(h_.appended, {}, &TransactionRecord::tid));
     EXPECT_GT(refetches_answered_, 0U);
+    check_history();
   }
 
  private:
@@ -226,6 +232,53 @@ class Traffic {
     h_.refetched(ticket, wanted_.at(ticket), h_.visible());
   }
 
+  // A transaction with its own tid on an object of its own; the base is none that it ever had.
+  void restore(Client& client) {
+    StagedTransaction staged;
+    staged.commit_id = CoordinatorHarness::commit_id(++last_commit_);
+    StagedWrite write = CoordinatorHarness::write(Oid(kRestored.value() + below(2)), Tid(3));
+    write.unchecked = true;
+    staged.writes.push_back(std::move(write));
+    const Tid last = h_.appended.empty() ? h_.visible() : h_.appended.back().tid;
+    staged.fixed_tid = Tid(last.value() - 2 + below(2000));
+    const Ticket ticket = h_.submit(client.owner, staged, true);
+    restored_[staged.commit_id] = {ticket, *staged.fixed_tid};
+    wanted_[ticket] = std::move(staged);
+  }
+
+  void pack(Client& client) {
+    const Tid last = h_.appended.empty() ? h_.visible() : h_.appended.back().tid;
+    packs_.push_back(h_.append_pack(client.owner, Tid(last.value() - below(200)), below(2) == 0));
+    for (const TransactionRecord& record : h_.appended) {
+      if (record.kind == RecordKind::pack && record.tid <= h_.visible()) {
+        h_.coordinator().pack_swept(record.tid);
+      }
+    }
+  }
+
+  // What was restored is where it was to be, or was refused; packs go forward.
+  void check_history() {
+    std::size_t packs = 0;
+    std::size_t restored = 0;
+    Tid horizon = kNoTid;
+    for (const TransactionRecord& record : h_.appended) {
+      if (const auto found = restored_.find(record.commit_id); found != restored_.end()) {
+        EXPECT_EQ(record.tid, found->second.tid);
+        ++restored;
+      }
+      if (record.kind != RecordKind::pack) continue;
+      ++packs;
+      EXPECT_GT(record.pack_horizon, horizon);
+      EXPECT_LT(record.pack_horizon, record.tid);
+      horizon = record.pack_horizon;
+    }
+    EXPECT_GT(packs, 0U);
+    EXPECT_GT(restored, 0U);
+    for (const Ticket ticket : packs_) {
+      EXPECT_TRUE(!h_.answered(ticket) || h_.is(ticket, Kind::committed));
+    }
+  }
+
   void disconnect(Client& client) {
     h_.owner_lost(client.owner);
     reconnect(client);
@@ -300,6 +353,7 @@ class Traffic {
       if (record.tid > h_.visible()) return;
       if (record.kind == RecordKind::tombstone) tombstones_.insert(record.commit_id);
       for (const ObjectWrite& write : record.writes) {
+        if (write.oid >= kRestored) continue;
         Counter& counter = model_[write.oid];
         ASSERT_EQ(write.previous, counter.tid) << "made from a revision that was not current";
         ASSERT_EQ(number_in(write.data.view()), counter.value + 1);
@@ -324,6 +378,12 @@ class Traffic {
   std::map<CommitId, Tid> committed_;
   std::set<CommitId> tombstones_;
   std::set<CommitId> conflicted_;
+  struct Restored {
+    Ticket ticket = 0;
+    Tid tid;
+  };
+  std::map<CommitId, Restored> restored_;
+  std::vector<Ticket> packs_;
   std::uint64_t last_commit_ = 0;
   OwnerId last_owner_ = 0;
   std::uint64_t refetches_answered_ = 0;

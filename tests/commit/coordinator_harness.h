@@ -109,6 +109,12 @@ class CoordinatorHarness {
     collect();
     return ticket;
   }
+  Ticket append_pack(OwnerId owner, Tid up_to, bool collect_garbage = false) {
+    const Ticket ticket = next_ticket++;
+    coordinator_.append_pack(ticket, owner, up_to, collect_garbage, now_, effects_);
+    collect();
+    return ticket;
+  }
   // Makes the log visible up to `tid`, or all of it.
   void acknowledge(Tid tid = kMaxTid) {
     coordinator_.acknowledged(tid, now_, effects_);

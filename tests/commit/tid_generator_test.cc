@@ -49,6 +49,48 @@ TEST(TidGenerator, GoesOnByOneWhileTheClockStandsStill) {
   EXPECT_EQ(tids.last(), first.next().next());
 }
 
+TEST(TidGenerator, StepsWhateverTheClockSays) {
+  Clocks clocks;
+  TidGenerator tids(kNoTid, clocks.now);
+  EXPECT_EQ(tids.step(clocks.now), Tid(1));
+  EXPECT_EQ(tids.step(clocks.pass(seconds(5))), Tid(2));
+  EXPECT_EQ(tids.next(clocks.now), tid_from_time(clocks.now.wall));
+}
+
+TEST(TidGenerator, StepsTakeNoteOfTheClock) {
+  Clocks clocks;
+  TidGenerator tids(kNoTid, clocks.now);
+  clocks.step(hours(1));
+  EXPECT_EQ(tids.step(clocks.now), Tid(1));
+  EXPECT_TRUE(tids.distrusts_clock());
+  clocks.pass(TidGenerator::kTrustAfter);
+  EXPECT_EQ(tids.step(clocks.now), Tid(2));
+  EXPECT_FALSE(tids.distrusts_clock());
+}
+
+TEST(TidGenerator, UsesTidsFromElsewhereAboveTheLast) {
+  Clocks clocks;
+  TidGenerator tids(Tid(100), clocks.now);
+  EXPECT_FALSE(tids.accepts(Tid(99)));
+  EXPECT_FALSE(tids.accepts(Tid(100)));
+  ASSERT_TRUE(tids.accepts(Tid(101)));
+  tids.use(Tid(101));
+  EXPECT_EQ(tids.last(), Tid(101));
+  EXPECT_EQ(tids.next(clocks.now), tid_from_time(clocks.now.wall));
+  const Tid ahead = tid_from_time({kWallStartUs + 3'600'000'000});
+  tids.use(ahead);
+  EXPECT_EQ(tids.next(clocks.now), ahead.next());
+}
+
+TEST(TidGenerator, RefusesTidsThatLeaveNoRoom) {
+  Clocks clocks;
+  const TidGenerator tids(Tid(100), clocks.now);
+  EXPECT_FALSE(tids.accepts(kMaxTid));
+  EXPECT_FALSE(tids.accepts(Tid(~std::uint64_t{0})));
+  EXPECT_FALSE(tids.accepts(Tid(kMaxTid.value() - (std::uint64_t{1} << 47))));
+  EXPECT_TRUE(tids.accepts(Tid(kMaxTid.value() - (std::uint64_t{1} << 49))));
+}
+
 TEST(TidGenerator, NeverGoesBelowTheLogItInherits) {
   Clocks clocks;
   const Tid inherited = tid_from_time({kWallStartUs + 3'600'000'000});

@@ -1,0 +1,73 @@
+// The part of CommitCoordinator that touches history: what is restored, and what is packed.
+
+#include <algorithm>
+#include <utility>
+
+#include "commit/commit_coordinator.h"
+
+namespace zeolite::commit {
+namespace {
+
+using Reply = CommitEffects::Reply;
+
+Reply packed_at(Ticket ticket, Tid record) {
+  Reply reply;
+  reply.ticket = ticket;
+  reply.kind = Reply::Kind::committed;
+  reply.tid = record;
+  return reply;
+}
+
+}  // namespace
+
+std::optional<Reply> CommitCoordinator::find_refusal(const Transaction& transaction) const {
+  const StagedTransaction& staged = transaction.staged;
+  if (staged.fixed_tid && !tids_.accepts(*staged.fixed_tid)) {
+    return Reply::failure(0, ErrorCode::invalid_argument,
+                          "The transaction's tid " + to_hex(*staged.fixed_tid) +
+                              " cannot follow the last one, " + to_hex(tids_.last()) + ".");
+  }
+  if (pack_.swept && staged.swept_pack == pack_.record) return std::nullopt;
+  for (const StagedWrite& write : staged.writes) {
+    if (write.kind != RevisionKind::back_pointer || write.back > pack_.horizon) continue;
+    return Reply::failure(0, ErrorCode::conflict,
+                          "What object " + to_hex(write.oid) +
+                              " is to be undone to may be packed away now; try again.");
+  }
+  return std::nullopt;
+}
+
+void CommitCoordinator::append_pack(Ticket ticket, OwnerId owner, Tid horizon, bool collect_garbage,
+                                    Now now, CommitEffects& effects) {
+  // Whatever comes later is not packed; nor is a pack record worth another one.
+  const Tid last = tids_.last();
+  horizon = std::min(horizon, last == pack_.record && !last.is_zero() ? last.previous() : last);
+  if (horizon <= pack_.horizon) {
+    const auto found = std::ranges::find(in_flight_, pack_.record, &Sequenced::tid);
+    if (found != in_flight_.end()) {
+      found->waiters.push_back({.ticket = ticket, .owner = owner});
+      return;
+    }
+    effects.reply.push_back(packed_at(ticket, pack_.record));
+    return;
+  }
+  TransactionRecord record;
+  record.kind = RecordKind::pack;
+  record.pack_horizon = horizon;
+  record.collect_garbage = collect_garbage;
+  Sequenced& sequenced = append_own(std::move(record), now, effects);
+  sequenced.waiters.push_back({.ticket = ticket, .owner = owner});
+  pack_ = {.horizon = horizon, .record = sequenced.tid, .swept = false};
+}
+
+void CommitCoordinator::pack_swept(Tid record) {
+  if (record == pack_.record) pack_.swept = true;
+}
+
+void CommitCoordinator::publish_pack(const Sequenced& record, CommitEffects& effects) {
+  for (const Waiter& waiter : record.waiters) {
+    effects.reply.push_back(packed_at(waiter.ticket, record.tid));
+  }
+}
+
+}  // namespace zeolite::commit

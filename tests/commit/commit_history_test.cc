@@ -1,0 +1,258 @@
+// The part of CommitCoordinator that touches history: what is restored, and what is packed.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "commit/commit_coordinator.h"
+#include "commit/coordinator_harness.h"
+#include "model/tid_time.h"
+
+namespace zeolite::commit {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using Kind = CommitEffects::Reply::Kind;
+
+constexpr Oid kA{1};
+constexpr OwnerId kAnn = 11;
+constexpr OwnerId kBob = 12;
+
+class CommitHistoryTest : public testing::Test {
+ protected:
+  CommitHistoryTest() { h_.add_object(kA); }
+  void TearDown() override { EXPECT_FALSE(h_.answered_twice); }
+
+  // History that is restored at `tid`: its base is not checked.
+  static StagedTransaction restored(Oid oid, Tid tid) {
+    StagedTransaction staged;
+    staged.writes = {CoordinatorHarness::write(oid, Tid(77), "old")};
+    staged.writes[0].unchecked = true;
+    staged.fixed_tid = tid;
+    return staged;
+  }
+  StagedTransaction undo(Tid back, Tid swept_pack) {
+    StagedTransaction staged;
+    staged.writes = {
+        {.oid = kA, .base = h_.current(kA), .kind = RevisionKind::back_pointer, .back = back}};
+    staged.swept_pack = swept_pack;
+    return staged;
+  }
+  // A pack record, acknowledged; its tid.
+  Tid pack(Tid horizon) {
+    const Ticket ticket = h_.append_pack(kBob, horizon);
+    h_.acknowledge();
+    EXPECT_TRUE(h_.is(ticket, Kind::committed));
+    return h_.reply(ticket).tid;
+  }
+  Tid commit(Oid oid) {
+    const Ticket ticket = h_.submit(kBob, {CoordinatorHarness::write(oid, h_.current(oid))});
+    h_.acknowledge();
+    return h_.reply(ticket).tid;
+  }
+
+  CoordinatorHarness h_;
+};
+
+TEST_F(CommitHistoryTest, RestoredHistoryKeepsItsTids) {
+  const Tid before = h_.current(kA);
+  const Tid tid(h_.visible().value() + 500);
+  const Ticket ticket = h_.submit(kAnn, restored(kA, tid), true);
+  h_.acknowledge();
+  ASSERT_TRUE(h_.is(ticket, Kind::committed)) << h_.reply(ticket).error.detail;
+  EXPECT_EQ(h_.reply(ticket).tid, tid);
+  EXPECT_EQ(h_.appended[0].tid, tid);
+  EXPECT_EQ(h_.appended[0].writes[0].previous, before) << "what it replaces, not its base";
+  EXPECT_EQ(h_.current(kA), tid);
+  EXPECT_EQ(commit(kA), tid_from_time(h_.now().wall)) << "the clock goes on above it";
+}
+
+TEST_F(CommitHistoryTest, TidsAfterARestoredFutureGoOnAboveIt) {
+  const Tid future = tid_from_time({kStartUs + 1'000'000'000'000});
+  h_.submit(kAnn, restored(kA, future), true);
+  EXPECT_EQ(commit(Oid(5)), future.next());
+}
+
+TEST_F(CommitHistoryTest, RestoredTidNotAboveTheLastIsRefusedWithBoth) {
+  const Tid last = commit(kA);
+  for (const Tid tid : {last, last.previous(), kNoTid, kMaxTid}) {
+    const Ticket ticket = h_.submit(kAnn, restored(kA, tid), true);
+    ASSERT_TRUE(h_.failed_with(ticket, ErrorCode::invalid_argument));
+    EXPECT_THAT(h_.reply(ticket).error.detail, HasSubstr(to_hex(tid)));
+    EXPECT_THAT(h_.reply(ticket).error.detail, HasSubstr(to_hex(last)));
+  }
+  EXPECT_THAT(h_.appended, SizeIs(1));
+}
+
+TEST_F(CommitHistoryTest, RestoredTidIsJudgedAgainAtFinish) {
+  const Tid tid(h_.visible().value() + 5);
+  const Ticket vote = h_.submit(kAnn, restored(kA, tid), false);
+  ASSERT_TRUE(h_.is(vote, Kind::voted));
+  commit(Oid(9));
+  const Ticket finish = h_.finish(vote);
+  EXPECT_TRUE(h_.failed_with(finish, ErrorCode::invalid_argument));
+  commit(kA);  // the lock is free again
+  EXPECT_THAT(h_.appended, SizeIs(2));
+}
+
+TEST_F(CommitHistoryTest, AnUncheckedWriteWaitsForItsLockAllTheSame) {
+  const Ticket vote = h_.submit(kAnn, {CoordinatorHarness::write(kA, h_.current(kA))}, false);
+  const Ticket waiting = h_.submit(kBob, restored(kA, Tid(h_.visible().value() + 5)), true);
+  EXPECT_FALSE(h_.answered(waiting));
+  h_.abort(vote);
+  h_.acknowledge();
+  EXPECT_TRUE(h_.is(waiting, Kind::committed));
+}
+
+TEST_F(CommitHistoryTest, AnUncheckedDeletionNeedsNoObject) {
+  StagedTransaction staged = restored(Oid(50), Tid(h_.visible().value() + 5));
+  staged.writes[0].kind = RevisionKind::deletion;
+  staged.writes[0].data = {};
+  const Ticket ticket = h_.submit(kAnn, staged, true);
+  h_.acknowledge();
+  EXPECT_TRUE(h_.is(ticket, Kind::committed));
+}
+
+TEST_F(CommitHistoryTest, BlobsGoIntoTheRecord) {
+  StagedTransaction staged;
+  staged.writes = {CoordinatorHarness::write(kA, h_.current(kA))};
+  staged.writes[0].blob = BlobInfo{.size = 9, .hash = {1}};
+  staged.writes[0].staged_blob = "staged/1";
+  staged.writes[0].via = Tid(4);
+  h_.submit(kAnn, staged, true);
+  ASSERT_THAT(h_.appended, SizeIs(1));
+  EXPECT_EQ(h_.appended[0].writes[0].blob, staged.writes[0].blob);
+  EXPECT_EQ(h_.appended[0].writes[0].staged_blob, "staged/1");
+  EXPECT_EQ(h_.appended[0].writes[0].via, Tid(4));
+}
+
+TEST_F(CommitHistoryTest, AFreshDatabaseTakesAnOlderHistory) {
+  const Now now{.instant = {}, .wall = {kStartUs}};
+  CommitCoordinator coordinator({}, {.epoch = Epoch(1)}, now);
+  CommitEffects effects;
+  coordinator.begin_epoch(now, effects);
+  coordinator.allocate_oids(1, kAnn, 5, now, effects);
+  coordinator.append_pack(2, kAnn, kMaxTid, false, now, effects);
+  const Tid own = effects.append.back().tid;
+  EXPECT_LE(own, Tid(10));
+  coordinator.acknowledged(own, now, effects);
+  Prefetched prefetched;
+  prefetched.as_of = coordinator.visible_tid();
+  prefetched.write_tids = {kNoTid};
+  coordinator.submit(3, kAnn, restored(kA, Tid(11)), prefetched, true, now, effects);
+  EXPECT_EQ(effects.append.back().tid, Tid(11));
+  coordinator.check_invariants();
+}
+
+TEST_F(CommitHistoryTest, APackIsAnsweredWhenItsRecordIsAcknowledged) {
+  const Tid last = commit(kA);
+  const Ticket ticket = h_.append_pack(kAnn, Tid(last.value() - 3), true);
+  EXPECT_FALSE(h_.answered(ticket));
+  ASSERT_THAT(h_.appended, SizeIs(2));
+  EXPECT_EQ(h_.appended[1].kind, RecordKind::pack);
+  EXPECT_EQ(h_.appended[1].tid, last.next());
+  EXPECT_EQ(h_.appended[1].pack_horizon, Tid(last.value() - 3));
+  EXPECT_TRUE(h_.appended[1].collect_garbage);
+  h_.acknowledge();
+  ASSERT_TRUE(h_.is(ticket, Kind::committed));
+  EXPECT_EQ(h_.reply(ticket).tid, last.next());
+  EXPECT_EQ(h_.published.back().kind, RecordKind::pack);
+  EXPECT_THAT(h_.published.back().oids, IsEmpty());
+}
+
+TEST_F(CommitHistoryTest, APackOfTheFutureEndsAtTheNewestTid) {
+  const Tid last = commit(kA);
+  pack(kMaxTid);
+  EXPECT_EQ(h_.appended.back().pack_horizon, last);
+  const std::size_t records = h_.appended.size();
+  EXPECT_EQ(pack(kMaxTid), last.next()) << "nothing was written since";
+  EXPECT_EQ(h_.appended.size(), records);
+}
+
+TEST_F(CommitHistoryTest, APackOfWhatIsPackedIsAnsweredWithTheOneBefore) {
+  const Tid last = commit(kA);
+  const Ticket first = h_.append_pack(kAnn, last);
+  const Ticket same = h_.append_pack(kBob, last.previous());
+  EXPECT_FALSE(h_.answered(same)) << "not visible yet";
+  h_.acknowledge();
+  EXPECT_EQ(h_.reply(first).tid, last.next());
+  EXPECT_EQ(h_.reply(same).tid, last.next());
+  const Ticket later = h_.append_pack(kBob, last);
+  ASSERT_TRUE(h_.is(later, Kind::committed));
+  EXPECT_EQ(h_.reply(later).tid, last.next());
+  EXPECT_TRUE(h_.is(h_.append_pack(kBob, kNoTid), Kind::committed));
+}
+
+TEST_F(CommitHistoryTest, WhoLeftIsNotToldOfThePack) {
+  const Tid last = commit(kA);
+  const Ticket gone = h_.append_pack(kAnn, last);
+  const Ticket stays = h_.append_pack(kBob, last);
+  h_.owner_lost(kAnn);
+  h_.acknowledge();
+  EXPECT_FALSE(h_.answered(gone));
+  EXPECT_TRUE(h_.is(stays, Kind::committed));
+}
+
+TEST_F(CommitHistoryTest, AnUndoPlannedBeforeAPackIsRefusedIfItGoesBackBehindIt) {
+  const Tid first = commit(kA);
+  const Tid second = commit(kA);
+  const Ticket vote = h_.submit(kAnn, undo(first, kNoTid), false);
+  ASSERT_TRUE(h_.is(vote, Kind::voted));
+  const Tid record = pack(first);
+  const Ticket late = h_.finish(vote);
+  ASSERT_TRUE(h_.failed_with(late, ErrorCode::conflict)) << "sweeping";
+  EXPECT_THAT(h_.reply(late).error.detail, HasSubstr("packed away"));
+  EXPECT_TRUE(h_.failed_with(h_.submit(kAnn, undo(first, record), true), ErrorCode::conflict));
+  h_.coordinator().pack_swept(record);
+  EXPECT_TRUE(h_.failed_with(h_.submit(kAnn, undo(first, kNoTid), true), ErrorCode::conflict));
+  const Ticket planned_since = h_.submit(kAnn, undo(first, record), true);
+  h_.acknowledge();
+  EXPECT_TRUE(h_.is(planned_since, Kind::committed));
+  EXPECT_GT(h_.current(kA), second);
+}
+
+TEST_F(CommitHistoryTest, AnUndoThatStaysAboveAPackIsNotConcerned) {
+  const Tid first = commit(kA);
+  commit(kA);
+  pack(first.previous());
+  const Ticket ticket = h_.submit(kAnn, undo(first, kNoTid), true);
+  h_.acknowledge();
+  EXPECT_TRUE(h_.is(ticket, Kind::committed));
+}
+
+TEST_F(CommitHistoryTest, OnlyTheNewestPackIsSwept) {
+  const Tid first = commit(kA);
+  const Tid old_record = pack(first.previous());
+  commit(kA);
+  const Tid record = pack(first);
+  h_.coordinator().pack_swept(old_record);
+  EXPECT_TRUE(h_.failed_with(h_.submit(kAnn, undo(first, record), true), ErrorCode::conflict));
+}
+
+TEST_F(CommitHistoryTest, APackOfAnEarlierReignStillCounts) {
+  const Now now{.instant = {}, .wall = {kStartUs}};
+  CommitCoordinator coordinator({},
+                                {.epoch = Epoch(2),
+                                 .last_tid = Tid(100),
+                                 .oid_mark = Oid(9),
+                                 .pack_horizon = Tid(80),
+                                 .pack_record = Tid(90),
+                                 .pack_swept = false},
+                                now);
+  CommitEffects effects;
+  coordinator.append_pack(1, kAnn, Tid(80), true, now, effects);
+  EXPECT_THAT(effects.append, IsEmpty());
+  ASSERT_THAT(effects.reply, SizeIs(1));
+  EXPECT_EQ(effects.reply[0].tid, Tid(90));
+  coordinator.append_pack(2, kAnn, Tid(81), true, now, effects);
+  ASSERT_THAT(effects.append, SizeIs(1));
+  EXPECT_EQ(effects.append[0].pack_horizon, Tid(81));
+  coordinator.check_invariants();
+}
+
+}  // namespace
+}  // namespace zeolite::commit
