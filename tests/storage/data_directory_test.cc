@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "storage/store_builders.h"
+#include "storage/tiny_disk.h"
 
 namespace zeolite::storage::testing {
 namespace {
@@ -110,6 +111,45 @@ TEST_F(DataDirectoryTest, PathThatCannotBeMadeGivesOneClearLine) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::io_error);
   EXPECT_THAT(refused.error().detail, HasSubstr("cannot create directory " + path_.string()));
+}
+
+TEST_F(DataDirectoryTest, DirectoryInPlaceOfAFileIsRefused) {
+  for (const std::string name : {"LOCK", "FORMAT", "FORMAT.new", "HWM.new"}) {
+    SCOPED_TRACE(name);
+    std::filesystem::remove_all(path_);
+    std::filesystem::create_directories(path_ / name);
+    const auto refused = open();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::io_error) << refused.error().detail;
+    EXPECT_THAT(refused.error().detail, HasSubstr((path_ / name).string()));
+  }
+}
+
+TEST_F(DataDirectoryTest, FileInPlaceOfTheRecordsIsRefused) {
+  std::filesystem::create_directories(path_);
+  std::ofstream(path_ / "records") << "a file";
+  EXPECT_FALSE(open());
+  EXPECT_FALSE(std::filesystem::exists(path_ / "FORMAT"));
+}
+
+TEST_F(DataDirectoryTest, FullDiskLeavesADirectoryThatCountsAsEmpty) {
+  const auto disk = TinyDisk::mount();
+  if (!disk) GTEST_SKIP() << "only root may mount a small disk: " << disk.error().detail;
+  path_ = (*disk)->path() / "database";
+  const std::filesystem::path filler = (*disk)->path() / "filler";
+  // From nothing free to enough for all but the last file.
+  for (std::size_t pages = 0;; ++pages) {
+    ASSERT_LT(pages, 30U);
+    std::filesystem::remove_all(path_);
+    std::ofstream(filler) << std::string(4 << 20, 'x');
+    std::filesystem::resize_file(filler, std::filesystem::file_size(filler) - 4096 * pages);
+    const auto opened = open();
+    if (opened) break;
+    EXPECT_EQ(opened.error().code, ErrorCode::io_error) << opened.error().detail;
+    EXPECT_FALSE(std::filesystem::exists(path_ / "FORMAT"));
+    std::filesystem::remove(filler);
+    ASSERT_TRUE(open()) << "with space it is made";
+  }
 }
 
 TEST_F(DataDirectoryTest, UnwritableDirectoryGivesOneClearLine) {

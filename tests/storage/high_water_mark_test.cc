@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "storage/store_builders.h"
+#include "storage/tiny_disk.h"
 
 namespace zeolite::storage::testing {
 namespace {
@@ -69,6 +70,53 @@ TEST_F(HighWaterMarkTest, MissingOneIsCorruption) {
   const auto mark = HighWaterMark::open(path_, false);
   ASSERT_FALSE(mark);
   EXPECT_EQ(mark.error().code, ErrorCode::corruption);
+}
+
+TEST_F(HighWaterMarkTest, WriteThatFailsIsFinal) {
+  ASSERT_TRUE(HighWaterMark::create(path_));
+  const auto read_only = open(true);
+  const Result<> refused = read_only->write(position(1));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::io_error);
+  EXPECT_EQ(read_only->position(), Position{}) << "nothing was written";
+}
+
+TEST_F(HighWaterMarkTest, DirectoryInItsPlaceIsRefused) {
+  std::filesystem::create_directory(path_);
+  for (const bool read_only : {false, true}) {
+    const auto mark = HighWaterMark::open(path_, read_only);
+    ASSERT_FALSE(mark);
+    EXPECT_EQ(mark.error().code, ErrorCode::io_error) << mark.error().detail;
+  }
+  EXPECT_EQ(HighWaterMark::create(path_).error().code, ErrorCode::io_error);
+}
+
+TEST_F(HighWaterMarkTest, SecondSlotCutOffLeavesTheFirst) {
+  ASSERT_TRUE(HighWaterMark::create(path_));
+  {
+    const auto mark = open();
+    ASSERT_TRUE(mark->write(position(1)));
+    ASSERT_TRUE(mark->write(position(2)));
+  }
+  std::filesystem::resize_file(path_, 4096 + 10);
+  EXPECT_EQ(open()->position(), position(2));
+  std::filesystem::resize_file(path_, 10);
+  EXPECT_EQ(HighWaterMark::open(path_, false).error().code, ErrorCode::corruption);
+}
+
+TEST_F(HighWaterMarkTest, FullDiskLeavesNoHalfOne) {
+  const auto disk = TinyDisk::mount();
+  if (!disk) GTEST_SKIP() << "only root may mount a small disk: " << disk.error().detail;
+  const std::filesystem::path path = (*disk)->path() / "HWM";
+  std::ofstream(((*disk)->path() / "filler").string()) << std::string(4 << 20, 'x');
+  EXPECT_EQ(HighWaterMark::create(path).error().code, ErrorCode::io_error);
+  EXPECT_FALSE(std::filesystem::exists(path));
+  std::filesystem::remove((*disk)->path() / "filler");
+  ASSERT_TRUE(HighWaterMark::create(path));
+  std::ofstream(((*disk)->path() / "filler").string()) << std::string(4 << 20, 'x');
+  const auto mark = HighWaterMark::open(path, false).value();
+  EXPECT_TRUE(mark->write(position(1))) << "its blocks are there from the start";
+  EXPECT_TRUE(mark->sync());
 }
 
 TEST_F(HighWaterMarkTest, ShortFileIsCorruption) {

@@ -7,11 +7,13 @@
 #include <fstream>
 #include <thread>
 
+#include "storage/fault_file_system.h"
 #include "storage/key_encoding.h"
 #include "storage/memory_object_store.h"
 #include "storage/rocks_database.h"
 #include "storage/rocks_store_fixture.h"
 #include "storage/store_workload.h"
+#include "storage/tiny_disk.h"
 
 namespace zeolite::storage::testing {
 namespace {
@@ -175,6 +177,78 @@ TEST_F(RocksObjectStoreTest, BeginningOfTheLogIsCheckedToo) {
     ASSERT_TRUE(raw->db().Delete({}, raw->log(), to_slice(log_key(Tid(1)).view())).ok());
   }
   expect_refused("the log is broken after its beginning");
+}
+
+// What opening reads of a store with so many transactions, all in tables.
+std::uint64_t bytes_read_to_open(std::uint64_t transactions) {
+  const TemporaryDirectory directory;
+  const auto files = std::make_shared<FaultFileSystem>();
+  RocksStoreOptions options;
+  options.directory = directory.path() / "db";
+  options.reserve_bytes = 0;
+  options.wal_file_bytes = 0;
+  options.memtable_bytes = 256 * 1024;
+  options.chain_check_bytes = 64 * 1024;
+  options.file_system = files;
+  {
+    const auto store = RocksObjectStore::open(options).value();
+    std::vector<TransactionRecord> group;
+    for (std::uint64_t tid = 1; tid <= transactions; ++tid) {
+      // Of the known workload it is the data that is wanted: it does not compress.
+      const std::string data(workload_record(tid * 6 + 1).writes[0].data.view());
+      group.push_back(record(tid).metadata("", data.substr(0, 300), "").data(tid % 1'000, data));
+      if (group.size() < 50) continue;
+      EXPECT_TRUE(store->append(group));
+      group.clear();
+    }
+    EXPECT_TRUE(store->flush());
+    EXPECT_TRUE(store->compact());
+  }
+  files->bytes_read = 0;
+  EXPECT_TRUE(RocksObjectStore::open(options));
+  return files->bytes_read;
+}
+
+TEST_F(RocksObjectStoreTest, OpeningDoesNotReadMoreOfALargerDatabase) {
+  const std::uint64_t small = bytes_read_to_open(1'000);
+  const std::uint64_t large = bytes_read_to_open(10'000);
+  EXPECT_GT(small, 1'000U);
+  EXPECT_LT(large, small + 300'000) << "of 1 MB: " << small << ", of 12 MB: " << large;
+}
+
+TEST_F(RocksObjectStoreTest, TheChainIsCheckedAsFarBackAsTheBoundsSay) {
+  fill(*open(), 30);
+  {
+    const auto raw = open_raw();
+    ASSERT_TRUE(raw->db().Delete({}, raw->log(), to_slice(log_key(Tid(3)).view())).ok());
+  }
+  options_.chain_check_bytes = 500;
+  EXPECT_TRUE(open());
+  options_.chain_check_bytes = 1 << 20;
+  options_.chain_check_entries = 10;
+  EXPECT_TRUE(open());
+  options_.chain_check_entries = 100;
+  expect_refused("the log is broken after transaction 0000000000000002");
+}
+
+TEST_F(RocksObjectStoreTest, FullDiskUnderTheWholeDatabaseNeverFalsifiesAnAnswer) {
+  const auto disk = TinyDisk::mount();
+  if (!disk) GTEST_SKIP() << "only root may mount a small disk: " << disk.error().detail;
+  options_.directory = (*disk)->path() / "db";
+  options_.memtable_bytes = 256 * 1024;
+  std::uint64_t last = 0;
+  {
+    const auto store = open();
+    while (true) {
+      const auto position = store->append(workload_group(last));
+      if (!position) break;
+      last = position->tid.value();
+    }
+    EXPECT_GT(last, 100U);
+    EXPECT_EQ(store->last_position().tid, Tid(last));
+  }
+  (*disk)->grow();
+  expect_workload(*open(), last);
 }
 
 TEST_F(RocksObjectStoreTest, MarkBehindTheLogIsMovedUp) {

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <sys/mount.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "storage/file_descriptor.h"
+#include "storage/store_builders.h"
+
+namespace zeolite::storage::testing {
+
+// A file system of 2 MiB in memory, to be filled up. Needs root.
+class TinyDisk {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<TinyDisk>> mount() {
+    auto disk = std::unique_ptr<TinyDisk>(new TinyDisk());
+    if (::mount("none", disk->path().c_str(), "tmpfs", 0, "size=2m") != 0) {
+      return system_error("mount", disk->path(), errno);
+    }
+    disk->mounted_ = true;
+    return disk;
+  }
+  TinyDisk(const TinyDisk&) = delete;
+  TinyDisk& operator=(const TinyDisk&) = delete;
+  ~TinyDisk() {
+    if (mounted_) ::umount2(path().c_str(), MNT_DETACH);
+  }
+  [[nodiscard]] const std::filesystem::path& path() const { return directory_.path(); }
+  // There is space again.
+  void grow() const {
+    if (::mount("none", path().c_str(), nullptr, MS_REMOUNT, "size=64m") != 0) std::abort();
+  }
+
+ private:
+  TinyDisk() = default;
+
+  TemporaryDirectory directory_;
+  bool mounted_ = false;
+};
+
+}  // namespace zeolite::storage::testing
