@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <condition_variable>
@@ -14,6 +15,7 @@
 
 #include "blobs/recovery.h"
 #include "daemon/native_connection.h"
+#include "daemon/pack_service.h"
 #include "daemon/shard_hub.h"
 #include "daemon/storage_engine.h"
 #include "daemon/version.h"
@@ -27,6 +29,7 @@ namespace {
 
 constexpr unsigned kIoThreadsMax = 4;
 constexpr auto kSweepInterval = std::chrono::seconds(1);
+constexpr auto kSettleInterval = std::chrono::seconds(10);
 constexpr auto kDrainTimeout = std::chrono::seconds(10);
 constexpr auto kGoodbyeTimeout = std::chrono::seconds(1);
 
@@ -64,6 +67,12 @@ class Server::Impl {
     hub_environment_.body_max = config_.frame_bytes_max - config_.frame_bytes_max / 16;
     connection_environment_.monitoring = [this] { return monitoring(); };
     hub_environment_.invalidations_max = config_.zeo_invalidations_max;
+    hub_environment_.pack = [this](ShardHub& hub, const PackService::Request& request,
+                                   PackService::Done done) {
+      packs_.pack(hub.engine(), request, [&hub, done = std::move(done)](auto report) {
+        hub.post([done, report = std::move(report)] { done(report); });
+      });
+    };
     hub_environment_.zeo_status = [this](const StorageEngine& engine) {
       return zeo_status(engine);
     };
@@ -89,6 +98,7 @@ class Server::Impl {
       }
       start_sweep(i);
     }
+    for (const auto& engine : engines_) packs_.resume(*engine);
     return listen();
   }
 
@@ -274,12 +284,27 @@ class Server::Impl {
     all.reserve(shard.connections.size());
     for (const auto& [owner, connection] : shard.connections) all.push_back(connection);
     for (const auto& connection : all) connection->check_progress(now);
+    if (index == 0) settle_blobs(now);
     shard.sweep->expires_after(kSweepInterval);
     shard.sweep->async_wait([this, index](const boost::system::error_code& cancelled) {
       if (cancelled) return;
       sweep(index);
       shards_[index].io->end_turn();
     });
+  }
+
+  // Tidies up behind blobs that were committed; on the pool, as it waits for the disk.
+  void settle_blobs(Instant now) {
+    if (now - blobs_settled_ < kSettleInterval) return;
+    blobs_settled_ = now;
+    for (const auto& engine : engines_) {
+      if (engine->blobs() == nullptr || engine->blobs()->unsettled() == 0) continue;
+      boost::asio::post(read_pool_, [log = log_, blobs = engine->blobs()] {
+        if (Result<> settled = blobs->settle(); !settled) {
+          log(LogLevel::warning, settled.error().detail);
+        }
+      });
+    }
   }
 
   void fail(Error why) {
@@ -330,6 +355,7 @@ class Server::Impl {
       for (const auto& engine : engines_) engine->drain(kDrainTimeout);
       say_goodbye();
     }
+    packs_.stop();
     stop_checks_.store(true);
     for (boost::asio::thread_pool* pool : {&read_pool_, &check_pool_}) {
       pool->stop();
@@ -353,6 +379,7 @@ class Server::Impl {
   LogSink log_;
   SystemClock clock_;
   Instant started_{};
+  Instant blobs_settled_{};  // shard 0's
   std::int64_t started_s_ = 0;  // since 1970
   net::SharedBudget staged_;
   net::SharedBudget buffers_;
@@ -368,6 +395,7 @@ class Server::Impl {
   boost::asio::thread_pool read_pool_;
   boost::asio::thread_pool check_pool_{1};  // verify takes long: one at a time, beside the reads
   std::atomic<bool> stop_checks_ = false;
+  PackService packs_{clock_, log_};
   std::unique_ptr<net::Listener> native_;
   std::unique_ptr<net::Listener> zeo_;
   bool shut_down_ = false;

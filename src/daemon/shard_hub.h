@@ -12,6 +12,7 @@
 
 #include "daemon/delivery.h"
 #include "daemon/hub_client.h"
+#include "daemon/pack_service.h"
 #include "daemon/storage_engine.h"
 #include "daemon/zeo_status.h"
 #include "invalidation/line_history.h"
@@ -44,8 +45,9 @@ class ShardHub {
     std::size_t invalidations_max = SIZE_MAX;
     // What ZEO's monitoring is told of a storage, by all shards together.
     std::function<ZeoStatus(const StorageEngine& engine)> zeo_status;
-    // Packs the hub's storage to a time (seconds since 1970), then calls `done` on its shard.
-    std::function<void(ShardHub& hub, double time, std::function<void(const Result<>&)> done)> pack;
+    // Packs the hub's storage; `done` is called on its shard.
+    std::function<void(ShardHub& hub, const PackService::Request& request, PackService::Done done)>
+        pack;
     // Fills in what the server as a whole knows: node, version, clients, loads, uptime.
     std::function<void(wire::StatusReport&)> fill_status;
   };
@@ -54,6 +56,11 @@ class ShardHub {
 
   // Makes the shard take its deliveries soon. Any thread.
   void wake();
+  // Runs `function` on the shard's thread. Any thread.
+  template <typename F>
+  void post(F function) {
+    shard_.post(std::move(function));
+  }
   // Carries out what waits. Before each request, so that its answer reflects all that was
   // acknowledged before it was sent.
   void take_deliveries();

@@ -201,6 +201,30 @@ void StorageEngine::submit(commit::OwnerId owner, server::SessionEffects::Submit
   end_call(lock);
 }
 
+Result<> StorageEngine::append_pack(Tid horizon, bool collect_garbage) {
+  RETURN_IF_ERROR(store_->check_space());
+  std::unique_lock lock(mutex_);
+  if (failed_) return make_error(ErrorCode::outcome_unknown, "the storage has failed");
+  RETURN_IF_ERROR(accepts_more());
+  coordinator_->append_pack(0, 0, horizon, collect_garbage, clock_.now(), effects_);
+  std::optional<Tid> record;
+  for (const TransactionRecord& appended : effects_.append) {
+    if (appended.kind == RecordKind::pack) record = appended.tid;
+  }
+  end_call(lock);
+  if (!record) return {};
+  awaited_ = true;
+  drained_.wait(lock, [&] { return failed_ || stopping_ || visible() >= *record; });
+  awaited_ = false;
+  if (visible() >= *record) return {};
+  return make_error(ErrorCode::outcome_unknown, "the storage ended before it had the pack record");
+}
+
+void StorageEngine::pack_swept(Tid record) {
+  const std::lock_guard lock(mutex_);
+  coordinator_->pack_swept(record);
+}
+
 void StorageEngine::query_outcome(commit::OwnerId owner,
                                   const server::SessionEffects::QueryOutcome& query) {
   Result<commit::Prefetched> prefetched = prefetch_outcome(query.commit_id);
@@ -463,7 +487,7 @@ Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
   coordinator_->acknowledged(position->tid, now, effects_);
   coordinator_->tick(now, effects_);
   run_effects(lock);
-  if (draining_) drained_.notify_all();
+  if (draining_ || awaited_) drained_.notify_all();
   return {};
 }
 

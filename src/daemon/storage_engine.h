@@ -66,6 +66,15 @@ class StorageEngine {
   // The connection is gone: its unfinished transactions are aborted.
   void owner_lost(commit::OwnerId owner);
 
+  // Appends the record after which what is not needed as of `horizon` may be removed, and waits
+  // until it is visible. Nothing to do when there was a pack to the same time or a later one.
+  // Not from a shard. Errors: shutting_down, out_of_space, unavailable; outcome_unknown.
+  [[nodiscard]] Result<> append_pack(Tid horizon, bool collect_garbage);
+  // The sweep for the pack record at `record` is complete.
+  void pack_swept(Tid record);
+  // For the one pack at a time: its removals run beside the log writer.
+  [[nodiscard]] storage::ObjectStore& mutable_store() { return *store_; }
+
   // What shard number `shard` has to be told; owner ids tell the shard: owner % number of shards.
   [[nodiscard]] std::vector<Delivery> take_deliveries(std::size_t shard) {
     return board_.take(shard);
@@ -162,6 +171,7 @@ class StorageEngine {
   bool starved_ = false;                   // the last append was refused for want of space
   bool stopping_ = false;
   bool draining_ = false;
+  bool awaited_ = false;  // somebody waits for drained_ to see what became visible
   bool failed_ = false;
 
   std::thread writer_;

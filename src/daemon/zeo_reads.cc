@@ -8,6 +8,7 @@
 #include "daemon/zeo_status.h"
 #include "daemon/zeo_values.h"
 #include "history/undo_log.h"
+#include "model/tid_time.h"
 #include "zeo/undo_id.h"
 
 namespace zeolite::daemon {
@@ -327,14 +328,16 @@ void answer(ShardHub& hub, const Connection& connection, const Value& id,
 void answer(ShardHub& hub, const Connection& connection, const Value& id,
             const requests::Pack& request) {
   const bool wait = request.wait;
-  hub.environment().pack(hub, request.time, [connection, id, wait](const Result<>& done) {
-    if (!wait) return;
-    if (done) {
-      connection->reply(id, Value(None{}));
-    } else {
-      connection->fail(id, zeo::storage_error(done.error().detail));
-    }
-  });
+  const WallTime time{static_cast<std::int64_t>(std::clamp(request.time, 0.0, 1e12) * 1e6)};
+  hub.environment().pack(hub, {.horizon = tid_from_time(time)},
+                         [connection, id, wait](const Result<maintenance::PackReport>& done) {
+                           if (!wait) return;
+                           if (done) {
+                             connection->reply(id, Value(None{}));
+                           } else {
+                             connection->fail(id, zeo::storage_error(done.error().detail));
+                           }
+                         });
   if (!wait) connection->reply(id, Value(None{}));
 }
 

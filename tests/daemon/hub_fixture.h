@@ -49,7 +49,7 @@ class HubTest : public ::testing::Test {
     options.name = "main";
     engine_ =
         StorageEngine::start(
-            options, std::make_unique<ControlledStore>(control_), clock_,
+            std::move(options), std::make_unique<ControlledStore>(control_), clock_,
             [this](std::size_t) { hub_->wake(); }, [](Error why) { ADD_FAILURE() << why.detail; })
             .value();
     hub_ = std::make_unique<ShardHub>(shard_, 0, *engine_, hub_environment_);

@@ -28,6 +28,11 @@ TransactionRecord record(std::uint64_t tid, std::vector<std::pair<std::uint64_t,
 }
 
 // 10: the reign; 20: objects 1 and 2; 30: object 1; 40: the server's own; 50: object 3.
+// What a load is answered with.
+wire::Loaded load(const storage::ObjectStore& store, const wire::Load& request, Tid line) {
+  return to_wire(store.load_before(request.oid, request.before, line, kMemory).value());
+}
+
 class ReadServiceTest : public ::testing::Test {
  protected:
   ReadServiceTest() {
@@ -40,26 +45,23 @@ class ReadServiceTest : public ::testing::Test {
 };
 
 TEST_F(ReadServiceTest, LoadsAsOfTheLine) {
-  const auto now = read_load(store_, {Oid(1), kMaxTid}, Tid(50), kMemory).value();
+  const auto now = load(store_, {Oid(1), kMaxTid}, Tid(50));
   EXPECT_EQ(now.status, wire::LoadedStatus::found);
   EXPECT_EQ(now.data.view(), "object 1 at 30");
   EXPECT_EQ(now.tid, Tid(30));
   EXPECT_TRUE(now.end.is_zero());
-  const auto earlier = read_load(store_, {Oid(1), kMaxTid}, Tid(20), kMemory).value();
+  const auto earlier = load(store_, {Oid(1), kMaxTid}, Tid(20));
   EXPECT_EQ(earlier.tid, Tid(20));
   EXPECT_TRUE(earlier.end.is_zero());  // what ends it is above the line
-  const auto ended = read_load(store_, {Oid(1), Tid(30)}, Tid(50), kMemory).value();
+  const auto ended = load(store_, {Oid(1), Tid(30)}, Tid(50));
   EXPECT_EQ(ended.tid, Tid(20));
   EXPECT_EQ(ended.end, Tid(30));
 }
 
 TEST_F(ReadServiceTest, TellsUnknownFromNotYet) {
-  EXPECT_EQ(read_load(store_, {Oid(9), kMaxTid}, Tid(50), kMemory)->status,
-            wire::LoadedStatus::unknown);
-  EXPECT_EQ(read_load(store_, {Oid(3), Tid(50)}, Tid(50), kMemory)->status,
-            wire::LoadedStatus::not_yet);
-  EXPECT_EQ(read_load(store_, {Oid(3), kMaxTid}, Tid(40), kMemory)->status,
-            wire::LoadedStatus::unknown);
+  EXPECT_EQ(load(store_, {Oid(9), kMaxTid}, Tid(50)).status, wire::LoadedStatus::unknown);
+  EXPECT_EQ(load(store_, {Oid(3), Tid(50)}, Tid(50)).status, wire::LoadedStatus::not_yet);
+  EXPECT_EQ(load(store_, {Oid(3), kMaxTid}, Tid(40)).status, wire::LoadedStatus::unknown);
 }
 
 TEST_F(ReadServiceTest, LoadsOneRevision) {
@@ -71,9 +73,9 @@ TEST_F(ReadServiceTest, LoadsOneRevision) {
 TEST_F(ReadServiceTest, ManyLoadsStopAtTheLimitButGiveOne) {
   const wire::LoadMany request{{Oid(1), Oid(9), Oid(2)}, kMaxTid};
   const auto all = read_load_many(store_, request, Tid(50), 1 << 20, kMemory).value();
-  ASSERT_EQ(all.items.size(), 3U);
-  EXPECT_EQ(all.items[1].status, wire::LoadedStatus::unknown);
-  EXPECT_EQ(read_load_many(store_, request, Tid(50), 1, kMemory)->items.size(), 1U);
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[1].status, storage::LoadStatus::unknown);
+  EXPECT_EQ(read_load_many(store_, request, Tid(50), 1, kMemory)->size(), 1U);
 }
 
 TEST_F(ReadServiceTest, WalksInParts) {

@@ -79,7 +79,7 @@ class StorageEngineTest : public ::testing::Test {
     options.shards = shards;
     options.inline_sync_max = inline_sync_max_;
     auto engine = StorageEngine::start(
-        options, std::make_unique<ControlledStore>(control_), clock_,
+        std::move(options), std::make_unique<ControlledStore>(control_), clock_,
         [this](std::size_t shard) { inbox_.take(shard, running_->take_deliveries(shard)); },
         [this](Error why) {
           ++fatal_count_;

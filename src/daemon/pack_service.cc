@@ -1,0 +1,118 @@
+#include "daemon/pack_service.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <thread>
+#include <utility>
+
+#include "maintenance/pack.h"
+
+namespace zeolite::daemon {
+
+namespace {
+
+using maintenance::PackReport;
+
+// While commits come in, a batch is followed by a rest of its own length, at most this long.
+constexpr Duration kRestMax = std::chrono::milliseconds(50);
+// Behind everything else that wants the processor.
+constexpr int kNice = 10;
+
+Error stopping() {
+  return {ErrorCode::shutting_down,
+          "the server is stopping; the pack goes on "
+          "when it is started again"};
+}
+
+std::string describe(const PackReport& report) {
+  std::string text = std::to_string(report.removed_revisions) + " of " +
+                     std::to_string(report.revisions) + " revisions went, " +
+                     std::to_string(report.removed_objects) + " objects with all of theirs, " +
+                     std::to_string(report.removed_blobs) + " blobs";
+  if (report.garbage_wanted && !report.garbage_collected) {
+    text += "; garbage was not collected, because " +
+            std::string(report.root_missing ? "there is no root object"
+                                            : "records could not be read for references");
+  }
+  if (report.dangling_count > 0) {
+    text += "; " + std::to_string(report.dangling_count) + " objects are referred to and missing";
+  }
+  return text;
+}
+
+}  // namespace
+
+PackService::PackService(const Clock& clock, LogSink log) : clock_(clock), log_(std::move(log)) {
+  // Threads have a priority of their own on Linux.
+  boost::asio::post(thread_, [] { (void)::setpriority(PRIO_PROCESS, 0, kNice); });
+}
+
+PackService::~PackService() { stop(); }
+
+void PackService::stop() {
+  stopped_.store(true);
+  thread_.join();
+}
+
+void PackService::pack(StorageEngine& engine, const Request& request, Done done) {
+  boost::asio::post(thread_, [this, &engine, request, done = std::move(done)] {
+    done(stopped_.load() ? std::unexpected(stopping()) : run(engine, request));
+  });
+}
+
+void PackService::resume(StorageEngine& engine) {
+  if (engine.store().pack_state().swept) return;
+  log_(LogLevel::info, "storage " + engine.name() + ": going on with an interrupted pack");
+  boost::asio::post(thread_, [this, &engine] {
+    if (!stopped_.load()) (void)sweep(engine);
+  });
+}
+
+Result<PackReport> PackService::run(StorageEngine& engine, const Request& request) {
+  if (request.dry_run) {
+    maintenance::PackOptions options;
+    options.cancelled = &stopped_;
+    return maintenance::dry_run_pack(engine.store(), std::min(request.horizon, engine.visible()),
+                                     request.collect_garbage, options, {});
+  }
+  RETURN_IF_ERROR(engine.append_pack(request.horizon, request.collect_garbage));
+  return sweep(engine);
+}
+
+Result<PackReport> PackService::sweep(StorageEngine& engine) {
+  const storage::PackState state = engine.store().pack_state();
+  if (state.swept) return PackReport{};
+  const std::string storage = "storage " + engine.name();
+  maintenance::PackOptions options;
+  options.cancelled = &stopped_;
+  maintenance::PackCallbacks callbacks;
+  callbacks.blobs_removed = [&](std::span<const storage::RevisionKey> keys) {
+    for (const storage::RevisionKey& key : keys) {
+      if (engine.blobs() == nullptr) return;
+      const Result<bool> removed = engine.blobs()->remove(key.oid, key.tid);
+      if (!removed) log_(LogLevel::warning, storage + ": " + removed.error().detail);
+    }
+  };
+  std::uint64_t commits = engine.counters().commits;
+  Instant batch_began = clock_.now().instant;
+  callbacks.pause = [&] {
+    const std::uint64_t now_commits = engine.counters().commits;
+    if (std::exchange(commits, now_commits) != now_commits) {
+      std::this_thread::sleep_for(std::min(clock_.now().instant - batch_began, kRestMax));
+    }
+    batch_began = clock_.now().instant;
+  };
+  Result<PackReport> report = maintenance::run_pack(engine.mutable_store(), options, callbacks);
+  if (!report) {
+    if (report.error().code == ErrorCode::aborted) return std::unexpected(stopping());
+    log_(LogLevel::error, storage + ": the pack failed: " + report.error().detail);
+    return report;
+  }
+  engine.pack_swept(state.record);
+  log_(LogLevel::info, storage + ": packed, " + describe(*report));
+  return report;
+}
+
+}  // namespace zeolite::daemon
