@@ -125,8 +125,8 @@ class Reader {
   }
 
   std::optional<Value> open(Open container) {
-    if (container.missing == 0) return close(std::move(container));
     if (open_.size() >= kCallDepthMax) return fail("values are nested too deep");
+    if (container.missing == 0) return close(std::move(container));
     open_.push_back(std::move(container));
     return std::nullopt;
   }

@@ -132,6 +132,7 @@ TEST(MsgpackMessage, NestingIsBounded) {
   std::string deep;
   for (int i = 0; i < 99; ++i) deep += "91";
   EXPECT_EQ(refusal(deep + "90"), "read");
+  EXPECT_THAT(refusal(deep + "9190"), HasSubstr("too deep"));
   for (int i = 0; i < 100'000; ++i) deep += "91";
   EXPECT_THAT(refusal(deep), HasSubstr("too deep"));
 }
