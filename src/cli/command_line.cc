@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cli/help_text.h"
+#include "cli/pack_command.h"
 
 namespace zeolite::cli {
 
@@ -98,6 +99,7 @@ class Parser {
     add_log();
     add_import();
     add_verify();
+    add_pack();
     add_bench();
     add_version();
   }
@@ -277,6 +279,31 @@ class Parser {
     add_json(sub, verify_.json);
   }
 
+  void add_pack() {
+    CLI::App& sub = command("pack", kPackHelp, [this] {
+      if (pack_.days.has_value() == pack_before_.has_value()) {
+        reject("say up to when: either --before TIME or --days N");
+      }
+      if (pack_before_) {
+        const Result<Tid> before = parse_point_in_time(*pack_before_);
+        if (!before) reject("--before: " + before.error().detail);
+        pack_.before = *before;
+      }
+      pack_.collect_garbage = !no_gc_;
+      take_target(texts_, pack_.target);
+      return Command(pack_);
+    });
+    add_target(sub, pack_.target, texts_);
+    sub.add_option("--before", pack_before_, "keep what is needed as of this time (UTC), or tid")
+        ->type_name("TIME");
+    sub.add_option("--days", pack_.days, "the same: so many days ago")
+        ->type_name("N")
+        ->check(CLI::Range(0.0, 100'000.0));
+    sub.add_flag("--no-gc", no_gc_, "keep objects that nothing refers to");
+    sub.add_flag("--dry-run", pack_.dry_run, "tell what would be removed, remove nothing");
+    add_json(sub, pack_.json);
+  }
+
   void add_bench() {
     static const std::map<std::string, BenchKind> kKinds{{"commit", BenchKind::commit},
                                                          {"load", BenchKind::load},
@@ -324,6 +351,9 @@ class Parser {
   LogOptions log_;
   ImportOptions import_;
   VerifyOptions verify_;
+  PackOptions pack_;
+  std::optional<std::string> pack_before_;
+  bool no_gc_ = false;
   BenchOptions bench_;
   VersionOptions version_;
   TargetTexts texts_;

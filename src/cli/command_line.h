@@ -69,6 +69,15 @@ struct VerifyOptions {
   bool json = false;
 };
 
+struct PackOptions {
+  Target target;
+  Tid before;                  // unless `days`
+  std::optional<double> days;  // so many days of history are kept
+  bool collect_garbage = true;
+  bool dry_run = false;
+  bool json = false;
+};
+
 enum class BenchKind : std::uint8_t {
   commit,
   load,
@@ -92,7 +101,7 @@ struct VersionOptions {
 };
 
 using Command = std::variant<ServeOptions, StatusOptions, LoadOptions, LogOptions, ImportOptions,
-                             VerifyOptions, BenchOptions, VersionOptions>;
+                             VerifyOptions, PackOptions, BenchOptions, VersionOptions>;
 
 // There is no command to run: help was asked for (done), or the command line is wrong (usage).
 struct NoCommand {

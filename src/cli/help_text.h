@@ -87,6 +87,16 @@ every node. Exit code 5 means damage, which is described line by line.)",
   zeolite verify --data var/main
   zeolite verify --at db1:8090 --json)"};
 
+inline constexpr CommandHelp kPackHelp{
+    "remove old history and unused objects",
+    R"(Remove what is not needed as of a time: older revisions of objects, and objects that cannot
+be reached from the root any more. Everything later stays. Commits and loads go on meanwhile. A pack
+that is cut off, by Ctrl-C here or by the end of the server, goes on by itself. Times are UTC.)",
+    R"(Examples:
+  zeolite pack --days 7 --dry-run
+  zeolite pack --days 7
+  zeolite pack --before 2026-01-01T00:00:00Z --no-gc --at db1:8090)"};
+
 inline constexpr CommandHelp kBenchHelp{
     "measure a server",
     R"(Measure a server with connections that each have one request under way. It writes objects of

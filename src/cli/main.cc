@@ -8,6 +8,7 @@
 #include "cli/command_line.h"
 #include "cli/maintenance_commands.h"
 #include "cli/output.h"
+#include "cli/pack_command.h"
 #include "cli/process.h"
 #include "cli/serve_command.h"
 
@@ -22,6 +23,7 @@ struct Run {
   ExitCode operator()(const LogOptions& options) const { return run_log(options); }
   ExitCode operator()(const ImportOptions& options) const { return run_import(options); }
   ExitCode operator()(const VerifyOptions& options) const { return run_verify(options); }
+  ExitCode operator()(const PackOptions& options) const { return run_pack(options); }
   ExitCode operator()(const BenchOptions& options) const { return run_bench_command(options); }
   ExitCode operator()(const VersionOptions& options) const {
     const Result<> printed = print(options.json ? version_json() : version_text());

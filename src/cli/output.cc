@@ -218,6 +218,49 @@ std::string log_json(const wire::LogReply::Item& item) {
                {"oids", std::move(oids)}});
 }
 
+std::string pack_text(const wire::PackReport& report, bool dry_run) {
+  if (report.horizon.is_zero())
+    return "nothing to do: packed to that time or a later one already\n";
+  std::string out = fmt::format(
+      "{} {} of {} revisions ({} bytes), {} of {} objects with all of theirs, {} blobs\n"
+      "history is kept from {} on\n",
+      dry_run ? "would remove" : "removed", report.removed_revisions, report.revisions,
+      report.removed_bytes, report.removed_objects, report.objects, report.removed_blobs,
+      tid_with_time(report.horizon));
+  if (report.garbage_wanted && !report.garbage_collected) {
+    out += report.root_missing ? "garbage was not collected: there is no root object\n"
+                               : "garbage was not collected: some records could not be read\n";
+  }
+  for (const std::string& record : report.unreadable)
+    out += "unreadable: " + printable(record) + "\n";
+  if (report.dangling_count > 0) {
+    out += fmt::format("{} objects are referred to and missing:", report.dangling_count);
+    for (const Oid oid : report.dangling) out += " " + to_hex(oid);
+    out += report.dangling_count > report.dangling.size() ? " ...\n" : "\n";
+  }
+  return out;
+}
+
+std::string pack_json(const wire::PackReport& report, bool dry_run) {
+  json::array dangling;
+  for (const Oid oid : report.dangling) dangling.emplace_back(to_hex(oid));
+  json::array unreadable;
+  for (const std::string& record : report.unreadable) unreadable.emplace_back(json_text(record));
+  return line({{"dry_run", dry_run},
+               {"horizon", to_hex(report.horizon)},
+               {"garbage_collected", report.garbage_collected},
+               {"objects", report.objects},
+               {"revisions", report.revisions},
+               {"removed_objects", report.removed_objects},
+               {"removed_revisions", report.removed_revisions},
+               {"removed_bytes", report.removed_bytes},
+               {"removed_blobs", report.removed_blobs},
+               {"dangling_count", report.dangling_count},
+               {"dangling", std::move(dangling)},
+               {"unreadable_count", report.unreadable_count},
+               {"unreadable", std::move(unreadable)}});
+}
+
 std::string verify_text(const wire::VerifyReport& report) {
   std::string out =
       fmt::format("transactions  {}\nrevisions     {}\nblobs         {}\ndigest        {}\n",

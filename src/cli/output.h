@@ -27,6 +27,8 @@ namespace zeolite::cli {
 [[nodiscard]] std::string log_json(const wire::LogReply::Item& item);
 
 [[nodiscard]] std::string verify_text(const wire::VerifyReport& report);
+[[nodiscard]] std::string pack_text(const wire::PackReport& report, bool dry_run);
+[[nodiscard]] std::string pack_json(const wire::PackReport& report, bool dry_run);
 [[nodiscard]] std::string verify_json(const wire::VerifyReport& report);
 
 [[nodiscard]] std::string import_text(const maintenance::ImportReport& report, bool dry_run);

@@ -128,6 +128,40 @@ void answer_from_pool(ShardHub& hub, const Connection& connection, std::uint32_t
       [connection, request_id](const auto& answer, Tid) { send(*connection, request_id, answer); });
 }
 
+wire::PackReport to_wire(maintenance::PackReport report) {
+  wire::PackReport result;
+  result.horizon = report.horizon;
+  result.garbage_wanted = report.garbage_wanted;
+  result.garbage_collected = report.garbage_collected;
+  result.root_missing = report.root_missing;
+  result.objects = report.objects;
+  result.revisions = report.revisions;
+  result.removed_objects = report.removed_objects;
+  result.removed_revisions = report.removed_revisions;
+  result.removed_bytes = report.removed_bytes;
+  result.removed_blobs = report.removed_blobs;
+  result.dangling_count = report.dangling_count;
+  result.dangling = std::move(report.dangling);
+  result.unreadable_count = report.unreadable_count;
+  for (const maintenance::UnreadableRecord& record : report.unreadable) {
+    result.unreadable.push_back("object " + to_hex(record.oid) + " at " + to_hex(record.tid) +
+                                ": " + record.reason);
+  }
+  return result;
+}
+
+void answer_pack(ShardHub& hub, const Connection& connection, std::uint32_t request_id,
+                 const wire::Pack& request) {
+  hub.environment().pack(hub, {request.horizon, request.collect_garbage, request.dry_run},
+                         [connection, request_id](Result<maintenance::PackReport> report) {
+                           if (report) {
+                             connection->send(to_wire(*std::move(report)), request_id);
+                           } else {
+                             connection->send(wire::ErrorReply{report.error()}, request_id);
+                           }
+                         });
+}
+
 }  // namespace
 
 void answer_read(ShardHub& hub, const Connection& connection, server::SessionEffects::Read read) {
@@ -157,6 +191,8 @@ void answer_read(ShardHub& hub, const Connection& connection, server::SessionEff
                            [request, bytes_max](const ObjectStore& store, Tid line) {
                              return read_log(store, request, line, bytes_max);
                            });
+        } else if constexpr (std::is_same_v<T, wire::Pack>) {
+          answer_pack(hub, connection, id, request);
         } else {
           static_assert(std::is_same_v<T, wire::Verify>);
           hub.check_on_pool(

@@ -40,7 +40,7 @@ struct SessionEffects {
   struct Read {
     std::uint32_t request_id = 0;
     std::variant<wire::Load, wire::LoadSerial, wire::LoadMany, wire::Walk, wire::ReadLog,
-                 wire::StatusQuery, wire::Verify, wire::Ping>
+                 wire::StatusQuery, wire::Verify, wire::Pack, wire::Ping>
         what;
   };
   std::vector<Read> read;

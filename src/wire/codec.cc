@@ -70,6 +70,10 @@ Result<Message> decode(const Frame& frame) {
       return decode_as<Verify>(frame);
     case MessageType::verify_report:
       return decode_as<VerifyReport>(frame);
+    case MessageType::pack:
+      return decode_as<Pack>(frame);
+    case MessageType::pack_report:
+      return decode_as<PackReport>(frame);
     case MessageType::walk:
       return decode_as<Walk>(frame);
     case MessageType::walked:

@@ -37,6 +37,8 @@ enum class MessageType : std::uint8_t {
   verify_report = 45,
   walk = 46,
   walked = 47,
+  pack = 48,
+  pack_report = 49,
   invalidate = 50,
 };
 

@@ -16,6 +16,6 @@ using Message =
     std::variant<Hello, Welcome, ErrorReply, Ping, Pong, Invalidate, Load, LoadSerial, Loaded,
                  LoadMany, LoadedMany, Walk, Walked, Stage, Vote, Voted, Finish, Abort, Commit,
                  Committed, Conflicted, Done, OutcomeQuery, OutcomeKnown, NewOids, Oids, ReadLog,
-                 LogReply, StatusQuery, StatusReport, Verify, VerifyReport>;
+                 LogReply, StatusQuery, StatusReport, Verify, VerifyReport, Pack, PackReport>;
 
 }  // namespace zeolite::wire

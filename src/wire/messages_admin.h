@@ -78,4 +78,32 @@ struct VerifyReport {
   friend bool operator==(const VerifyReport&, const VerifyReport&) = default;
 };
 
+// Removes history up to `horizon` but for what is needed as of it, and objects that nothing refers
+// to. Answered with a PackReport when it is done, which may take hours. Only on the primary.
+struct Pack {
+  static constexpr MessageType kType = MessageType::pack;
+  Tid horizon;
+  bool collect_garbage = true;
+  bool dry_run = false;  // only tell what would go
+  friend bool operator==(const Pack&, const Pack&) = default;
+};
+struct PackReport {
+  static constexpr MessageType kType = MessageType::pack_report;
+  Tid horizon;  // zero: there was nothing to do
+  bool garbage_wanted = false;
+  bool garbage_collected = false;
+  bool root_missing = false;
+  std::uint64_t objects = 0;  // looked at
+  std::uint64_t revisions = 0;
+  std::uint64_t removed_objects = 0;  // with all their revisions
+  std::uint64_t removed_revisions = 0;
+  std::uint64_t removed_bytes = 0;  // of records
+  std::uint64_t removed_blobs = 0;
+  std::uint64_t dangling_count = 0;  // objects that are referred to and missing
+  std::vector<Oid> dangling;         // the first of them
+  std::uint64_t unreadable_count = 0;
+  std::vector<std::string> unreadable;  // the first records whose references could not be read
+  friend bool operator==(const PackReport&, const PackReport&) = default;
+};
+
 }  // namespace zeolite::wire

@@ -233,3 +233,26 @@ struct VerifyReport {
   digest @3 :Text;
   problems @4 :List(Text);
 }
+
+struct Pack {
+  horizon @0 :UInt64;
+  collectGarbage @1 :Bool;
+  dryRun @2 :Bool;
+}
+
+struct PackReport {
+  horizon @0 :UInt64;
+  garbageWanted @1 :Bool;
+  garbageCollected @2 :Bool;
+  rootMissing @3 :Bool;
+  objects @4 :UInt64;
+  revisions @5 :UInt64;
+  removedObjects @6 :UInt64;
+  removedRevisions @7 :UInt64;
+  removedBytes @8 :UInt64;
+  removedBlobs @9 :UInt64;
+  danglingCount @10 :UInt64;
+  dangling @11 :List(UInt64);
+  unreadableCount @12 :UInt64;
+  unreadable @13 :List(Text);
+}

@@ -124,6 +124,8 @@ inline std::vector<Message> sample_messages() {
       sample_status_report(),
       Verify{},
       VerifyReport{1, 2, 3, "00ff", {"one", "", "three"}},
+      Pack{Tid(7), false, true},
+      PackReport{Tid(7), true, true, false, 1, 2, 3, 4, 5, 6, 2, {Oid(8), Oid(9)}, 1, {"a record"}},
   };
 }
 
