@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <span>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include "base/check.h"
 #include "blobs/blob_record.h"
 #include "maintenance/blob_import.h"
+#include "maintenance/newest_revisions.h"
 #include "maintenance/transaction_cursor.h"
 #include "model/transaction_record.h"
 #include "storage/log_chain.h"
@@ -34,6 +34,11 @@ std::size_t bytes_of(const TransactionRecord& record) {
   return bytes;
 }
 
+bool has_back_pointers(const TransactionRecord& record) {
+  return std::ranges::find(record.writes, RevisionKind::back_pointer, &ObjectWrite::kind) !=
+         record.writes.end();
+}
+
 // How `record` differs from what the log has under its tid; empty when it does not.
 std::string_view difference(const TransactionRecord& record, const LogEntry& entry) {
   if (record.status != entry.status) return "its status";
@@ -43,7 +48,7 @@ std::string_view difference(const TransactionRecord& record, const LogEntry& ent
   const bool same_objects = std::ranges::equal(
       record.writes, entry.objects, [](const ObjectWrite& write, const ObjectSummary& object) {
         return write.oid == object.oid && write.kind == object.kind && write.back == object.back &&
-               write.data.size() == object.size;
+               write.via == object.via && write.data.size() == object.size;
       });
   if (!same_objects) return "its objects";
   if (storage::body_hash(record.writes) != entry.body_hash) return "the data of its objects";
@@ -55,7 +60,10 @@ class Group {
  public:
   // `blobs` may be null.
   Group(ObjectStore& store, BlobImport* blobs)
-      : store_(store), blobs_(blobs), epoch_(std::max(Epoch{1}, store.last_position().epoch)) {}
+      : store_(store),
+        blobs_(blobs),
+        epoch_(std::max(Epoch{1}, store.last_position().epoch)),
+        newest_(store.oid_mark()) {}
 
   void add(TransactionRecord record) {
     record.epoch = epoch_;
@@ -83,6 +91,7 @@ class Group {
   // The reader makes sure that a back-pointer leads to what looks like a record of the object, but
   // only the store can tell that it is one.
   Result<> check_back_pointers() {
+    if (std::ranges::none_of(records_, has_back_pointers)) return {};
     std::vector<std::pair<Oid, Tid>> data;
     for (const TransactionRecord& record : records_) {
       for (const ObjectWrite& write : record.writes) {
@@ -109,29 +118,40 @@ class Group {
   }
 
   Result<> fill_in_previous() {
-    std::unordered_map<Oid, Tid> newest;
+    RETURN_IF_ERROR(ask_for_unknown());
+    for (TransactionRecord& record : records_) {
+      for (ObjectWrite& write : record.writes) {
+        write.previous = newest_.find(write.oid).value();
+        newest_.set(write.oid, write.kind == RevisionKind::deletion ? kNoTid : record.tid);
+      }
+    }
+    return {};
+  }
+
+  // Makes newest_ know all objects of the group.
+  Result<> ask_for_unknown() {
+    newest_.trim();
     std::vector<Oid> oids;
     for (const TransactionRecord& record : records_) {
       for (const ObjectWrite& write : record.writes) {
-        if (newest.try_emplace(write.oid, kNoTid).second) oids.push_back(write.oid);
+        // Told, so that it stays known when a greater oid is written before it.
+        if (const std::optional<Tid> tid = newest_.find(write.oid)) {
+          newest_.set(write.oid, *tid);
+        } else {
+          oids.push_back(write.oid);
+        }
       }
     }
     ASSIGN_OR_RETURN(const std::vector<Tid> tids,
                      store_.current_tids(oids, store_.last_position().tid));
-    for (std::size_t i = 0; i < oids.size(); ++i) newest[oids[i]] = tids[i];
-    for (TransactionRecord& record : records_) {
-      for (ObjectWrite& write : record.writes) {
-        Tid& tid = newest[write.oid];
-        write.previous = tid;
-        tid = write.kind == RevisionKind::deletion ? kNoTid : record.tid;
-      }
-    }
+    for (std::size_t i = 0; i < oids.size(); ++i) newest_.set(oids[i], tids[i]);
     return {};
   }
 
   ObjectStore& store_;
   BlobImport* const blobs_;
   const Epoch epoch_;
+  NewestRevisions newest_;
   std::vector<TransactionRecord> records_;
   std::size_t bytes_ = 0;
 };
@@ -145,13 +165,13 @@ class Importer {
           "blobs are imported into a directory");
     if (options.blob_files != nullptr) blobs_.emplace(*options.blob_files, options.blob_directory);
     if (store == nullptr) return;
-    if (options.incremental) in_store_.emplace(*store);
+    in_store_.emplace(*store);
     if (!options.dry_run) group_.emplace(*store, blobs_ ? &*blobs_ : nullptr);
   }
 
   Result<ImportReport> run() {
-    if (store_ != nullptr && !options_.incremental && !store_->last_position().tid.is_zero()) {
-      return make_error(ErrorCode::invalid_argument,
+    if (store_ != nullptr && !options_.incremental && !store_->last_transaction().is_zero()) {
+      return make_error(ErrorCode::conflict,
                         "the store is not empty: import into a new one, or incrementally to go on "
                         "with an earlier import");
     }
@@ -328,13 +348,20 @@ class Importer {
   const ImportOptions& options_;
   std::optional<BlobImport> blobs_;            // nothing: no files were given
   std::uint64_t blobs_left_out_ = 0;           // their records were read
-  std::optional<TransactionCursor> in_store_;  // incremental: what is yet to be compared
+  std::optional<TransactionCursor> in_store_;  // what is yet to be compared
   std::optional<Group> group_;                 // nothing in a dry run
   ImportReport report_;
   std::uint64_t told_at_ = 0;
 };
 
 }  // namespace
+
+Result<> check_importable(const std::filesystem::path& path) {
+  ASSIGN_OR_RETURN(FileStorageReader reader, FileStorageReader::open(path));
+  auto first = reader.next();
+  if (!first) return std::unexpected(std::move(first).error().prefixed(path.string()));
+  return {};
+}
 
 Result<ImportReport> import_filestorage(const std::filesystem::path& path, ObjectStore* store,
                                         const ImportOptions& options) {

@@ -57,6 +57,10 @@ struct ImportReport {
   std::vector<std::string> warnings;  // sentences for people; a tail or a missing blob is one
 };
 
+// Whether an import of `path` can begin: it is a FileStorage file, and its first transaction is
+// whole. Asked before a store is made for it. Errors: as FileStorageReader.
+[[nodiscard]] Result<> check_importable(const std::filesystem::path& path);
+
 // Copies a FileStorage file into `store`: every transaction with its tid, status, user,
 // description and extension, every record byte for byte. Epoch 1 (or the store's, if later) without
 // an epoch record: a reign begins when the store is served, at a tid of that day, and the file's
@@ -66,10 +70,10 @@ struct ImportReport {
 // `incremental` goes on from there; the error's detail says up to which tid.
 // Errors: not_found: blobs have no files, with a list; nothing is imported from the first of them
 // on, and the file was read to its end. As FileStorageReader (corruption names the byte; also a
-// back-pointer to what turns out to be no record); invalid_argument: the store is not empty and
-// incremental was not asked for; conflict: the store and the file differ in their common part, or
-// the file's next transaction is older than the store's last entry; aborted: cancelled; and what
-// ObjectStore::append and the blob directory answer.
+// back-pointer to what turns out to be no record); conflict: the store has transactions and
+// incremental was not asked for, or they are not the file's first ones, or the file's next one is
+// older than the store's last entry; aborted: cancelled; and what ObjectStore::append and the blob
+// directory answer.
 [[nodiscard]] Result<ImportReport> import_filestorage(const std::filesystem::path& path,
                                                       storage::ObjectStore* store,
                                                       const ImportOptions& options);

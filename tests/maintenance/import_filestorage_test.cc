@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "filestorage/real_files.h"
 #include "maintenance/verify_store.h"
 #include "storage/memory_object_store.h"
+#include "support/temporary_directory.h"
 
 namespace zeolite::maintenance {
 namespace {
@@ -19,8 +21,8 @@ using filestorage::DataFsBuilder;
 using filestorage::FileStorageReader;
 using storage::LoadStatus;
 using storage::MemoryObjectStore;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 constexpr Tid kT1{0x03292acfb11228b3};
 constexpr Tid kT2{0x03292acfb5c5d63b};
@@ -175,7 +177,29 @@ TEST(ImportFilestorage, StoreThatIsNotEmptyIsRefused) {
   ASSERT_TRUE(import(sample.file.bytes(), &store).has_value());
   const auto again = import(sample.file.bytes(), &store);
   ASSERT_FALSE(again.has_value());
-  EXPECT_EQ(again.error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(again.error().code, ErrorCode::conflict);
+}
+
+TEST(ImportFilestorage, ServersOwnRecordsAreNoTransactions) {
+  // As a server writes it into a fresh database; the file is newer.
+  TransactionRecord epoch;
+  epoch.kind = RecordKind::epoch;
+  epoch.epoch = Epoch(1);
+  epoch.tid = Tid(1);
+  Sample sample;
+  MemoryObjectStore store;
+  ASSERT_TRUE(store.append({&epoch, 1}).has_value());
+  const auto report = import(sample.file.bytes(), &store);
+  ASSERT_TRUE(report.has_value()) << report.error().detail;
+  EXPECT_EQ(report->transactions, 4U);
+  expect_all(store, sample.expected);
+
+  epoch.tid = Tid(kT1.value() + 1);
+  MemoryObjectStore newer;
+  ASSERT_TRUE(newer.append({&epoch, 1}).has_value());
+  const auto refused = import(sample.file.bytes(), &newer);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::conflict);
 }
 
 TEST(ImportFilestorage, TruncatedTailIsAWarning) {
@@ -186,7 +210,7 @@ TEST(ImportFilestorage, TruncatedTailIsAWarning) {
   ASSERT_TRUE(report.has_value());
   EXPECT_EQ(report->transactions, 3U - 1U);
   ASSERT_TRUE(report->tail.has_value());
-  EXPECT_THAT(report->warnings, testing::Contains(HasSubstr("unfinished transaction")));
+  EXPECT_THAT(report->warnings, ::testing::Contains(HasSubstr("unfinished transaction")));
 }
 
 TEST(ImportFilestorage, DamageKeepsWhatCameBeforeAndSaysSo) {
@@ -304,6 +328,86 @@ TEST(ImportFilestorage, IncrementalRefusesTransactionsOlderThanTheServersRecords
   ASSERT_FALSE(report.has_value());
   EXPECT_EQ(report.error().code, ErrorCode::conflict);
   EXPECT_THAT(report.error().detail, HasSubstr("the store was served in between"));
+}
+
+TEST(ImportFilestorage, OidsInAnyOrderGetTheirPreviousTids) {
+  DataFsBuilder file;
+  std::map<Oid, Tid> newest;
+  std::map<std::pair<Oid, Tid>, Tid> expected;
+  for (std::uint64_t i = 1; i <= 200; ++i) {
+    const Tid tid(kT1.value() + i);
+    file.begin(tid);
+    for (std::uint64_t j = 0; j < 5; ++j) {
+      const Oid oid((i * 7919 + j * 104'729) % 1009 * (j + 1));
+      if (expected.contains({oid, tid})) continue;
+      file.data(oid, "data");
+      expected[{oid, tid}] = std::exchange(newest[oid], tid);
+    }
+    file.end();
+  }
+  for (const std::size_t group_bytes : {std::size_t{1}, std::size_t{3000}, std::size_t{1} << 20}) {
+    MemoryObjectStore store;
+    ASSERT_TRUE(import(file.bytes(), &store, {.group_bytes = group_bytes}).has_value());
+    const auto log = store.read_log(kNoTid, kMaxTid, {}).value();
+    ASSERT_EQ(log.size(), 200U);
+    for (const LogEntry& entry : log) {
+      for (const ObjectSummary& object : entry.objects) {
+        EXPECT_EQ(object.previous, (expected[{object.oid, entry.position.tid}]));
+      }
+    }
+    digest_of(store);
+  }
+}
+
+TEST(ImportFilestorage, IncrementalGoesOnAfterEveryPrefix) {
+  Sample sample;
+  MemoryObjectStore at_once;
+  ASSERT_TRUE(import(sample.file.bytes(), &at_once).has_value());
+  const std::string expected = digest_of(at_once);
+  for (std::size_t bytes = filestorage::kMagicBytes; bytes <= sample.file.size(); ++bytes) {
+    MemoryObjectStore store;
+    ASSERT_TRUE(import(sample.file.bytes().substr(0, bytes), &store).has_value()) << bytes;
+    const auto report = import(sample.file.bytes(), &store, {.incremental = true});
+    ASSERT_TRUE(report.has_value()) << bytes << ": " << report.error().detail;
+    EXPECT_EQ(report->transactions + report->compared_transactions, 4U);
+    EXPECT_EQ(digest_of(store), expected) << bytes;
+  }
+}
+
+TEST(ImportFilestorage, IncrementalRefusesAnUndoThatNamedAnother) {
+  // The data is the same, and so is the revision that has it.
+  const auto file_of = [](bool by_way_of_the_undo) {
+    DataFsBuilder file;
+    const auto one = file.commit(kT1, kA, "one");
+    file.begin(kT2);
+    const auto two = file.back(kA, one);
+    file.end();
+    file.begin(kT3);
+    file.back(kA, by_way_of_the_undo ? two : one);
+    file.end();
+    return file.bytes();
+  };
+  MemoryObjectStore store;
+  ASSERT_TRUE(import(file_of(true), &store).has_value());
+  const auto report = import(file_of(false), &store, {.incremental = true});
+  ASSERT_FALSE(report.has_value());
+  EXPECT_EQ(report.error().code, ErrorCode::conflict);
+  EXPECT_THAT(report.error().detail, HasSubstr(to_hex(kT3)));
+}
+
+TEST(ImportFilestorage, BadSourcesAreToldBeforeAStoreIsMade) {
+  const zeolite::testing::TemporaryDirectory directory;
+  const auto check = [&](std::string_view bytes) {
+    std::ofstream(directory / "Data.fs", std::ios::binary) << bytes;
+    return check_importable(directory / "Data.fs");
+  };
+  EXPECT_EQ(check_importable(directory / "other.fs").error().code, ErrorCode::not_found);
+  EXPECT_EQ(check("not a database").error().code, ErrorCode::invalid_argument);
+  Sample sample;
+  EXPECT_TRUE(check(sample.file.bytes()).has_value());
+  EXPECT_TRUE(check("FS30").has_value());
+  sample.file.bytes()[filestorage::kMagicBytes + 16] = 'x';
+  EXPECT_EQ(check(sample.file.bytes()).error().code, ErrorCode::corruption);
 }
 
 TEST(ImportFilestorage, CancelledImportCanBeContinued) {
