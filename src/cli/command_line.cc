@@ -25,6 +25,15 @@ std::uint64_t hex_id(const std::string& option, const std::string& text) {
   return *value;
 }
 
+// PATH of "filestorage:PATH".
+std::string file_storage_path(const std::string& text, const std::string& what) {
+  constexpr std::string_view kScheme = "filestorage:";
+  if (!text.starts_with(kScheme) || text.size() == kScheme.size()) {
+    reject("'" + text + "' is not " + what + "; expected filestorage:PATH");
+  }
+  return text.substr(kScheme.size());
+}
+
 void take_addresses(const std::vector<std::string>& texts, std::vector<net::HostPort>& at) {
   if (texts.empty()) return;
   at.clear();
@@ -98,6 +107,7 @@ class Parser {
     add_load();
     add_log();
     add_import();
+    add_export();
     add_verify();
     add_pack();
     add_bench();
@@ -239,21 +249,21 @@ class Parser {
 
   void add_import() {
     CLI::App& sub = command("import", kImportHelp, [this] {
-      constexpr std::string_view kScheme = "filestorage:";
-      if (!source_.starts_with(kScheme) || source_.size() == kScheme.size()) {
-        reject("'" + source_ + "' is not a source; expected filestorage:PATH");
-      }
-      import_.source = source_.substr(kScheme.size());
+      import_.source = file_storage_path(file_storage_, "a source");
       if (!texts_.at.empty()) {
         reject("a running server cannot import; stop it and use --data with its directory");
       }
       if (!import_.data && !import_.dry_run) reject("--data DIR is required (or --dry-run)");
       return Command(import_);
     });
-    sub.add_option("SOURCE", source_, "filestorage:PATH of a Data.fs file")->required();
+    sub.add_option("SOURCE", file_storage_, "filestorage:PATH of a Data.fs file")->required();
     sub.add_option("--data", import_.data, "directory to import into; made when missing")
         ->type_name("DIR")
         ->check(not_empty());
+    sub.add_option("--blobs", import_.blobs, "the blob directory of the file (blobs are left out)")
+        ->type_name("DIR");
+    sub.add_flag("--allow-missing-blobs", import_.allow_missing_blobs,
+                 "import blob records whose file is not there");
     sub.add_option("--at", texts_.at, "not possible in this version")
         ->allow_extra_args(false)
         ->group("");
@@ -261,6 +271,28 @@ class Parser {
     sub.add_flag("--incremental", import_.incremental,
                  "go on where an earlier import of the same file ended");
     add_json(sub, import_.json);
+  }
+
+  void add_export() {
+    CLI::App& sub = command("export", kExportHelp, [this] {
+      export_.destination = file_storage_path(file_storage_, "a destination");
+      if (export_.data && !texts_.at.empty()) reject("give either --data or --at, not both");
+      if (!export_.data && texts_.at.empty()) {
+        reject("say what to export: --data DIR (server stopped) or --at HOST:PORT");
+      }
+      if (export_.blobs && !export_.data) reject("--blobs needs --data; stop the server for it");
+      take_target(texts_, export_.target);
+      return Command(export_);
+    });
+    sub.add_option("DESTINATION", file_storage_, "filestorage:PATH of the Data.fs file to write")
+        ->required();
+    sub.add_option("--data", export_.data, "data directory of a stopped server")->type_name("DIR");
+    sub.add_option("--blobs", export_.blobs, "write the blobs' files here (they are left out)")
+        ->type_name("DIR");
+    add_target(sub, export_.target, texts_);
+    sub.add_flag("--force", export_.force, "replace a file that is there");
+    sub.add_flag("--python2", export_.python2, "for a ZODB that runs on Python 2 (magic FS21)");
+    add_json(sub, export_.json);
   }
 
   void add_verify() {
@@ -350,6 +382,7 @@ class Parser {
   LoadOptions load_;
   LogOptions log_;
   ImportOptions import_;
+  ExportOptions export_;
   VerifyOptions verify_;
   PackOptions pack_;
   std::optional<std::string> pack_before_;
@@ -359,7 +392,7 @@ class Parser {
   TargetTexts texts_;
   std::optional<std::string> native_;
   std::optional<std::string> zeo_;
-  std::string durability_ = "local", oid_, before_, since_, source_, kind_;
+  std::string durability_ = "local", oid_, before_, since_, file_storage_, kind_;
 };
 
 }  // namespace

@@ -57,9 +57,21 @@ struct LogOptions {
 
 struct ImportOptions {
   std::filesystem::path source;
-  std::optional<std::filesystem::path> data;  // set, unless dry_run
+  std::optional<std::filesystem::path> data;   // set, unless dry_run
+  std::optional<std::filesystem::path> blobs;  // a directory that ZODB wrote
+  bool allow_missing_blobs = false;
   bool dry_run = false;
   bool incremental = false;
+  bool json = false;
+};
+
+struct ExportOptions {
+  std::filesystem::path destination;
+  std::optional<std::filesystem::path> blobs;  // only with data
+  std::optional<std::filesystem::path> data;   // not set: ask the server
+  Target target;
+  bool force = false;
+  bool python2 = false;
   bool json = false;
 };
 
@@ -100,8 +112,9 @@ struct VersionOptions {
   bool json = false;
 };
 
-using Command = std::variant<ServeOptions, StatusOptions, LoadOptions, LogOptions, ImportOptions,
-                             VerifyOptions, PackOptions, BenchOptions, VersionOptions>;
+using Command =
+    std::variant<ServeOptions, StatusOptions, LoadOptions, LogOptions, ImportOptions, ExportOptions,
+                 VerifyOptions, PackOptions, BenchOptions, VersionOptions>;
 
 // There is no command to run: help was asked for (done), or the command line is wrong (usage).
 struct NoCommand {

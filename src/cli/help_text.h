@@ -73,9 +73,21 @@ user, description and extension, every record byte for byte. The server must not
 directory. The copy may be stopped at any time (Ctrl-C) and leaves whole transactions;
 --incremental goes on from there, or brings over what was appended to the file since.)",
     R"(Examples:
+  zeolite import filestorage:Data.fs --blobs blobstorage --data var/main
   zeolite import filestorage:Data.fs --dry-run
   zeolite import filestorage:Data.fs --data var/main
   zeolite import filestorage:Data.fs --data var/main --incremental)"};
+
+inline constexpr CommandHelp kExportHelp{
+    "write all transactions into a Data.fs file",
+    R"(Write all transactions into a FileStorage file (Data.fs) that ZODB opens: each with its tid,
+user, description and extension, every record byte for byte, undo as back-pointers. From a running
+server it takes what was committed when it began. The file appears under its name when it is whole;
+one that is there is only replaced with --force.)",
+    R"(Examples:
+  zeolite export filestorage:Data.fs --data var/main
+  zeolite export filestorage:/backup/Data.fs --at db1:8090
+  zeolite export filestorage:Data.fs --at db1:8090,db2:8090 --force --json)"};
 
 inline constexpr CommandHelp kVerifyHelp{
     "check that the data is whole; print its digest",

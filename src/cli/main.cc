@@ -22,6 +22,7 @@ struct Run {
   ExitCode operator()(const LoadOptions& options) const { return run_load(options); }
   ExitCode operator()(const LogOptions& options) const { return run_log(options); }
   ExitCode operator()(const ImportOptions& options) const { return run_import(options); }
+  ExitCode operator()(const ExportOptions& options) const { return run_export(options); }
   ExitCode operator()(const VerifyOptions& options) const { return run_verify(options); }
   ExitCode operator()(const PackOptions& options) const { return run_pack(options); }
   ExitCode operator()(const BenchOptions& options) const { return run_bench_command(options); }

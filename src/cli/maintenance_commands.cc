@@ -7,11 +7,18 @@
 #include <string>
 #include <utility>
 
+#include "blobs/blob_directory.h"
+#include "blobs/blob_export.h"
+#include "blobs/recovery.h"
+#include "blobs/zodb_blob_files.h"
 #include "cli/native_session.h"
 #include "cli/output.h"
 #include "cli/process.h"
 #include "cli/progress.h"
+#include "cli/server_transactions.h"
+#include "maintenance/export_filestorage.h"
 #include "maintenance/import_filestorage.h"
+#include "maintenance/store_transactions.h"
 #include "maintenance/verify_store.h"
 #include "storage/rocks_object_store.h"
 
@@ -22,6 +29,9 @@ namespace {
 // Verifying a large database takes hours; the server is watched by the connection, not by a clock.
 constexpr Duration kVerifyTimeout = std::chrono::hours(24 * 30);
 
+// Larger than a server's: what is flushed in larger pieces is rewritten less often.
+constexpr std::size_t kImportMemtableBytes = std::size_t{128} << 20;
+
 // The store to import into. A dry run makes none where there is none: null.
 Result<std::unique_ptr<storage::RocksObjectStore>> open_for_import(const ImportOptions& options) {
   if (!options.data || (options.dry_run && !std::filesystem::exists(*options.data))) {
@@ -31,14 +41,25 @@ Result<std::unique_ptr<storage::RocksObjectStore>> open_for_import(const ImportO
   store.directory = *options.data;
   store.create_if_missing = !options.dry_run;
   store.read_only = options.dry_run;
+  store.memtable_bytes = kImportMemtableBytes;
+  store.wal_file_bytes = 0;  // large groups gain nothing from files that are prepared
   return storage::RocksObjectStore::open(store);
+}
+
+// The blob directory of a store that is open for this process alone.
+Result<std::unique_ptr<blobs::BlobDirectory>> open_blobs(const std::filesystem::path& data,
+                                                         const storage::ObjectStore& store) {
+  blobs::BlobDirectoryOptions options;
+  options.path = data / "blobs";
+  options.cluster_id = store.cluster_id();
+  ASSIGN_OR_RETURN(auto directory, blobs::BlobDirectory::open(std::move(options)));
+  RETURN_IF_ERROR(blobs::recover(*directory, store));
+  return directory;
 }
 
 Result<> import(const ImportOptions& options) {
   // Before a directory is made for it.
-  if (!std::filesystem::exists(options.source)) {
-    return make_error(ErrorCode::not_found, "there is no file " + options.source.string());
-  }
+  RETURN_IF_ERROR(maintenance::check_importable(options.source));
   Progress progress(Progress::style_for(options.json), "import", "B");
   maintenance::ImportOptions import;
   import.dry_run = options.dry_run;
@@ -47,7 +68,18 @@ Result<> import(const ImportOptions& options) {
   import.progress = [&](const maintenance::ImportProgress& p) {
     progress.update(p.bytes_done, p.bytes_total);
   };
+  std::optional<blobs::ZodbBlobFiles> blob_files;
+  if (options.blobs) {
+    ASSIGN_OR_RETURN(blob_files, blobs::ZodbBlobFiles::open(*options.blobs));
+    import.blob_files = &*blob_files;
+    import.allow_missing_blobs = options.allow_missing_blobs;
+  }
   ASSIGN_OR_RETURN(const auto store, open_for_import(options));
+  std::unique_ptr<blobs::BlobDirectory> blobs;
+  if (blob_files && !options.dry_run) {
+    ASSIGN_OR_RETURN(blobs, open_blobs(*options.data, *store));
+    import.blob_directory = blobs.get();
+  }
   Result<maintenance::ImportReport> report =
       maintenance::import_filestorage(options.source, store.get(), import);
   progress.clear();
@@ -56,10 +88,58 @@ Result<> import(const ImportOptions& options) {
                             : import_text(*report, options.dry_run));
 }
 
-Result<wire::VerifyReport> verify_directory(const VerifyOptions& options) {
-  if (!std::filesystem::exists(*options.data)) {
-    return make_error(ErrorCode::not_found, "there is no directory " + options.data->string());
+Result<std::unique_ptr<storage::RocksObjectStore>> open_for_reading(
+    const std::filesystem::path& directory) {
+  if (!std::filesystem::exists(directory)) {
+    return make_error(ErrorCode::not_found, "there is no directory " + directory.string());
   }
+  storage::RocksStoreOptions options;
+  options.directory = directory;
+  options.create_if_missing = false;
+  options.read_only = true;
+  return storage::RocksObjectStore::open(options);
+}
+
+Result<maintenance::ExportReport> export_from(maintenance::TransactionSource& source,
+                                              const ExportOptions& options,
+                                              maintenance::ExportOptions how) {
+  Progress progress(Progress::style_for(options.json), "export", "B");
+  how.overwrite = options.force;
+  if (options.python2) how.magic = filestorage::kMagicPython2;
+  how.cancelled = &cancel_on_signal();
+  // How long the file will be is not known; the tids tell how far it is.
+  how.progress = [&](const maintenance::ExportProgress& p) {
+    progress.update_part(p.bytes, p.tid.value() - p.first.value(),
+                         p.until.value() - p.first.value());
+  };
+  return maintenance::export_filestorage(source, options.destination, how);
+}
+
+Result<maintenance::ExportReport> export_directory(const ExportOptions& options) {
+  ASSIGN_OR_RETURN(const auto store, open_for_reading(*options.data));
+  maintenance::StoreTransactions transactions(*store);
+  if (!options.blobs) return export_from(transactions, options, {});
+  ASSIGN_OR_RETURN(const auto directory, open_blobs(*options.data, *store));
+  ASSIGN_OR_RETURN(blobs::BlobExport blob_export, blobs::BlobExport::open(*options.blobs));
+  maintenance::ExportOptions how;
+  how.blob_directory = directory.get();
+  how.blob_export = &blob_export;
+  return export_from(transactions, options, std::move(how));
+}
+
+Result<maintenance::ExportReport> export_server(const ExportOptions& options) {
+  ASSIGN_OR_RETURN(const auto session, NativeSession::open(options.target, {}));
+  ServerTransactions transactions(*session);
+  return export_from(transactions, options, {});
+}
+
+Result<> export_all(const ExportOptions& options) {
+  ASSIGN_OR_RETURN(const maintenance::ExportReport report,
+                   options.data ? export_directory(options) : export_server(options));
+  return print(options.json ? export_json(report) : export_text(report));
+}
+
+Result<wire::VerifyReport> verify_directory(const VerifyOptions& options) {
   Progress progress(Progress::style_for(options.json), "verify", "transactions");
   maintenance::VerifyOptions verify;
   verify.cancelled = &cancel_on_signal();
@@ -70,11 +150,7 @@ Result<wire::VerifyReport> verify_directory(const VerifyOptions& options) {
     progress.update_part(p.transactions, p.tid.value() - first->value(),
                          p.until.value() - first->value());
   };
-  storage::RocksStoreOptions store_options;
-  store_options.directory = *options.data;
-  store_options.create_if_missing = false;
-  store_options.read_only = true;
-  ASSIGN_OR_RETURN(const auto store, storage::RocksObjectStore::open(store_options));
+  ASSIGN_OR_RETURN(const auto store, open_for_reading(*options.data));
   Result<maintenance::VerifyReport> report = maintenance::verify_store(*store, verify);
   progress.clear();
   RETURN_IF_ERROR(report);
@@ -103,12 +179,18 @@ Result<ExitCode> verify(const VerifyOptions& options) {
   return report.problems.empty() ? ExitCode::done : ExitCode::damage;
 }
 
+// Of a copy. A conflict is with what is in the place that it should go to.
+ExitCode finish(std::string_view command, const Result<>& result) {
+  if (result) return ExitCode::done;
+  const ExitCode code = report_failure(command, result.error());
+  return result.error().code == ErrorCode::conflict ? ExitCode::refused : code;
+}
+
 }  // namespace
 
-ExitCode run_import(const ImportOptions& options) {
-  const Result<> result = import(options);
-  return result ? ExitCode::done : report_failure("import", result.error());
-}
+ExitCode run_import(const ImportOptions& options) { return finish("import", import(options)); }
+
+ExitCode run_export(const ExportOptions& options) { return finish("export", export_all(options)); }
 
 ExitCode run_verify(const VerifyOptions& options) {
   const Result<ExitCode> result = verify(options);

@@ -3,6 +3,8 @@
 #include <future>
 #include <random>
 
+#include "base/check.h"
+
 namespace zeolite::cli {
 
 namespace {
@@ -59,17 +61,23 @@ Result<std::unique_ptr<NativeSession>> NativeSession::open(const Target& target,
 
 std::uint32_t NativeSession::begin_request() {
   const std::lock_guard lock(mutex_);
-  reply_.reset();
-  return ++request_id_;
+  // Id 0 is for what nobody asked for.
+  if (++last_id_ == 0) ++last_id_;
+  under_way_[last_id_].reset();
+  return last_id_;
 }
 
-Result<wire::Message> NativeSession::wait_reply(Duration timeout) {
+Result<wire::Message> NativeSession::wait_reply(std::uint32_t id, Duration timeout) {
   std::unique_lock lock(mutex_);
-  const bool answered =
-      changed_.wait_for(lock, timeout, [this] { return reply_.has_value() || down_.has_value(); });
+  const auto request = under_way_.find(id);
+  CHECK(request != under_way_.end(), "a request that was started, and finished once");
+  const bool answered = changed_.wait_for(
+      lock, timeout, [&] { return request->second.has_value() || down_.has_value(); });
+  std::optional<wire::Message> reply = std::move(request->second);
+  under_way_.erase(request);
+  if (reply) return std::move(*reply);
   if (!answered) return make_error(ErrorCode::timeout, "the server did not answer in time");
-  if (!reply_) return std::unexpected(*down_);
-  return std::move(*reply_);
+  return std::unexpected(*down_);
 }
 
 Result<Tid> NativeSession::wait_for_news(Tid seen) {
@@ -91,8 +99,8 @@ void NativeSession::on_message(std::uint32_t request_id, wire::Message message) 
   const std::lock_guard lock(mutex_);
   if (const auto* invalidate = std::get_if<wire::Invalidate>(&message)) {
     if (invalidate->last) news_ = invalidate->tid;
-  } else if (request_id == request_id_) {
-    reply_ = std::move(message);
+  } else if (const auto request = under_way_.find(request_id); request != under_way_.end()) {
+    request->second = std::move(message);
   }
   changed_.notify_all();
 }

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -19,7 +20,7 @@
 
 namespace zeolite::cli {
 
-// A connection to a server for commands that ask, wait and print: one request at a time, blocking.
+// A connection to a server for commands that ask, wait and print.
 //
 // Thread: the caller's, one at a time; the connection itself lives on a shard of the session's own.
 class NativeSession final : private ClientLink::Owner {
@@ -43,9 +44,20 @@ class NativeSession final : private ClientLink::Owner {
   // `timeout` nothing: the session's.
   template <typename Reply, typename M>
   [[nodiscard]] Result<Reply> ask(const M& request, std::optional<Duration> timeout = {}) {
+    return finish<Reply>(start(request), timeout);
+  }
+
+  // The same in two steps, so that several requests can be under way: each start() is followed by
+  // one finish() with the id it gave, in whatever order.
+  template <typename M>
+  [[nodiscard]] std::uint32_t start(const M& request) {
     const std::uint32_t id = begin_request();
     shard_->post([this, request, id] { link_->send(request, id); });
-    ASSIGN_OR_RETURN(wire::Message message, wait_reply(timeout.value_or(timeout_)));
+    return id;
+  }
+  template <typename Reply>
+  [[nodiscard]] Result<Reply> finish(std::uint32_t id, std::optional<Duration> timeout = {}) {
+    ASSIGN_OR_RETURN(wire::Message message, wait_reply(id, timeout.value_or(timeout_)));
     if (auto* failed = std::get_if<wire::ErrorReply>(&message)) {
       return std::unexpected(std::move(failed->error));
     }
@@ -66,7 +78,7 @@ class NativeSession final : private ClientLink::Owner {
   void on_down(const Error& why) override;
 
   std::uint32_t begin_request();
-  [[nodiscard]] Result<wire::Message> wait_reply(Duration timeout);
+  [[nodiscard]] Result<wire::Message> wait_reply(std::uint32_t id, Duration timeout);
 
   const Duration timeout_;
   std::unique_ptr<net::IoShard> shard_;
@@ -77,8 +89,8 @@ class NativeSession final : private ClientLink::Owner {
   std::condition_variable changed_;
   bool ready_ = false;
   std::optional<Error> down_;
-  std::uint32_t request_id_ = 0;  // of the request under way
-  std::optional<wire::Message> reply_;
+  std::uint32_t last_id_ = 0;
+  std::unordered_map<std::uint32_t, std::optional<wire::Message>> under_way_;  // with their replies
   Tid news_;
 };
 

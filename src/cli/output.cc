@@ -285,6 +285,9 @@ std::string import_text(const maintenance::ImportReport& report, bool dry_run) {
   std::string out = fmt::format("{} {} transactions, {} records, {} bytes of data\n",
                                 dry_run ? "would import" : "imported", report.transactions,
                                 report.records, report.data_bytes);
+  if (report.blobs > 0) {
+    out += fmt::format("{} blobs with {} bytes\n", report.blobs, report.blob_bytes);
+  }
   if (report.compared_transactions > 0) {
     out += fmt::format("{} transactions were there already, and are the same\n",
                        report.compared_transactions);
@@ -304,11 +307,44 @@ std::string import_json(const maintenance::ImportReport& report, bool dry_run) {
                {"transactions", report.transactions},
                {"records", report.records},
                {"data_bytes", report.data_bytes},
+               {"blobs", report.blobs},
+               {"blob_bytes", report.blob_bytes},
                {"compared_transactions", report.compared_transactions},
                {"undone_transactions", report.undone_transactions},
                {"repeated_records", report.repeated_records},
                {"last_tid", to_hex(report.last_tid)},
                {"warnings", std::move(warnings)}});
+}
+
+std::string export_text(const maintenance::ExportReport& report) {
+  std::string out = fmt::format("exported {} transactions, {} records, {} bytes of data\n",
+                                report.transactions, report.records, report.data_bytes);
+  if (report.packed_records > 0) {
+    out += fmt::format("{} more records of them were packed away\n", report.packed_records);
+  }
+  if (report.blobs > 0) {
+    out += fmt::format("{} blobs with {} bytes\n", report.blobs, report.blob_bytes);
+  }
+  if (report.blobs_left_out > 0) {
+    out +=
+        fmt::format("warning: {} blob records without their files: no blob directory was given\n",
+                    report.blobs_left_out);
+  }
+  out += fmt::format("wrote {} bytes\n", report.file_bytes);
+  return out + "last transaction " + tid_with_time(report.last_tid) + "\n";
+}
+
+std::string export_json(const maintenance::ExportReport& report) {
+  return line({{"transactions", report.transactions},
+               {"records", report.records},
+               {"data_bytes", report.data_bytes},
+               {"back_pointers", report.back_pointers},
+               {"blobs", report.blobs},
+               {"blob_bytes", report.blob_bytes},
+               {"blobs_left_out", report.blobs_left_out},
+               {"file_bytes", report.file_bytes},
+               {"packed_records", report.packed_records},
+               {"last_tid", to_hex(report.last_tid)}});
 }
 
 std::string bench_text(const BenchReport& r) {

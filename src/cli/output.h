@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "cli/bench_run.h"
+#include "maintenance/export_filestorage.h"
 #include "maintenance/import_filestorage.h"
 #include "maintenance/verify_store.h"
 #include "model/ids.h"
@@ -33,6 +34,9 @@ namespace zeolite::cli {
 
 [[nodiscard]] std::string import_text(const maintenance::ImportReport& report, bool dry_run);
 [[nodiscard]] std::string import_json(const maintenance::ImportReport& report, bool dry_run);
+
+[[nodiscard]] std::string export_text(const maintenance::ExportReport& report);
+[[nodiscard]] std::string export_json(const maintenance::ExportReport& report);
 
 [[nodiscard]] std::string bench_text(const BenchReport& report);
 [[nodiscard]] std::string bench_json(const BenchReport& report);

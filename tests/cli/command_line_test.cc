@@ -97,6 +97,20 @@ TEST(CommandLine, ImportTakesAFileStorage) {
   EXPECT_FALSE(parse<ImportOptions>({"import", "filestorage:x", "--dry-run"}).data);
 }
 
+TEST(CommandLine, ExportTakesAFileStorageAndADirectoryOrAServer) {
+  const auto from_data =
+      parse<ExportOptions>({"export", "filestorage:/a b/Data.fs", "--data", "d", "--force"});
+  EXPECT_EQ(from_data.destination, "/a b/Data.fs");
+  EXPECT_EQ(from_data.data, "d");
+  EXPECT_TRUE(from_data.force);
+  EXPECT_FALSE(from_data.python2);
+  const auto from_server =
+      parse<ExportOptions>({"export", "filestorage:x", "--at", "db1:8090", "--python2"});
+  EXPECT_FALSE(from_server.data);
+  EXPECT_EQ(from_server.target.at[0].host, "db1");
+  EXPECT_TRUE(from_server.python2);
+}
+
 TEST(CommandLine, VerifyTakesADirectoryOrAServer) {
   EXPECT_EQ(parse<VerifyOptions>({"verify", "--data", "d"}).data, "d");
   const auto verify = parse<VerifyOptions>({"verify", "--at", "a:1"});
@@ -139,8 +153,8 @@ TEST_P(CommandHelp, TeachesWithExamples) {
 }
 
 INSTANTIATE_TEST_SUITE_P(CommandLine, CommandHelp,
-                         ::testing::Values("serve", "status", "load", "log", "import", "verify",
-                                           "bench", "version"),
+                         ::testing::Values("serve", "status", "load", "log", "import", "export",
+                                           "verify", "bench", "version"),
                          [](const auto& param) { return param.param; });
 
 struct BadCommand {
@@ -193,6 +207,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadCommand{"ImportNowhere", {"import", "filestorage:x"}, "--data DIR is required"},
         BadCommand{
             "ImportToServer", {"import", "filestorage:x", "--at", "a:1"}, "stop it and use --data"},
+        BadCommand{"ExportBadPath", {"export", "Data.fs", "--data", "d"}, "filestorage:PATH"},
+        BadCommand{"ExportNothing", {"export", "filestorage:x"}, "say what to export"},
+        BadCommand{
+            "ExportBoth", {"export", "filestorage:x", "--data", "d", "--at", "a:1"}, "not both"},
         BadCommand{"VerifyNothing", {"verify"}, "say what to verify"},
         BadCommand{"VerifyBoth", {"verify", "--data", "d", "--at", "a:1"}, "not both"},
         BadCommand{"BenchWithoutKind", {"bench"}, "KIND"},

@@ -57,6 +57,41 @@ TEST_F(MaintenanceCommandsTest, MissingFileMakesNoDirectory) {
   EXPECT_FALSE(std::filesystem::exists(data_path()));
 }
 
+TEST_F(MaintenanceCommandsTest, ABadSourceMakesNoDirectory) {
+  std::ofstream(source_path(), std::ios::binary) << "not a database";
+  CaptureStderr();
+  EXPECT_EQ(run_import({.source = source_path(), .data = data_path()}), ExitCode::failed);
+  EXPECT_THAT(GetCapturedStderr(), HasSubstr("not with FS21 or FS30"));
+  EXPECT_FALSE(std::filesystem::exists(data_path()));
+}
+
+TEST_F(MaintenanceCommandsTest, ExportGivesTheFileBackAndKeepsWhatIsThere) {
+  const std::filesystem::path exported = directory_ / "exported.fs";
+  CaptureStdout();
+  CaptureStderr();
+  ASSERT_EQ(run_import({.source = source_path(), .data = data_path()}), ExitCode::done);
+  ExportOptions options{.destination = exported, .data = data_path(), .target = {}, .json = true};
+  EXPECT_EQ(run_export(options), ExitCode::done);
+  EXPECT_EQ(run_export(options), ExitCode::refused);
+  options.force = true;
+  options.python2 = true;
+  EXPECT_EQ(run_export(options), ExitCode::done);
+  EXPECT_THAT(GetCapturedStdout(), HasSubstr(R"({"transactions":0,)"));
+  EXPECT_THAT(GetCapturedStderr(), HasSubstr("exported.fs is there"));
+  std::string magic;
+  std::getline(std::ifstream(exported), magic);
+  EXPECT_EQ(magic, "FS21");
+}
+
+TEST_F(MaintenanceCommandsTest, ExportOfNothingMakesNothing) {
+  CaptureStderr();
+  EXPECT_EQ(run_export({.destination = directory_ / "out.fs", .data = data_path(), .target = {}}),
+            ExitCode::failed);
+  EXPECT_THAT(GetCapturedStderr(), HasSubstr("there is no directory"));
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "out.fs"));
+  EXPECT_FALSE(std::filesystem::exists(data_path()));
+}
+
 TEST_F(MaintenanceCommandsTest, VerifyOfNothingFails) {
   CaptureStderr();
   EXPECT_EQ(run_verify({.data = data_path(), .target = {}}), ExitCode::failed);

@@ -46,6 +46,21 @@ TEST(NativeSession, AsksAndAnswers) {
   EXPECT_EQ(pong->payload.view(), "x");
 }
 
+TEST(NativeSession, SeveralRequestsCanBeUnderWay) {
+  const FakeServer server(in_role(wire::NodeRole::primary));
+  const auto session = NativeSession::open(target_of({&server}), {});
+  ASSERT_TRUE(session);
+  const std::uint32_t one = (*session)->start(wire::Ping{Bytes::copy_of("one")});
+  const std::uint32_t two = (*session)->start(wire::Ping{Bytes::copy_of("two")});
+  const auto asked = (*session)->ask<wire::Pong>(wire::Ping{Bytes::copy_of("three")});
+  const auto second = (*session)->finish<wire::Pong>(two);
+  const auto first = (*session)->finish<wire::Pong>(one);
+  ASSERT_TRUE(asked && second && first);
+  EXPECT_EQ(first->payload.view(), "one");
+  EXPECT_EQ(second->payload.view(), "two");
+  EXPECT_EQ(asked->payload.view(), "three");
+}
+
 TEST(NativeSession, FindsThePrimaryAmongSeveral) {
   const FakeServer standby(in_role(wire::NodeRole::standby));
   const FakeServer primary(in_role(wire::NodeRole::primary));

@@ -133,6 +133,26 @@ TEST(Output, ImportSaysWhatWasLeftOut) {
   EXPECT_THAT(import_json(report, true), HasSubstr(R"("dry_run":true,"transactions":7)"));
 }
 
+TEST(Output, ExportSaysWhatItWrote) {
+  maintenance::ExportReport report{.transactions = 7,
+                                   .records = 6,
+                                   .data_bytes = 5,
+                                   .back_pointers = 4,
+                                   .file_bytes = 3,
+                                   .last_tid = kTid};
+  EXPECT_THAT(export_text(report), HasSubstr("exported 7 transactions, 6 records, 5 bytes"));
+  EXPECT_THAT(export_text(report), HasSubstr("wrote 3 bytes\n"));
+  EXPECT_THAT(export_text(report), Not(HasSubstr("packed")));
+  report.packed_records = 2;
+  EXPECT_THAT(export_text(report), HasSubstr("2 more records of them were packed away"));
+  EXPECT_EQ(
+      export_json(report),
+      R"({"transactions":7,"records":6,"data_bytes":5,"back_pointers":4,"blobs":0,"blob_bytes":0,)"
+      R"("blobs_left_out":0,"file_bytes":3,)"
+      R"("packed_records":2,"last_tid":")" +
+          to_hex(kTid) + "\"}\n");
+}
+
 BenchReport sample_bench(BenchKind kind) {
   BenchReport report;
   report.kind = kind;

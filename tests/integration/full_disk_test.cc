@@ -7,8 +7,10 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <string>
 
+#include "filestorage/data_fs_builder.h"
 #include "integration/program.h"
 #include "support/raw_client.h"
 
@@ -135,6 +137,39 @@ TEST_F(FullDisk, KilledServerOpensOnAFullDiskAndServesReads) {
   const auto until = Clock::now() + seconds(20);
   while (!commit(*client, 1000)) ASSERT_LT(Clock::now(), until);
   EXPECT_EQ(server_->stop(), 0);
+}
+
+// What does not fit leaves no half of a database under its name, and can be tried again.
+TEST(FullDiskCopies, ExportAndImportStopAndCanBeRepeated) {
+  const TemporaryDirectory directory;
+  const SmallDisk disk(directory / "disk");
+  if (!disk.mounted()) GTEST_SKIP() << "a tmpfs cannot be mounted here: " << disk.why();
+  filestorage::DataFsBuilder file(filestorage::kMagicPython3);
+  for (std::uint64_t i = 1; i <= 40; ++i) {
+    file.commit(Tid(0x032b'ff9c'0000'0000 + i), Oid(i), std::string(1 << 20, 'x'));
+  }
+  std::ofstream(directory / "Data.fs", std::ios::binary) << file.bytes();
+  const std::string source = "filestorage:" + (directory / "Data.fs").string();
+  const std::string whole = (directory / "whole").string();
+  ASSERT_EQ(zeolite({"import", source, "--data", whole}).exit_code, 0);
+
+  disk.fill(20 << 20);
+  const std::string copy = (directory / "disk/copy.fs").string();
+  const ProgramResult exported = zeolite({"export", "filestorage:" + copy, "--data", whole});
+  EXPECT_EQ(exported.exit_code, 1);
+  EXPECT_NE(exported.error.find("No space left"), std::string::npos) << exported.error;
+  EXPECT_FALSE(std::filesystem::exists(copy));
+  EXPECT_FALSE(std::filesystem::exists(copy + ".part"));
+  const std::string data = (directory / "disk/data").string();
+  EXPECT_EQ(zeolite({"import", source, "--data", data}).exit_code, 1);
+
+  disk.release();
+  EXPECT_EQ(zeolite({"export", "filestorage:" + copy, "--data", whole}).exit_code, 0);
+  EXPECT_EQ(std::filesystem::file_size(copy), file.size());
+  std::filesystem::remove(copy);
+  const ProgramResult resumed = zeolite({"import", source, "--data", data, "--incremental"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.error;
+  EXPECT_EQ(verify(data).out, verify(whole).out);
 }
 
 }  // namespace
