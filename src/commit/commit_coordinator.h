@@ -128,7 +128,8 @@ class CommitCoordinator {
   // removed here). A horizon in the future is cut to the newest tid. Replies committed at the
   // record's tid once it is acknowledged. At or below the horizon of an earlier pack there is
   // nothing to do, as in FileStorage: the reply is committed at that one's record, as soon as that
-  // is visible (kNoTid when nothing was ever packed and there is nothing to pack).
+  // is visible (kNoTid when nothing was ever packed and there is nothing to pack). Ticket 0 is not
+  // replied to.
   void append_pack(Ticket ticket, OwnerId owner, Tid horizon, bool collect_garbage, Now now,
                    CommitEffects& effects);
   // The sweep for the visible pack record at `record` is complete (ObjectStore::mark_swept):

@@ -44,11 +44,12 @@ void CommitCoordinator::append_pack(Ticket ticket, OwnerId owner, Tid horizon, b
   horizon = std::min(horizon, last == pack_.record && !last.is_zero() ? last.previous() : last);
   if (horizon <= pack_.horizon) {
     const auto found = std::ranges::find(in_flight_, pack_.record, &Sequenced::tid);
+    if (ticket == 0) return;
     if (found != in_flight_.end()) {
       found->waiters.push_back({.ticket = ticket, .owner = owner});
-      return;
+    } else {
+      effects.reply.push_back(packed_at(ticket, pack_.record));
     }
-    effects.reply.push_back(packed_at(ticket, pack_.record));
     return;
   }
   TransactionRecord record;
@@ -56,7 +57,7 @@ void CommitCoordinator::append_pack(Ticket ticket, OwnerId owner, Tid horizon, b
   record.pack_horizon = horizon;
   record.collect_garbage = collect_garbage;
   Sequenced& sequenced = append_own(std::move(record), now, effects);
-  sequenced.waiters.push_back({.ticket = ticket, .owner = owner});
+  if (ticket != 0) sequenced.waiters.push_back({.ticket = ticket, .owner = owner});
   pack_ = {.horizon = horizon, .record = sequenced.tid, .swept = false};
 }
 

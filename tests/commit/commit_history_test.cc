@@ -187,6 +187,18 @@ TEST_F(CommitHistoryTest, APackOfWhatIsPackedIsAnsweredWithTheOneBefore) {
   EXPECT_TRUE(h_.is(h_.append_pack(kBob, kNoTid), Kind::committed));
 }
 
+TEST_F(CommitHistoryTest, TicketZeroIsNotRepliedTo) {
+  CommitEffects effects;
+  const Tid last = commit(kA);
+  h_.coordinator().append_pack(0, 0, last, false, h_.now(), effects);
+  EXPECT_THAT(effects.append, SizeIs(1));
+  h_.coordinator().append_pack(0, 0, last, false, h_.now(), effects);
+  h_.coordinator().acknowledged(kMaxTid, h_.now(), effects);
+  h_.coordinator().append_pack(0, 0, last, false, h_.now(), effects);
+  EXPECT_THAT(effects.reply, IsEmpty());
+  EXPECT_THAT(effects.append, SizeIs(1));
+}
+
 TEST_F(CommitHistoryTest, WhoLeftIsNotToldOfThePack) {
   const Tid last = commit(kA);
   const Ticket gone = h_.append_pack(kAnn, last);
