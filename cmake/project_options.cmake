@@ -23,6 +23,10 @@ target_compile_options(zeolite_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
   -Wnon-virtual-dtor -Woverloaded-virtual -Wformat=2 -Wcast-qual -Wmissing-declarations
   -Wimplicit-fallthrough -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # g++ 12 takes the unions within std::expected and std::variant, once inlined, for uninitialised.
+  target_compile_options(zeolite_options INTERFACE -Wno-maybe-uninitialized)
+endif()
 if(ZEOLITE_WERROR)
   target_compile_options(zeolite_options INTERFACE -Werror)
 endif()
@@ -30,8 +34,4 @@ if(ZEOLITE_SANITIZE)
   target_compile_options(zeolite_options INTERFACE
     -fsanitize=${ZEOLITE_SANITIZE} -fno-sanitize-recover=all -O1 -g1)
   target_link_options(zeolite_options INTERFACE -fsanitize=${ZEOLITE_SANITIZE})
-  if(ZEOLITE_SANITIZE MATCHES "address")
-    # g++ 12 sees std::expected's union through the instrumentation as uninitialised.
-    target_compile_options(zeolite_options INTERFACE -Wno-maybe-uninitialized)
-  endif()
 endif()
