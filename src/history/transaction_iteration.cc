@@ -62,11 +62,20 @@ Result<std::vector<IteratedRecord>> TransactionIteration::read_records() const {
                               to_hex(write.back) + ", which is not stored");
       }
       record.data = std::move(target.data);
-      record.data_tid = write.back;
     }
+    ASSIGN_OR_RETURN(record.data_tid, repeated_by(write));
     records.push_back(std::move(record));
   }
   return records;
+}
+
+Result<std::optional<Tid>> TransactionIteration::repeated_by(const ObjectWrite& write) const {
+  if (!write.via.is_zero()) {
+    ASSIGN_OR_RETURN(const auto found, store_.history(write.oid, write.via, 1));
+    if (!found.empty() && found[0].tid == write.via) return write.via;
+  }
+  if (write.kind == RevisionKind::back_pointer) return write.back;
+  return std::nullopt;
 }
 
 }  // namespace zeolite::history

@@ -19,8 +19,10 @@ inline constexpr char kStatusPacked = 'p';
 struct IteratedRecord {
   Oid oid;
   Tid tid;
-  std::optional<Bytes> data;    // nothing: the object is gone (deleted, or its creation undone)
-  std::optional<Tid> data_tid;  // an undo: the transaction whose data this one repeats
+  std::optional<Bytes> data;  // nothing: the object is gone (deleted, or its creation undone)
+  // An undo: the transaction whose record of the object this one repeats, which may be one that
+  // repeats another; it is there.
+  std::optional<Tid> data_tid;
   std::optional<BlobInfo> blob{};
 };
 
@@ -55,6 +57,7 @@ class TransactionIteration {
 
  private:
   [[nodiscard]] Result<bool> take(LogEntry& entry) const;
+  [[nodiscard]] Result<std::optional<Tid>> repeated_by(const ObjectWrite& write) const;
 
   const storage::ObjectStore& store_;
   const Tid line_;

@@ -69,39 +69,41 @@ class Planner {
       if (newest.empty()) return fail(object.oid, "its revisions are not stored");
       ASSIGN_OR_RETURN(current, state_of(object.oid, newest[0].tid, newest[0].summary));
       if (!current.gone()) base = newest[0].tid;
-      if (newest[0].tid == tid) return go_back(object, base);
+      if (newest[0].tid == tid) return go_back(tid, object, base);
     }
     if (undone.gone() != current.gone()) return fail(object.oid, "_loadBack() failed");
     ASSIGN_OR_RETURN(const bool same, same_data(object.oid, undone, current));
-    if (same) return go_back(object, base);
+    if (same) return go_back(tid, object, base);
     return fail(object.oid, object.previous.is_zero()
                                 ? "Can't undo an add transaction followed by conflicting "
                                   "transactions."
                                 : "Some data were modified by a later transaction");
   }
 
-  // The undone revision may be taken back: to the one before it.
-  Result<> go_back(const ObjectSummary& object, Tid base) {
-    State before;
-    if (!object.previous.is_zero()) {
-      ASSIGN_OR_RETURN(const auto found, store_.history(object.oid, object.previous, 1));
-      if (found.empty() || found[0].tid != object.previous) {
-        return fail(object.oid,
-                    "its revision of transaction " + to_hex(object.previous) + " was packed away");
-      }
-      ASSIGN_OR_RETURN(before, state_of(object.oid, object.previous, found[0].summary));
+  // The revision that `tid` made may be taken back: to the one before it.
+  Result<> go_back(Tid tid, const ObjectSummary& object, Tid base) {
+    const Tid wanted = object.previous;
+    ASSIGN_OR_RETURN(const auto found, store_.history(object.oid, tid.previous(), 1));
+    const Tid before = found.empty() ? kNoTid : found[0].tid;
+    if (!wanted.is_zero() && before != wanted) {
+      return fail(object.oid, "its revision of transaction " + to_hex(wanted) + " was packed away");
+    }
+    State state;
+    if (!before.is_zero()) {
+      ASSIGN_OR_RETURN(state, state_of(object.oid, before, found[0].summary));
     }
     const auto [planned, is_new] = planned_.try_emplace(object.oid);
     if (is_new) {
       planned->second.at = plan_.writes.size();
       plan_.writes.emplace_back();
     }
-    planned->second.state = before;
+    planned->second.state = state;
     UndoWrite& write = plan_.writes[planned->second.at];
     write.oid = object.oid;
     write.base = base;
-    write.kind = before.gone() ? RevisionKind::deletion : RevisionKind::back_pointer;
-    write.back = before.data;
+    write.kind = state.gone() ? RevisionKind::deletion : RevisionKind::back_pointer;
+    write.back = state.data;
+    write.via = before == state.data ? kNoTid : before;
     return {};
   }
 

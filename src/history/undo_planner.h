@@ -18,6 +18,8 @@ struct UndoWrite {
   Tid base;  // the object's current revision at the line; kNoTid when it is gone or never was
   RevisionKind kind = RevisionKind::back_pointer;  // or deletion: there is nothing to go back to
   Tid back;  // kind back_pointer: the revision of kind data that has the state before; else kNoTid
+  // The revision before the undone one, if that is not `back`: see ObjectWrite::via.
+  Tid via{};
   std::optional<BlobInfo> blob{};  // of the revision at `back`
 };
 

@@ -12,6 +12,8 @@ namespace zeolite::maintenance {
 namespace {
 
 constexpr std::size_t kDigestBytes = 16;
+// Added to the kind of a revision that has a blob, whose size and hash then follow.
+constexpr std::uint8_t kHasBlob = 0x10;
 
 void put_text(std::string& out, ByteView text) {
   put_u64(out, text.size());
@@ -54,8 +56,13 @@ void ContentDigest::add(const TransactionRecord& transaction) {
   for (const ObjectWrite* write : writes) {
     object.clear();
     put_oid(object, write->oid);
-    object.push_back(static_cast<char>(write->kind));
+    const auto kind = static_cast<std::uint8_t>(write->kind);
+    object.push_back(static_cast<char>(write->blob ? kind | kHasBlob : kind));
     put_tid(object, write->back);
+    if (write->blob) {
+      put_u64(object, write->blob->size);
+      put_id128(object, write->blob->hash);
+    }
     put_u64(object, write->data.size());
     update(object);
     update(write->data.view());

@@ -19,7 +19,7 @@ class ContentDigest {
   ContentDigest& operator=(const ContentDigest&) = delete;
 
   // The next transaction, with its data. Of it count: tid, status, user, description, extension,
-  // and each object's oid, kind, data or back tid.
+  // and each object's oid, kind, data or back tid, and blob.
   void add(const TransactionRecord& transaction);
 
   // 32 hexadecimal digits. Nothing may be added afterwards.

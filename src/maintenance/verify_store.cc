@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "history/transaction_iteration.h"
 #include "maintenance/content_digest.h"
 #include "model/transaction_record.h"
 #include "storage/log_chain.h"
@@ -17,6 +18,9 @@ using storage::StoredRevision;
 
 // Revisions that the walk over all of them reads at a time.
 constexpr std::size_t kWalkBatch = 10'000;
+// How often an entry is read again because a pack removed some of it meanwhile. One that removes
+// only what is old comes by once.
+constexpr int kReadsMax = 10;
 
 // A set of revisions as two numbers: equal sets have equal tallies, and different ones hardly ever.
 // Tells whether log and revisions agree without keeping either in memory.
@@ -48,12 +52,17 @@ bool is_finding(const Error& error) {
 class Verifier {
  public:
   Verifier(const ObjectStore& store, const VerifyOptions& options)
-      : store_(store), options_(options), line_(options.line.value_or(store.last_position().tid)) {}
+      : store_(store),
+        options_(options),
+        line_(options.line.value_or(store.last_position().tid)),
+        pack_(store.pack_state()),
+        references_(store, line_, options.cancelled) {}
 
   Result<VerifyReport> run() {
     RETURN_IF_ERROR(walk_log());
     check_marks();
     RETURN_IF_ERROR(found(check_revisions(), "the walk over all objects"));
+    ASSIGN_OR_RETURN(report_.references, references_.finish(options_.dangling_max));
     report_.digest = digest_.finish();
     return std::move(report_);
   }
@@ -108,31 +117,72 @@ class Verifier {
     if (entry.kind != RecordKind::transaction && !entry.objects.empty()) {
       problem(name + " lists objects although it is no transaction");
     }
-    if (auto record = store_.read_record(entry); record) {
-      check_hashes(entry, *record);
-      if (entry.kind == RecordKind::transaction) digest_.add(*record);
+    check_chain(entry);
+    if (entry.kind == RecordKind::transaction) last_transaction_ = entry.position.tid;
+    std::vector<bool> present;
+    Result<TransactionRecord> record = read_rest(entry, present);
+    if (record) {
+      count(std::move(*record));
     } else if (is_finding(record.error())) {
       problem(name + " cannot be read with its data: " + record.error().detail);
     } else {
       return std::unexpected(std::move(record).error());
     }
     if (entry.kind != RecordKind::transaction) return {};
-    ++report_.transactions;
-    report_.revisions += entry.objects.size();
-    last_transaction_ = entry.position.tid;
-    return found(check_objects(entry), "the check of " + name);
+    return found(check_objects(entry, present), "the check of " + name);
   }
 
-  void check_hashes(const LogEntry& entry, const TransactionRecord& record) {
-    if (auto body = storage::check_body(entry, record.writes); !body) problem(body.error().detail);
-    const std::string covered =
-        storage::encode_log_entry(record, entry.previous_tid, entry.body_hash);
-    if (storage::next_chain(last_.chain, covered) != entry.position.chain) {
+  void check_chain(const LogEntry& entry) {
+    if (storage::next_chain(last_.chain, storage::encode_log_entry(entry)) !=
+        entry.position.chain) {
       problem("the hash chain breaks at log entry " + to_hex(entry.position.tid));
     }
   }
 
-  Result<> check_objects(const LogEntry& entry) {
+  // What is left of the entry, and which of its objects that is. What is whole is checked against
+  // the body hash.
+  Result<TransactionRecord> read_rest(const LogEntry& entry, std::vector<bool>& present) const {
+    for (int reads = 1;; ++reads) {
+      present.assign(entry.objects.size(), true);
+      if (is_packed(entry.position.tid)) {
+        ASSIGN_OR_RETURN(present, store_.present(entry));
+      }
+      const bool whole = std::ranges::find(present, false) == present.end();
+      Result<TransactionRecord> record =
+          whole ? store_.read_record(entry) : store_.read_surviving(entry);
+      if (record && whole) {
+        if (auto body = storage::check_body(entry, record->writes); !body) {
+          return std::unexpected(std::move(body).error());
+        }
+      }
+      if (record || !is_finding(record.error()) || reads == kReadsMax) return record;
+      if (!is_packed(entry.position.tid)) return record;
+      ASSIGN_OR_RETURN(const std::vector<bool> now, store_.present(entry));
+      if (now == present) return record;
+    }
+  }
+
+  void count(TransactionRecord record) {
+    if (record.kind != RecordKind::transaction) return;
+    if (record.tid <= pack_.horizon) {
+      if (record.writes.empty()) return;
+      record.status = history::kStatusPacked;
+    }
+    ++report_.transactions;
+    report_.revisions += record.writes.size();
+    for (const ObjectWrite& write : record.writes) report_.blobs += write.blob ? 1U : 0U;
+    digest_.add(record);
+  }
+
+  // Whether revisions of this transaction may be missing. A pack may begin at any time.
+  [[nodiscard]] bool is_packed(Tid tid) const { return tid <= store_.pack_horizon(); }
+  // Whether a revision that should come before another, and before which `found` comes now, may be
+  // missing. Or it may have been deleted, and the deletion packed away.
+  [[nodiscard]] bool is_gone(Tid previous, Tid found) const {
+    return found < previous ? is_packed(previous) : is_packed(found);
+  }
+
+  Result<> check_objects(const LogEntry& entry, const std::vector<bool>& present) {
     std::vector<Oid> oids;
     oids.reserve(entry.objects.size());
     for (const ObjectSummary& object : entry.objects) oids.push_back(object.oid);
@@ -140,13 +190,15 @@ class Verifier {
     ASSIGN_OR_RETURN(const std::vector<Tid> before, store_.current_tids(oids, tid.previous()));
     for (std::size_t i = 0; i < oids.size(); ++i) {
       const ObjectSummary& object = entry.objects[i];
+      highest_oid_ = std::max(highest_oid_, std::optional(object.oid));
+      if (!present[i]) continue;
       listed_.add(object.oid, tid);
-      highest_oid_ = std::max(highest_oid_, object.oid);
-      if (object.previous != before[i]) {
+      if (object.previous != before[i] && !is_gone(object.previous, before[i])) {
         problem(name_of(object.oid, tid) + " follows " + to_hex(before[i]) + ", but the log says " +
                 to_hex(object.previous));
       }
       RETURN_IF_ERROR(check_revision(object, tid));
+      RETURN_IF_ERROR(check_blob(object, tid));
     }
     std::ranges::sort(oids);
     if (std::ranges::adjacent_find(oids) != oids.end()) {
@@ -159,7 +211,7 @@ class Verifier {
     ASSIGN_OR_RETURN(const auto newest, store_.history(object.oid, tid, 1));
     const std::string name = name_of(object.oid, tid);
     if (newest.empty() || newest[0].tid != tid) {
-      problem(name + " is in the log but has no revision");
+      if (!is_packed(tid)) problem(name + " is in the log but has no revision");
       return {};
     }
     const ObjectSummary& stored = newest[0].summary;
@@ -172,18 +224,30 @@ class Verifier {
       return {};
     }
     ASSIGN_OR_RETURN(const auto target, store_.history(object.oid, object.back, 1));
-    if (target.empty() || target[0].tid != object.back ||
-        target[0].summary.kind != RevisionKind::data) {
+    const bool has_data = !target.empty() && target[0].tid == object.back &&
+                          target[0].summary.kind == RevisionKind::data;
+    if (has_data) return {};
+    ASSIGN_OR_RETURN(const auto again, store_.history(object.oid, tid, 1));
+    if (!again.empty() && again[0].tid == tid) {
       problem(name + " points back to " + to_hex(object.back) + ", which has no data of it");
     }
     return {};
   }
 
+  Result<> check_blob(const ObjectSummary& object, Tid tid) {
+    if (!object.blob || !options_.check_blob) return {};
+    Result<> checked = options_.check_blob(object.oid, tid, *object.blob);
+    if (checked || !is_finding(checked.error())) return checked;
+    // A pack may have removed both meanwhile.
+    ASSIGN_OR_RETURN(const auto newest, store_.history(object.oid, tid, 1));
+    if (!newest.empty() && newest[0].tid == tid) problem(std::move(checked).error().detail);
+    return {};
+  }
+
   void check_marks() {
-    if (report_.revisions > 0 && highest_oid_ >= store_.oid_mark() &&
-        !highest_oid_.next().is_zero()) {
+    if (highest_oid_ && *highest_oid_ >= store_.oid_mark() && !highest_oid_->next().is_zero()) {
       problem("the oid mark is " + to_hex(store_.oid_mark()) + ", but object " +
-              to_hex(highest_oid_) + " exists");
+              to_hex(*highest_oid_) + " exists");
     }
     // In this order: when nothing was appended up to the second call, neither was before.
     const Tid last_transaction = store_.last_transaction();
@@ -199,7 +263,8 @@ class Verifier {
     }
   }
 
-  // Calls visit(oid, tid) -> Result<> for each revision at or below the line.
+  // Calls visit(revision, is_newest) -> Result<> for each revision at or below the line; the newest
+  // of an object comes first.
   template <typename Visit>
   Result<> walk_revisions(const Visit& visit) {
     Oid from{0};
@@ -207,10 +272,13 @@ class Verifier {
       RETURN_IF_ERROR(check_cancelled());
       ASSIGN_OR_RETURN(const std::vector<StoredRevision> revisions,
                        store_.revisions_from(from, kWalkBatch));
-      for (const StoredRevision& revision : revisions) {
-        if (revision.key.tid <= line_) RETURN_IF_ERROR(visit(revision.key.oid, revision.key.tid));
-      }
       if (revisions.empty()) return {};
+      std::optional<Oid> last;
+      for (const StoredRevision& revision : revisions) {
+        if (revision.key.tid > line_) continue;
+        RETURN_IF_ERROR(visit(revision, last != revision.key.oid));
+        last = revision.key.oid;
+      }
       from = revisions.back().key.oid.next();
       if (from.is_zero()) return {};
     }
@@ -218,15 +286,21 @@ class Verifier {
 
   Result<> check_revisions() {
     Tally revisions;
-    RETURN_IF_ERROR(walk_revisions([&](Oid oid, Tid tid) -> Result<> {
-      revisions.add(oid, tid);
-      return {};
+    RETURN_IF_ERROR(walk_revisions([&](const StoredRevision& revision, bool is_newest) -> Result<> {
+      revisions.add(revision.key.oid, revision.key.tid);
+      if (!options_.check_references || !is_newest) return {};
+      if (revision.kind == RevisionKind::deletion) return {};
+      return references_.add(revision.key.oid);
     }));
-    return revisions == listed_ ? Result<>{} : name_orphans();
+    // Some went meanwhile when a pack was under way.
+    const bool may_differ = !pack_.swept || store_.pack_state() != pack_;
+    if (revisions != listed_ && !may_differ) return name_orphans();
+    return {};
   }
 
   Result<> name_orphans() {
-    return walk_revisions([this](Oid oid, Tid tid) -> Result<> {
+    return walk_revisions([this](const StoredRevision& revision, bool /*is_newest*/) -> Result<> {
+      const auto [oid, tid] = revision.key;
       ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store_.log_entry(tid));
       if (!entry ||
           std::ranges::find(entry->objects, oid, &ObjectSummary::oid) == entry->objects.end()) {
@@ -243,12 +317,14 @@ class Verifier {
   const ObjectStore& store_;
   const VerifyOptions& options_;
   const Tid line_;
+  const storage::PackState pack_;  // when it began
   VerifyReport report_;
   ContentDigest digest_;
   Position last_;
   Tid last_transaction_;
-  Oid highest_oid_;
-  Tally listed_;  // the revisions that the log lists
+  std::optional<Oid> highest_oid_;
+  Tally listed_;  // the revisions that the log lists and that were there
+  ReferenceCheck references_;
 };
 
 }  // namespace

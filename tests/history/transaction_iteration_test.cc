@@ -132,6 +132,22 @@ TEST_F(TransactionIterationTest, RecordsTellDataDeletionAndWhatAnUndoRepeats) {
   EXPECT_THAT(records(30), ElementsAre("1=a from 10", "2 gone"));
 }
 
+TEST_F(TransactionIterationTest, RecordsTellTheRevisionAnUndoNamedWhileItIsThere) {
+  append(record(10).data(1, "a").data(2, "x"));
+  append(record(20).data(1, "b", 10).deletion(2, 10));
+  append(record(30).back(1, 10, 20).data(2, "y"));
+  append(record(40).data(1, "c", 30));
+  TransactionRecord undo = record(50).back(1, 10, 40).deletion(2, 30);
+  undo.writes[0].via = Tid(30);
+  undo.writes[1].via = Tid(20);
+  append(undo);
+  EXPECT_THAT(records(50), ElementsAre("1=a from 30", "2 gone from 20"));
+  pack(60, 40);
+  remove(1, 30);
+  remove(2, 20);
+  EXPECT_THAT(records(50), ElementsAre("1=a from 10", "2 gone"));
+}
+
 TEST_F(TransactionIterationTest, RecordsTellTheirBlobs) {
   TransactionRecord with_blob = record(10).data(1, "a");
   with_blob.writes[0].blob = BlobInfo{5, ChainHash{9}};

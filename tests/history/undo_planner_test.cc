@@ -198,6 +198,20 @@ TEST_F(UndoPlannerTest, FailuresOfOneTransactionAreCollected) {
               ElementsAre(kModified, "3: Some data were modified by a later transaction"));
 }
 
+TEST_F(UndoPlannerTest, NamesTheRevisionBeforeWhenItRepeatsAnother) {
+  append(record(10).data(1, "a"));
+  append(record(20).data(1, "b", 10));
+  append(record(30).back(1, 10, 20));
+  append(record(40).data(1, "c", 30));
+  append(record(50).deletion(1, 40));
+  append(record(60).data(1, "d"));
+  EXPECT_EQ(plan({60}).writes.at(0).via, Tid(50));
+  EXPECT_EQ(plan({60, 50}).writes.at(0).via, kNoTid);
+  EXPECT_EQ(plan({60, 50, 40}).writes.at(0).via, Tid(30));
+  EXPECT_EQ(plan({60, 50, 40}).writes.at(0).back, Tid(10));
+  EXPECT_EQ(plan({60, 50, 40, 30}).writes.at(0).via, kNoTid);
+}
+
 TEST_F(UndoPlannerTest, BlobIsThatOfTheRevisionGoneBackTo) {
   TransactionRecord with_blob = record(10).data(1, "blob");
   with_blob.writes[0].blob = BlobInfo{77, ChainHash{1, 2, 3}};

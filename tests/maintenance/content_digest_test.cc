@@ -41,6 +41,9 @@ TEST(ContentDigest, EveryPartOfTheContentCounts) {
       [](TransactionRecord& r) { r.writes[0].data = Bytes::copy_of("ona"); },
       [](TransactionRecord& r) { r.writes[1].back = Tid(6); },
       [](TransactionRecord& r) { r.writes[1].kind = RevisionKind::deletion; },
+      [](TransactionRecord& r) { r.writes[0].blob = BlobInfo{5, ChainHash{1}}; },
+      [](TransactionRecord& r) { r.writes[0].blob = BlobInfo{5, ChainHash{2}}; },
+      [](TransactionRecord& r) { r.writes[0].blob = BlobInfo{6, ChainHash{1}}; },
       [](TransactionRecord& r) { r.writes.pop_back(); }};
   std::set<std::string> digests;
   for (const Change& change : changes) {

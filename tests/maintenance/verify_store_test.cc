@@ -77,6 +77,35 @@ TEST_F(VerifyStoreTest, SoundStoreIsClean) {
   EXPECT_EQ(report.digest.size(), 32U);
 }
 
+TEST_F(VerifyStoreTest, TheFilesOfBlobsAreLookedAt) {
+  const BlobInfo info{.size = 7, .hash = {1}};
+  ObjectWrite write = data(kC, Tid(50), "c60");
+  write.blob = info;
+  append(store_, Tid(60), {write});
+  EXPECT_EQ(verify().blobs, 1U);
+
+  Result<> answer;
+  const VerifyOptions options{.check_blob = [&](Oid oid, Tid tid, const BlobInfo& named) {
+    EXPECT_EQ(oid, kC);
+    EXPECT_EQ(tid, Tid(60));
+    EXPECT_EQ(named, info);
+    return answer;
+  }};
+  EXPECT_TRUE(verify(options).clean());
+  answer = make_error(ErrorCode::not_found, "no file");
+  EXPECT_THAT(verify(options).problems, ElementsAre("no file"));
+  answer = make_error(ErrorCode::corruption, "damaged");
+  EXPECT_THAT(verify(options).problems, ElementsAre("damaged"));
+  answer = make_error(ErrorCode::aborted, "cancelled");
+  EXPECT_EQ(verify_store(store_, options).error().code, ErrorCode::aborted);
+  // The revision went while its blob was looked for.
+  store_.on_history = [](Oid oid, Tid, std::vector<storage::ObjectStore::ObjectRevision>& found) {
+    if (oid == kC) found.clear();
+  };
+  answer = make_error(ErrorCode::not_found, "no file");
+  EXPECT_THAT(verify(options).problems, testing::Not(Contains("no file")));
+}
+
 TEST_F(VerifyStoreTest, EmptyStoreIsClean) {
   const storage::MemoryObjectStore empty;
   const auto report = verify_store(empty, {});
@@ -123,9 +152,8 @@ TEST_F(VerifyStoreTest, FindsEpochThatGoesBack) {
 }
 
 TEST_F(VerifyStoreTest, FindsBrokenChain) {
-  store_.on_record = [](TransactionRecord& record) -> Result<> {
-    if (record.tid == Tid(30)) record.metadata.user = "somebody else";
-    return {};
+  store_.on_entry = [](LogEntry& entry) {
+    if (entry.position.tid == Tid(30)) entry.metadata.user = "somebody else";
   };
   EXPECT_THAT(problem(), HasSubstr("the hash chain breaks at log entry 000000000000001e"));
 }
@@ -192,10 +220,9 @@ TEST_F(VerifyStoreTest, DeletedObjectHasNoPrevious) {
 }
 
 TEST_F(VerifyStoreTest, FindsRevisionThatIsNotInTheLog) {
-  store_.on_history = [](Oid oid, Tid line, auto& found) {
-    if (oid == kA && line == Tid(50)) {
-      found.insert(found.begin() + 1, {Tid(35), {kA, kNoTid, RevisionKind::data, kNoTid, 3}});
-    }
+  store_.on_revisions = [](auto& found) {
+    if (found.empty()) return;
+    found.insert(found.begin() + 1, {{kA, Tid(35)}, RevisionKind::data, kNoTid});
   };
   EXPECT_THAT(problem(), HasSubstr("as of transaction 0000000000000023 has a revision but is not"));
 }

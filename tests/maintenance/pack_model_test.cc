@@ -1,0 +1,212 @@
+// Packs of random databases, against an oracle that keeps everything (pack_oracle.h).
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "history/undo_planner.h"
+#include "maintenance/pack.h"
+#include "maintenance/pack_oracle.h"
+#include "maintenance/verify_store.h"
+#include "storage/object_store_contract.h"
+
+namespace zeolite::maintenance {
+namespace {
+
+using storage::ObjectStore;
+using storage::RevisionKey;
+using RevisionSet = std::set<RevisionKey>;
+
+template <typename Maker>
+class PackModel : public testing::Test {
+ protected:
+  void SetUp() override { store_ = maker_.make(); }
+
+  void append(const TransactionRecord& record) {
+    ASSERT_TRUE(store_->append({&record, 1}).has_value());
+  }
+  void commit(PackOracle& oracle, std::size_t count, bool may_delete = true) {
+    for (std::size_t i = 0; i < count; ++i) {
+      append(oracle.next(store_->pack_horizon(), may_delete));
+    }
+  }
+  // Writes the pack record; its horizon.
+  Tid begin_pack(PackOracle& oracle, std::mt19937_64& random, bool collect_garbage) {
+    TransactionRecord record;
+    record.kind = RecordKind::pack;
+    record.epoch = Epoch(1);
+    record.tid = oracle.next_tid();
+    const auto& records = oracle.records();
+    record.pack_horizon = records[records.size() - 1 - random() % (records.size() / 2)].tid;
+    if (record.pack_horizon <= store_->pack_horizon()) {
+      record.pack_horizon = store_->last_position().tid;
+    }
+    record.collect_garbage = collect_garbage;
+    oracle.append(record);
+    append(record);
+    return record.pack_horizon;
+  }
+
+  RevisionSet stored() const {
+    RevisionSet found;
+    const auto revisions = store_->revisions_from(Oid(0), 1'000'000).value();
+    for (const auto& revision : revisions) {
+      found.insert(revision.key);
+    }
+    return found;
+  }
+
+  // Whatever a reader at or after `horizon` comes to, from the root, is as it was.
+  void expect_readable(const PackOracle& oracle, Tid horizon) const {
+    std::vector<Tid> lines{horizon};
+    for (const TransactionRecord& record : oracle.records()) {
+      if (record.tid > horizon) lines.push_back(record.tid);
+    }
+    for (const Tid line : lines) {
+      for (const Oid oid : oracle.reachable(line)) {
+        const auto wanted =
+            oracle.unpacked().load_before(oid, kMaxTid, line, storage::ReadTier::disk).value();
+        const auto found = store_->load_before(oid, kMaxTid, line, storage::ReadTier::disk);
+        ASSERT_TRUE(found.has_value()) << found.error().to_string();
+        ASSERT_EQ(found->status, wanted.status) << to_hex(oid) << " at " << to_hex(line);
+        ASSERT_EQ(found->tid, wanted.tid);
+        ASSERT_EQ(found->data, wanted.data);
+      }
+    }
+  }
+
+  // Whatever is later than `horizon` is there and can be undone as before.
+  void expect_undoable(const PackOracle& oracle, Tid horizon) const {
+    for (const TransactionRecord& record : oracle.records()) {
+      if (record.tid <= horizon) continue;
+      const auto wanted = history::plan_undo(oracle.unpacked(), oracle.last(), {&record.tid, 1});
+      const auto found = history::plan_undo(*store_, oracle.last(), {&record.tid, 1});
+      ASSERT_TRUE(found.has_value()) << found.error().to_string();
+      ASSERT_EQ(found->failures.size(), wanted->failures.size());
+      ASSERT_EQ(found->writes.size(), wanted->writes.size());
+      for (std::size_t i = 0; i < found->writes.size(); ++i) {
+        ASSERT_EQ(found->writes[i].kind, wanted->writes[i].kind);
+        ASSERT_EQ(found->writes[i].back, wanted->writes[i].back);
+      }
+    }
+  }
+
+  void expect_sound() const {
+    const auto report = verify_store(*store_, {});
+    ASSERT_TRUE(report.has_value()) << report.error().to_string();
+    EXPECT_THAT(report->problems, testing::IsEmpty());
+  }
+
+  Maker maker_;
+  std::unique_ptr<ObjectStore> store_;
+};
+
+TYPED_TEST_SUITE(PackModel, storage::testing::StoreMakers);
+
+TYPED_TEST(PackModel, KeepsExactlyWhatTheOracleKeeps) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    SCOPED_TRACE(seed);
+    TypeParam maker;
+    this->store_ = maker.make();
+    std::mt19937_64 random(seed);
+    PackOracle oracle(seed);
+    this->append(oracle.records().front());
+    this->commit(oracle, 60);
+    const bool collect = seed % 4 != 0;
+    const Tid horizon = this->begin_pack(oracle, random, collect);
+    const auto told = run_pack(*this->store_, {.batch = 1 + random() % 40}, {});
+    ASSERT_TRUE(told.has_value()) << told.error().to_string();
+    EXPECT_EQ(told->garbage_collected, collect);
+    EXPECT_EQ(this->stored(), oracle.kept(horizon, collect));
+    this->expect_readable(oracle, horizon);
+    this->expect_undoable(oracle, horizon);
+    this->expect_sound();
+    this->store_.reset();
+  }
+}
+
+TYPED_TEST(PackModel, CommitsMeanwhileLoseNothing) {
+  for (std::uint64_t seed = 20; seed < 28; ++seed) {
+    SCOPED_TRACE(seed);
+    TypeParam maker;
+    this->store_ = maker.make();
+    std::mt19937_64 random(seed);
+    PackOracle oracle(seed);
+    this->append(oracle.records().front());
+    Tid horizon;
+    for (int round = 0; round < 3; ++round) {
+      // What nothing refers to may be gone already, which whoever deletes it would be told.
+      this->commit(oracle, 40, round == 0);
+      horizon = this->begin_pack(oracle, random, true);
+      PackCallbacks callbacks;
+      std::size_t commits = 60;
+      callbacks.pause = [&] {
+        if (commits == 0 || random() % 3 != 0) return;
+        --commits;
+        this->commit(oracle, 1, false);
+      };
+      ASSERT_TRUE(run_pack(*this->store_, {.batch = 1 + random() % 10}, callbacks).has_value());
+      this->expect_readable(oracle, horizon);
+    }
+    this->expect_undoable(oracle, horizon);
+    this->expect_sound();
+    this->store_.reset();
+  }
+}
+
+// Ends the pack after each number of batches, and lets the next run finish it.
+TYPED_TEST(PackModel, AnInterruptedPackComesToTheSameEnd) {
+  for (std::size_t batches = 1; batches <= 40; ++batches) {
+    SCOPED_TRACE(batches);
+    TypeParam maker;
+    this->store_ = maker.make();
+    std::mt19937_64 random(5);
+    PackOracle oracle(5);
+    this->append(oracle.records().front());
+    this->commit(oracle, 50);
+    const Tid horizon = this->begin_pack(oracle, random, true);
+    std::atomic<bool> cancelled = false;
+    PackCallbacks callbacks;
+    std::size_t left = batches;
+    callbacks.pause = [&] { cancelled = --left == 0; };
+    const PackOptions options{.batch = 4, .cancelled = &cancelled};
+    const auto stopped = run_pack(*this->store_, options, callbacks);
+    this->expect_readable(oracle, horizon);
+    if (!stopped) {
+      EXPECT_FALSE(this->store_->pack_state().swept);
+      if constexpr (!std::is_same_v<TypeParam, storage::testing::MemoryMaker>) {
+        this->store_.reset();
+        this->store_ = maker.make();
+      }
+      ASSERT_TRUE(run_pack(*this->store_, {.batch = 7}, {}).has_value());
+    }
+    EXPECT_TRUE(this->store_->pack_state().swept);
+    EXPECT_EQ(this->stored(), oracle.kept(horizon, true));
+    this->store_.reset();
+  }
+}
+
+TYPED_TEST(PackModel, BatchSizesDoNotMatter) {
+  RevisionSet first;
+  for (const std::size_t batch : {1U, 3U, 1000U}) {
+    TypeParam maker;
+    this->store_ = maker.make();
+    std::mt19937_64 random(9);
+    PackOracle oracle(9);
+    this->append(oracle.records().front());
+    this->commit(oracle, 80);
+    this->begin_pack(oracle, random, true);
+    ASSERT_TRUE(run_pack(*this->store_, {.batch = batch}, {}).has_value());
+    if (first.empty()) first = this->stored();
+    EXPECT_EQ(this->stored(), first);
+    this->store_.reset();
+  }
+}
+
+}  // namespace
+}  // namespace zeolite::maintenance
