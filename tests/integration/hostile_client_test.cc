@@ -40,7 +40,7 @@ memtable = "4 MiB"
 frame = "4 MiB"
 transaction = "8 MiB"
 staged = "32 MiB"
-outbound = "8 MiB"
+outbound = "2 MiB"
 [timeouts]
 handshake = "1 s"
 progress = "2 s"
@@ -377,6 +377,7 @@ TEST_F(HostileClient, ReaderThatStopsReadingIsClosed) {
 TEST_F(HostileClient, SubscriberThatStopsReadingIsClosed) {
   RawClient writer = open();
   RawClient subscriber = open(true);
+  subscriber.keep_little_unread();
   const std::uint64_t clients = count_clients();
   Tid base;
   bool closed = false;
@@ -384,9 +385,10 @@ TEST_F(HostileClient, SubscriberThatStopsReadingIsClosed) {
     wire::Commit commit;
     commit.number = number;
     commit.begun = writer.welcome().visible.tid;
-    for (std::uint64_t i = 0; i < 5000; ++i) {
-      commit.writes.push_back(
-          {.oid = Oid(20'000 + i), .base = base, .data = Bytes(std::string("x"))});
+    for (std::uint64_t i = 1; i <= 5000; ++i) {
+      // Scattered, so that the invalidation does not compress.
+      const Oid oid(i * 0x9E37'79B9'7F4A'7C15U >> 24U);
+      commit.writes.push_back({.oid = oid, .base = base, .data = Bytes(std::string("x"))});
     }
     const auto committed = writer.ask<wire::Committed>(commit);
     ASSERT_TRUE(committed) << committed.error().to_string();

@@ -43,6 +43,11 @@ Result<RawClient> RawClient::connect(std::uint16_t port) {
   return client;
 }
 
+void RawClient::keep_little_unread() const {
+  const int bytes = 64 * 1024;
+  ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+}
+
 Result<RawClient> RawClient::open(std::uint16_t port, const wire::Hello& hello) {
   ASSIGN_OR_RETURN(RawClient client, connect(port));
   RETURN_IF_ERROR(client.send(hello, 1));

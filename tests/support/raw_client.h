@@ -33,6 +33,10 @@ class RawClient {
   // The answer to hello; frames that came before it stay in invalidations(). Only after open().
   [[nodiscard]] const wire::Welcome& welcome() const { return welcome_; }
 
+  // From now on the system keeps little of what the server sends: a test that does not read meets
+  // the server's limits sooner.
+  void keep_little_unread() const;
+
   // Writes all of it. Errors: unavailable (closed by the server), timeout.
   [[nodiscard]] Result<> send_bytes(ByteView bytes, Milliseconds timeout = kTimeout);
   // How many of `bytes` the socket takes at once. Error unavailable: closed by the server.
