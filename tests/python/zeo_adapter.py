@@ -27,15 +27,16 @@ import tempfile
 import threading
 import time
 
-ZEOLITE_BINARY = "ZEOLITE_BINARY"
+import zeo_servers
+
 DEFAULT_START_LIMIT_S = 33
 
 # How zeolite's log lines (TIME LEVEL MESSAGE) look in the log of ZEO's server, where tests
 # search it. The first pattern that matches a line's message decides.
 LOG_TRANSLATION = (
-    (re.compile(r".*transaction timeout after (\d+)", re.I),
-     "CRITICAL", r"Transaction timeout after \1 seconds"),
-    (re.compile(r".*\blabel=(\S+).*"), "INFO", r"(\1) connected"),
+    (re.compile(r"(.*) closed: a voted transaction was not finished in time"),
+     "CRITICAL", r"\1 Transaction timeout after the vote"),
+    (re.compile(r"ZEO client (\S+) (\S+) has told its label"), "INFO", r"(\1 \2) connected"),
 )
 
 fallbacks = []
@@ -121,19 +122,12 @@ class Storage:
         if os.path.isdir(directory) and os.path.exists(note) and open(note).read() == seen:
             return
         shutil.rmtree(directory, ignore_errors=True)
-        command = [binary(), "import", f"filestorage:{path}", "--data", directory]
+        command = [zeo_servers.zeolite_binary(), "import", f"filestorage:{path}", "--data", directory]
         if self.blob_directory:
             command += ["--blobs", self.blob_directory]
         subprocess.run(command, check=True, capture_output=True)
         with open(note, "w") as file:
             file.write(seen)
-
-
-def binary():
-    path = os.environ.get(ZEOLITE_BINARY)
-    if not path or not os.access(path, os.X_OK):
-        raise RuntimeError(f"{ZEOLITE_BINARY} does not name the program")
-    return path
 
 
 def _address_option(address):
@@ -151,17 +145,20 @@ def options_of(zeo, storages, directories):
     if len(storages) == 1:
         options += ["--data", directories[0], "--storage-name", storages[0].name]
         blobs = storages[0].blob_directory
-        options += ["--blob-dir", os.path.abspath(blobs)] if blobs else ["--no-blobs"]
+        if blobs:
+            options += ["--blob-dir", os.path.abspath(blobs)]
+        elif zeo_servers.offers("--no-blobs"):
+            options += ["--no-blobs"]
     else:
-        options += ["--config", _storages_file(storages, directories), "--no-blobs"]
+        options += ["--config", _storages_file(storages, directories)]
     if zeo.is_true("msgpack") or os.environ.get("ZEO_MSGPACK"):
         options += ["--zeo-msgpack"]
     if zeo.is_true("read-only") or any(storage.read_only for storage in storages):
         options += ["--zeo-read-only"]
-    if not all(storage.pack_gc for storage in storages):
+    if not all(storage.pack_gc for storage in storages) and zeo_servers.offers("--no-pack-gc"):
         options += ["--no-pack-gc"]
     if "transaction-timeout" in zeo.keys:
-        options += ["--zeo-vote-timeout", zeo.keys["transaction-timeout"]]
+        options += ["--vote-timeout", zeo.keys["transaction-timeout"]]
     if "invalidation-queue-size" in zeo.keys and "invalidation-age" not in zeo.keys:
         options += ["--zeo-invalidation-limit", zeo.keys["invalidation-queue-size"]]
     return options
@@ -184,7 +181,7 @@ class Process:
         self._lines = []
         self._log = open(log_path, "a") if log_path else None
         self._process = subprocess.Popen(
-            [binary(), *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            [zeo_servers.zeolite_binary(), *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, errors="replace")
         self._reader = threading.Thread(target=self._read, name="zeolite log", daemon=True)
         self._reader.start()
@@ -281,8 +278,10 @@ def install():
         directories = [storage.prepare() for storage in storages]
         eventlog = server.find("eventlog")
         logfile = eventlog.find("logfile") if eventlog else None
-        process = Process(options_of(zeo, storages, directories),
-                          logfile.keys["path"] if logfile else None)
+        options = options_of(zeo, storages, directories)
+        if logfile:
+            options += ["--log-level", "debug"]
+        process = Process(options, logfile.keys["path"] if logfile else None)
         process.wait_until_ready(start_timeout)
 
         def stop(stop_timeout=99):

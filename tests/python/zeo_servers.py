@@ -5,6 +5,7 @@ log to a file. Standard library only: the benchmarks use it too.
 """
 
 import contextlib
+import functools
 import os
 import pathlib
 import re
@@ -25,6 +26,13 @@ class ServerError(Exception):
 
 def zeolite_binary():
     return os.environ.get("ZEOLITE_BINARY") or str(ROOT / "build/release/zeolite")
+
+
+@functools.cache
+def offers(option):
+    """Whether this `zeolite serve` has the option: the tests also run on older ones."""
+    shown = subprocess.run([zeolite_binary(), "serve", "--help"], capture_output=True, text=True)
+    return option in shown.stdout
 
 
 def free_port():
@@ -143,12 +151,12 @@ class ZeoliteServer(Server):
         if o.get("read_only"):
             command += ["--zeo-read-only"]
         if o.get("vote_timeout"):
-            command += ["--zeo-vote-timeout", str(o["vote_timeout"])]
+            command += ["--vote-timeout", str(o["vote_timeout"])]
         if o.get("invalidations"):
             command += ["--zeo-invalidation-limit", str(o["invalidations"])]
         if o.get("blobs", True):
             command += ["--blob-dir", self.blob_directory]
-        else:
+        elif offers("--no-blobs"):
             command += ["--no-blobs"]
         return [str(part) for part in command]
 

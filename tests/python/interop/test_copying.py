@@ -253,7 +253,7 @@ class ToolsTest(ServerTest):
             announced = file.read(struct.unpack(">I", file.read(4))[0])
             self.assertEqual(b"M5" if fixture.MSGPACK else b"Z5", announced)
             s.sendall(struct.pack(">I", 4) + b"ruok")
-            status = json.loads(file.read(struct.unpack(">I", file.read(4))[0]))["1"]
+            (status,) = json.loads(file.read(struct.unpack(">I", file.read(4))[0])).values()
             self.assertEqual(b"", file.read())
         expected = {"aborts", "active_txns", "commits", "conflicts", "conflicts_resolved",
                     "connections", "last-transaction", "loads", "lock_time", "start", "stores",

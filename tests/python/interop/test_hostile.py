@@ -187,7 +187,7 @@ class HostileTest(ServerTest):
                  ("history", z64, None), ("getInvalidations", b"x"), ("sendBlob", b"", b""),
                  ("iterator_next", 77), ("iterator_next", "x"), ("new_oids", "many"),
                  ("iterator_start", b"x", b"y"), ("record_iternext", b"x"), ("pack", "now", True),
-                 ("undoInfo", "a", "b", "c"), ("set_client_label",), ("lastTransaction", 1, 2, 3),
+                 ("undoInfo", "a", "b", "c"), ("set_client_label",),
                  ("vote",), ("tpc_finish", "no such"), ("tpc_finish", None)]
         for call in calls:
             with self.subTest(call):
