@@ -99,9 +99,9 @@ std::span<const std::string_view> fail_point_names() { return kFailNames; }
 
 namespace detail {
 
-const bool crash_point_armed =
+const bool kCrashPointArmed =
     read_environment("ZEOLITE_CRASH_POINT", kNames, kBlobNames, armed_crash());
-const bool fail_point_armed =
+const bool kFailPointArmed =
     read_environment("ZEOLITE_FAIL_POINT", kFailNames, {}, armed_failure());
 
 void pass_crash_point(std::string_view name) {

@@ -18,21 +18,21 @@ namespace zeolite::storage {
 [[nodiscard]] std::span<const std::string_view> fail_point_names();
 
 namespace detail {
-extern const bool crash_point_armed;
+extern const bool kCrashPointArmed;
 void pass_crash_point(std::string_view name);
-extern const bool fail_point_armed;
+extern const bool kFailPointArmed;
 bool pass_fail_point(std::string_view name);
 }  // namespace detail
 
 inline void crash_point(std::string_view name) {
-  if (detail::crash_point_armed) [[unlikely]] {
+  if (detail::kCrashPointArmed) [[unlikely]] {
     detail::pass_crash_point(name);
   }
 }
 
 // Whether the operation is to fail this time.
 [[nodiscard]] inline bool fail_point(std::string_view name) {
-  return detail::fail_point_armed && detail::pass_fail_point(name);
+  return detail::kFailPointArmed && detail::pass_fail_point(name);
 }
 
 }  // namespace zeolite::storage

@@ -32,8 +32,7 @@ class WalFileSystem final : public rocksdb::FileSystemWrapper {
                 std::function<bool(std::uint64_t)> has_room);
   ~WalFileSystem() override;
 
-  static const char* kClassName() { return "ZeoliteWalFileSystem"; }
-  const char* Name() const override { return kClassName(); }
+  [[nodiscard]] const char* Name() const override { return "ZeoliteWalFileSystem"; }
 
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* file,

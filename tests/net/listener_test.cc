@@ -89,7 +89,7 @@ TEST_F(ListenerTest, FreesItsPortWhenStopped) {
 
 class UnixListenerTest : public ListenerTest {
  protected:
-  ListenAddress address() const {
+  [[nodiscard]] ListenAddress address() const {
     ListenAddress result;
     result.unix_path = directory_.path() / "socket";
     return result;
