@@ -13,6 +13,7 @@ from typing import Callable
 
 import check
 import doc_commands
+import python_tests
 from project_files import ROOT
 from test_results import Results, read_ctest
 
@@ -26,7 +27,7 @@ LABELS = {
     "soak": ["-L", "^soak$"],
 }
 # The full run tests what is shipped; the dev preset is for while editing.
-ALL_STAGES = ("checks", "release", "asan", "tsan", "fuzz", "docs")
+ALL_STAGES = ("checks", "release", "python", "asan", "tsan", "fuzz", "docs")
 # Walking the crash points shows what is on the disk, not how the code uses memory and threads; the
 # release build does it, and the kills that remain take the same ways.
 SANITIZED = {"GTEST_FILTER": "-*CrashPoint.*", "ZEOLITE_KILL_ROUNDS": "4"}
@@ -133,8 +134,12 @@ def run_fuzz() -> Results:
     return run_tests("fuzz", ["fuzz"], target="fuzz/all")
 
 
+def build_program() -> bool:
+    return build("release", "zeolite")
+
+
 def run_docs() -> Results:
-    if not build("release", "zeolite"):
+    if not build_program():
         return Results(failed=["build release"])
     return doc_commands.run_all(ROOT, ROOT / "build/release")
 
@@ -151,6 +156,10 @@ STAGES = {
     "integration": Stage(lambda: run_tests("dev", ["integration"]), "build dev, ctest integration"),
     "release": Stage(lambda: run_tests("release", ["unit", "integration"]),
                      "build release, ctest unit and integration"),
+    "python": Stage(lambda: python_tests.run_all(build_program),
+                    "build release, stock ZEO clients and their packages' own suites"),
+    "python-soak": Stage(lambda: python_tests.run_long(build_program),
+                         "build release, long races, kills and 10,000 stock connections"),
     "asan": Stage(lambda: run_asan(["unit", "integration"]),
                   "build asan, ctest unit and integration"),
     "tsan": Stage(lambda: run_tsan(["unit", "integration"]),

@@ -1,0 +1,105 @@
+"""The tests with stock ZEO clients: tests/python, run in virtual environments of their own."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from project_files import ROOT
+from test_results import Results
+
+NEWEST = "zeo-newest"
+TESTS = ROOT / "tests" / "python"
+# What the long runs set: see tests/python/run_interop.py.
+LONG = {"ZEOLITE_TEST_LONG": "300", "ZEOLITE_KILL_ROUNDS": "50"}
+
+
+def make_environments() -> tuple[Results, bool]:
+    """One for each client version; whether the newest, which runs the tests, is there."""
+    results = Results()
+    names = sorted(path.stem for path in (TESTS / "requirements").glob("*.txt"))
+    available = True
+    for name in names:
+        done = subprocess.run([ROOT / "tools" / "python_env.sh", name], text=True,
+                              stdout=subprocess.PIPE)
+        sys.stdout.write(done.stdout)
+        if done.returncode == 0:
+            continue
+        available = available and name != NEWEST
+        if done.returncode == 3:
+            results.skipped.append((f"python {name}", done.stdout.strip().splitlines()[-1]))
+        else:
+            results.failed.append(f"python {name} (its packages could not be installed)")
+    return results, available
+
+
+def run_script(script: str, arguments: list[str], environment: dict[str, str]) -> Results:
+    """Runs a driver of tests/python. Its output comes in one piece: two run side by side."""
+    label = " ".join([script, *arguments])
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.json")
+        command = [ROOT / "build/python" / NEWEST / "bin/python", TESTS / script, *arguments,
+                   "--json", report]
+        done = subprocess.run(command, env=os.environ | environment, text=True, errors="replace",
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        sys.stdout.write(f"--- {label}\n{done.stdout}")
+        sys.stdout.flush()
+        if not report.is_file():
+            return Results(failed=[f"{label} (it wrote no report)"])
+        outcome = json.loads(report.read_text())
+    results = Results(outcome["passed"], outcome["failed"],
+                      [(name, reason) for name, reason in outcome["skipped"]])
+    if done.returncode != 0 and not results.failed:
+        results.failed.append(f"{label} (it failed, see above)")
+    return results
+
+
+def run_all(build_release) -> Results:
+    """The packages' own suites in both encodings, beside our own tests of both encodings."""
+    results, available = make_environments()
+    if not available:
+        return results
+    if not build_release():
+        results.failed.append("build release")
+        return results
+    own = []
+
+    def run_own():
+        own.append(run_script("run_interop.py", [], {}))
+        own.append(run_script("run_interop.py", ["--msgpack", "test_objects", "test_copying",
+                                                 "test_blobs", "test_ordering"], {}))
+
+    beside = threading.Thread(target=run_own)
+    beside.start()
+    results.add(summed_exclusions(run_script("zeo_suites.py", [], {})))
+    beside.join()
+    for outcome in own:
+        results.add(outcome)
+    return results
+
+
+def run_long(build_release) -> Results:
+    results, available = make_environments()
+    if not available:
+        return results
+    if not build_release():
+        results.failed.append("build release")
+        return results
+    names = ["test_races", "test_reconnect.KillTest",
+             "test_hostile.HostileTest.test_ten_thousand_idle_connections"]
+    results.add(run_script("run_interop.py", names, LONG))
+    return results
+
+
+def summed_exclusions(results: Results) -> Results:
+    """One line for each reason; tests/python/exclusions.txt has them all."""
+    by_reason: dict[str, int] = {}
+    for _, reason in results.skipped:
+        by_reason[reason] = by_reason.get(reason, 0) + 1
+    results.skipped = [(f"zeo-suites, {count} tests", re.sub(r"\s+", " ", reason))
+                       for reason, count in by_reason.items()]
+    return results
