@@ -206,6 +206,9 @@ class Parser {
                    "where the blobs of --data are, in ZODB's bushy layout (DIR/blobs)")
         ->type_name("DIR")
         ->check(not_empty());
+    sub.add_flag("--no-blobs", serve_.no_blobs, "the storage of --data keeps no blobs");
+    sub.add_flag("--no-pack-gc", serve_.no_pack_gc,
+                 "packs that ZEO clients start remove old history only, no garbage");
     sub.add_option("--durability", durability_, "who must have a commit before it is acknowledged")
         ->check(CLI::IsMember({"local", "standby"}));
     sub.add_option("--log-level", serve_.log_level, "debug, info, warning or error (info)")

@@ -33,6 +33,8 @@ struct ServeOptions {
   std::optional<double> vote_timeout_s;
   std::optional<std::string> storage_name;  // of the storage in --data
   std::optional<std::filesystem::path> blobs;
+  bool no_blobs = false;
+  bool no_pack_gc = false;
   std::string log_level = "info";
 };
 

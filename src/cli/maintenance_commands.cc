@@ -139,6 +139,22 @@ Result<> export_all(const ExportOptions& options) {
   return print(options.json ? export_json(report) : export_text(report));
 }
 
+// Looks at the files of the blobs of `data`, which nobody else has open.
+Result<decltype(maintenance::VerifyOptions::check_blob)> blob_check(
+    const std::filesystem::path& data) {
+  std::shared_ptr<blobs::BlobDirectory> directory;
+  if (std::filesystem::exists(data / "blobs")) {
+    ASSIGN_OR_RETURN(directory,
+                     blobs::BlobDirectory::open({.path = data / "blobs", .read_only = true}));
+  }
+  return [directory, data](Oid oid, Tid tid, const BlobInfo& info) -> Result<> {
+    if (directory) return directory->verify(oid, tid, info, &cancel_on_signal());
+    return make_error(ErrorCode::not_found, "the blob of object " + to_hex(oid) + " at " +
+                                                to_hex(tid) + " is missing, with all of " +
+                                                (data / "blobs").string());
+  };
+}
+
 Result<wire::VerifyReport> verify_directory(const VerifyOptions& options) {
   Progress progress(Progress::style_for(options.json), "verify", "transactions");
   maintenance::VerifyOptions verify;
@@ -151,6 +167,7 @@ Result<wire::VerifyReport> verify_directory(const VerifyOptions& options) {
                          p.until.value() - first->value());
   };
   ASSIGN_OR_RETURN(const auto store, open_for_reading(*options.data));
+  ASSIGN_OR_RETURN(verify.check_blob, blob_check(*options.data));
   Result<maintenance::VerifyReport> report = maintenance::verify_store(*store, verify);
   progress.clear();
   RETURN_IF_ERROR(report);

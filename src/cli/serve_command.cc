@@ -146,6 +146,7 @@ Result<> take_storage(const ServeOptions& options, daemon::ServerConfig& config)
     }
     storage->directory = *options.data;
   }
+  if (options.no_blobs && storage != config.storages.end()) storage->keeps_blobs = false;
   if (options.blobs) {
     if (storage == config.storages.end()) {
       return make_error(ErrorCode::invalid_argument, "--blob-dir: there is no storage " + name);
@@ -182,6 +183,7 @@ Result<daemon::ServerConfig> server_config(const ServeOptions& options) {
   take_ports(options, config);
   config.zeo_msgpack |= options.zeo_msgpack;
   config.zeo_read_only |= options.zeo_read_only;
+  if (options.no_pack_gc) config.zeo_pack_gc = false;
   if (options.zeo_invalidation_limit) {
     config.zeo_invalidations_max = *options.zeo_invalidation_limit;
   }

@@ -111,6 +111,7 @@ Result<PackReport> PackService::sweep(StorageEngine& engine) {
     return report;
   }
   engine.pack_swept(state.record);
+  engine.objects_removed(report->removed_objects);
   log_(LogLevel::info, storage + ": packed, " + describe(*report));
   return report;
 }

@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "blobs/blob_location.h"
 #include "blobs/recovery.h"
 #include "daemon/native_connection.h"
 #include "daemon/pack_service.h"
@@ -69,10 +70,17 @@ class Server::Impl {
     hub_environment_.invalidations_max = config_.zeo_invalidations_max;
     hub_environment_.pack = [this](ShardHub& hub, const PackService::Request& request,
                                    PackService::Done done) {
-      packs_.pack(hub.engine(), request, [&hub, done = std::move(done)](auto report) {
+      packs_.pack(hub.engine(), request, [this, &hub, done = std::move(done)](auto report) {
+        // What was garbage is not to be found in a shard's memory either.
+        for (const Shard& shard : shards_) {
+          for (const auto& other : shard.hubs) {
+            if (&other->engine() == &hub.engine()) other->forget_records();
+          }
+        }
         hub.post([done, report = std::move(report)] { done(report); });
       });
     };
+    hub_environment_.zeo_pack_gc = config_.zeo_pack_gc;
     hub_environment_.zeo_status = [this](const StorageEngine& engine) {
       return zeo_status(engine);
     };
@@ -154,7 +162,9 @@ class Server::Impl {
     engine_options.group_wait_max = config_.group_wait_max;
     engine_options.inline_sync_max = config_.inline_sync_max;
     engine_options.shards = shards_.size();
-    ASSIGN_OR_RETURN(engine_options.blobs, open_blobs(storage, *store));
+    if (storage.keeps_blobs) {
+      ASSIGN_OR_RETURN(engine_options.blobs, open_blobs(storage, *store));
+    }
     engine_options.warn = [log = log_](const Error& why) { log(LogLevel::warning, why.detail); };
     ASSIGN_OR_RETURN(std::unique_ptr<StorageEngine> engine,
                      StorageEngine::start(
@@ -169,7 +179,7 @@ class Server::Impl {
   Result<std::unique_ptr<blobs::BlobDirectory>> open_blobs(const StorageConfig& storage,
                                                            const storage::ObjectStore& store) {
     blobs::BlobDirectoryOptions options;
-    options.path = storage.blobs.empty() ? storage.directory / "blobs" : storage.blobs;
+    ASSIGN_OR_RETURN(options.path, blobs::locate_blobs(storage.directory, storage.blobs));
     options.cluster_id = store.cluster_id();
     options.reserve_bytes = config_.disk_reserve_bytes;
     ASSIGN_OR_RETURN(std::unique_ptr<blobs::BlobDirectory> blobs,
@@ -379,7 +389,7 @@ class Server::Impl {
   LogSink log_;
   SystemClock clock_;
   Instant started_{};
-  Instant blobs_settled_{};  // shard 0's
+  Instant blobs_settled_{};     // shard 0's
   std::int64_t started_s_ = 0;  // since 1970
   net::SharedBudget staged_;
   net::SharedBudget buffers_;

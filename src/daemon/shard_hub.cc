@@ -139,6 +139,10 @@ bool ShardHub::created_since(Oid oid, Tid line, storage::LoadStatus status) cons
   return status == storage::LoadStatus::unknown && history_.end_after(oid, line).has_value();
 }
 
+void ShardHub::forget_records() {
+  shard_.post([this] { records_ = server::RecordCache(environment_.record_cache_bytes); });
+}
+
 void ShardHub::remember(Oid oid, const storage::Loaded& loaded) {
   if (loaded.status != storage::LoadStatus::found || loaded.end) return;
   records_.insert(oid, loaded.tid, loaded.data);

@@ -43,6 +43,7 @@ class ShardHub {
     std::size_t record_cache_bytes = 0;              // of one hub
     // A ZEO client that missed more transactions than this drops its cache.
     std::size_t invalidations_max = SIZE_MAX;
+    bool zeo_pack_gc = true;  // packs that ZEO clients start collect garbage
     // What ZEO's monitoring is told of a storage, by all shards together.
     std::function<ZeoStatus(const StorageEngine& engine)> zeo_status;
     // Packs the hub's storage; `done` is called on its shard.
@@ -99,6 +100,9 @@ class ShardHub {
 
   // Connections registered with this hub. Any thread.
   [[nodiscard]] std::size_t clients() const { return clients_.load(std::memory_order_relaxed); }
+  // Keeps no record in memory that was read before now: some were packed away. Any thread.
+  void forget_records();
+
   void count_loads(std::size_t n) { loads_.fetch_add(n, std::memory_order_relaxed); }
   [[nodiscard]] wire::StatusReport status() const;
   [[nodiscard]] const Environment& environment() const { return environment_; }

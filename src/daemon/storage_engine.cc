@@ -220,6 +220,13 @@ Result<> StorageEngine::append_pack(Tid horizon, bool collect_garbage) {
   return make_error(ErrorCode::outcome_unknown, "the storage ended before it had the pack record");
 }
 
+void StorageEngine::objects_removed(std::uint64_t count) {
+  std::uint64_t before = objects_.load(std::memory_order_relaxed);
+  while (!objects_.compare_exchange_weak(before, before - std::min(before, count),
+                                         std::memory_order_relaxed)) {
+  }
+}
+
 void StorageEngine::pack_swept(Tid record) {
   const std::lock_guard lock(mutex_);
   coordinator_->pack_swept(record);

@@ -72,6 +72,8 @@ class StorageEngine {
   [[nodiscard]] Result<> append_pack(Tid horizon, bool collect_garbage);
   // The sweep for the pack record at `record` is complete.
   void pack_swept(Tid record);
+  // So many objects were packed away; for size().
+  void objects_removed(std::uint64_t count);
   // For the one pack at a time: its removals run beside the log writer.
   [[nodiscard]] storage::ObjectStore& mutable_store() { return *store_; }
 
