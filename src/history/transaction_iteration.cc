@@ -7,6 +7,19 @@
 
 namespace zeolite::history {
 
+Result<TransactionRecord> read_beside_pack(const storage::ObjectStore& store,
+                                           const LogEntry& entry) {
+  ASSIGN_OR_RETURN(std::vector<bool> before, store.present(entry));
+  while (true) {
+    Result<TransactionRecord> record = store.read_surviving(entry);
+    if (record || record.error().code != ErrorCode::corruption) return record;
+    // Revisions only ever go, so this ends.
+    ASSIGN_OR_RETURN(std::vector<bool> now, store.present(entry));
+    if (now == before) return record;
+    before = std::move(now);
+  }
+}
+
 TransactionIteration::TransactionIteration(const storage::ObjectStore& store, Tid line, Range range)
     : store_(store),
       line_(line),
@@ -43,7 +56,7 @@ Result<bool> TransactionIteration::take(LogEntry& entry) const {
 
 Result<TransactionRecord> TransactionIteration::read_current() const {
   CHECK(current_ != nullptr, "there is no current transaction");
-  return store_.read_surviving(*current_);
+  return read_beside_pack(store_, *current_);
 }
 
 Result<std::vector<IteratedRecord>> TransactionIteration::read_records() const {
@@ -56,6 +69,9 @@ Result<std::vector<IteratedRecord>> TransactionIteration::read_records() const {
     if (write.kind == RevisionKind::back_pointer) {
       ASSIGN_OR_RETURN(storage::Loaded target, store_.load_serial(write.oid, write.back, line_));
       if (target.status != storage::LoadStatus::found) {
+        ASSIGN_OR_RETURN(const storage::Loaded now,
+                         store_.load_serial(write.oid, transaction.tid, line_));
+        if (now.status == storage::LoadStatus::unknown) continue;  // both were packed away
         return make_error(ErrorCode::corruption,
                           "object " + to_hex(write.oid) + " as of transaction " +
                               to_hex(transaction.tid) + " points back to transaction " +

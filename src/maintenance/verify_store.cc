@@ -18,9 +18,6 @@ using storage::StoredRevision;
 
 // Revisions that the walk over all of them reads at a time.
 constexpr std::size_t kWalkBatch = 10'000;
-// How often an entry is read again because a pack removed some of it meanwhile. One that removes
-// only what is old comes by once.
-constexpr int kReadsMax = 10;
 
 // A set of revisions as two numbers: equal sets have equal tallies, and different ones hardly ever.
 // Tells whether log and revisions agree without keeping either in memory.
@@ -139,27 +136,25 @@ class Verifier {
     }
   }
 
-  // What is left of the entry, and which of its objects that is. What is whole is checked against
-  // the body hash.
+  // What is left of the entry, and which of its objects that may be. What is whole is checked
+  // against the body hash.
   Result<TransactionRecord> read_rest(const LogEntry& entry, std::vector<bool>& present) const {
-    for (int reads = 1;; ++reads) {
-      present.assign(entry.objects.size(), true);
-      if (is_packed(entry.position.tid)) {
-        ASSIGN_OR_RETURN(present, store_.present(entry));
-      }
-      const bool whole = std::ranges::find(present, false) == present.end();
-      Result<TransactionRecord> record =
-          whole ? store_.read_record(entry) : store_.read_surviving(entry);
-      if (record && whole) {
-        if (auto body = storage::check_body(entry, record->writes); !body) {
-          return std::unexpected(std::move(body).error());
-        }
-      }
-      if (record || !is_finding(record.error()) || reads == kReadsMax) return record;
-      if (!is_packed(entry.position.tid)) return record;
-      ASSIGN_OR_RETURN(const std::vector<bool> now, store_.present(entry));
-      if (now == present) return record;
+    present.assign(entry.objects.size(), true);
+    if (is_packed(entry.position.tid)) {
+      ASSIGN_OR_RETURN(present, store_.present(entry));
     }
+    if (std::ranges::find(present, false) != present.end()) {
+      return history::read_beside_pack(store_, entry);
+    }
+    Result<TransactionRecord> record = store_.read_record(entry);
+    if (!record) {
+      const bool may_be_gone = is_finding(record.error()) && is_packed(entry.position.tid);
+      if (!may_be_gone) return record;
+      ASSIGN_OR_RETURN(const std::vector<bool> now, store_.present(entry));
+      return now == present ? record : history::read_beside_pack(store_, entry);
+    }
+    RETURN_IF_ERROR(storage::check_body(entry, record->writes));
+    return record;
   }
 
   void count(TransactionRecord record) {

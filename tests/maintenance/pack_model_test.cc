@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "history/transaction_iteration.h"
 #include "history/undo_planner.h"
 #include "maintenance/pack.h"
 #include "maintenance/pack_oracle.h"
@@ -109,7 +110,7 @@ class PackModel : public testing::Test {
 TYPED_TEST_SUITE(PackModel, storage::testing::StoreMakers);
 
 TYPED_TEST(PackModel, KeepsExactlyWhatTheOracleKeeps) {
-  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
     SCOPED_TRACE(seed);
     TypeParam maker;
     this->store_ = maker.make();
@@ -161,7 +162,7 @@ TYPED_TEST(PackModel, CommitsMeanwhileLoseNothing) {
 
 // Ends the pack after each number of batches, and lets the next run finish it.
 TYPED_TEST(PackModel, AnInterruptedPackComesToTheSameEnd) {
-  for (std::size_t batches = 1; batches <= 40; ++batches) {
+  for (std::size_t batches = 1; batches < 40; batches += 2) {
     SCOPED_TRACE(batches);
     TypeParam maker;
     this->store_ = maker.make();
@@ -187,6 +188,37 @@ TYPED_TEST(PackModel, AnInterruptedPackComesToTheSameEnd) {
     }
     EXPECT_TRUE(this->store_->pack_state().swept);
     EXPECT_EQ(this->stored(), oracle.kept(horizon, true));
+    this->store_.reset();
+  }
+}
+
+// What iterators tell of a packed store, written anew, is the same content.
+TYPED_TEST(PackModel, DigestIsThatOfACopy) {
+  for (std::uint64_t seed = 40; seed < 46; ++seed) {
+    SCOPED_TRACE(seed);
+    TypeParam maker;
+    this->store_ = maker.make();
+    std::mt19937_64 random(seed);
+    PackOracle oracle(seed);
+    this->append(oracle.records().front());
+    this->commit(oracle, 60);
+    this->begin_pack(oracle, random, true);
+    ASSERT_TRUE(run_pack(*this->store_, {}, {}).has_value());
+    storage::MemoryObjectStore copy;
+    history::TransactionIteration iteration(*this->store_);
+    while (iteration.next().value() != nullptr) {
+      TransactionRecord record = iteration.read_current().value();
+      for (ObjectWrite& write : record.writes) {
+        write.previous = copy.current_tids({&write.oid, 1}, kMaxTid).value().front();
+      }
+      ASSERT_TRUE(copy.append({&record, 1}).has_value());
+    }
+    const auto wanted = verify_store(*this->store_, {});
+    const auto found = verify_store(copy, {});
+    EXPECT_EQ(found->digest, wanted->digest);
+    EXPECT_EQ(found->transactions, wanted->transactions);
+    EXPECT_EQ(found->revisions, wanted->revisions);
+    EXPECT_THAT(found->problems, testing::IsEmpty());
     this->store_.reset();
   }
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "maintenance/tampered_store.h"
+#include "maintenance/zodb_record.h"
 
 namespace zeolite::maintenance {
 namespace {
@@ -239,6 +240,50 @@ TEST_F(VerifyStoreTest, DescribesSoManyProblemsAndCountsAll) {
   const VerifyReport report = verify({.problems_max = 2});
   EXPECT_EQ(report.problems.size(), 2U);
   EXPECT_EQ(report.problem_count, 5U);
+}
+
+TEST_F(VerifyStoreTest, OfPackedHistoryWhatIsLeftCounts) {
+  TransactionRecord packed;
+  packed.kind = RecordKind::pack;
+  packed.epoch = Epoch(1);
+  packed.tid = Tid(60);
+  packed.pack_horizon = Tid(40);
+  ASSERT_TRUE(store_.append({&packed, 1}).has_value());
+  const std::string digest = verify().digest;
+  EXPECT_EQ(verify().transactions, 4U);
+  const std::vector<storage::RevisionKey> gone{{kA, Tid(30)}, {kB, Tid(30)}, {kB, Tid(20)}};
+  ASSERT_TRUE(store_.remove_revisions(gone).has_value());
+  ASSERT_TRUE(store_.mark_swept(Tid(60)).has_value());
+  const VerifyReport report = verify();
+  EXPECT_THAT(report.problems, ElementsAre());
+  EXPECT_EQ(report.transactions, 3U);
+  EXPECT_EQ(report.revisions, 5U);
+  EXPECT_NE(report.digest, digest);
+}
+
+TEST_F(VerifyStoreTest, WhatIsMissingAboveThePackHorizonIsDamage) {
+  TransactionRecord packed;
+  packed.kind = RecordKind::pack;
+  packed.epoch = Epoch(1);
+  packed.tid = Tid(60);
+  packed.pack_horizon = Tid(30);
+  ASSERT_TRUE(store_.append({&packed, 1}).has_value());
+  store_.on_history = [](Oid oid, Tid line, auto& found) {
+    if (oid == kA && line >= Tid(30)) found.clear();
+  };
+  EXPECT_EQ(problem(),
+            "object 0000000000000001 as of transaction 0000000000000028 is in the log but has no "
+            "revision");
+}
+
+TEST_F(VerifyStoreTest, TellsOfDanglingReferences) {
+  EXPECT_EQ(verify().references.unscanned, 2U);
+  append(store_, Tid(60), {data(kB, kNoTid, zodb_record("b60", {kA, kC, Oid(77)}))});
+  const VerifyReport report = verify();
+  EXPECT_TRUE(report.clean());
+  EXPECT_EQ(report.references.dangling_count, 1U);
+  EXPECT_THAT(report.references.dangling, ElementsAre(DanglingReference{kB, Oid(77)}));
+  EXPECT_EQ(verify({.check_references = false}).references.dangling_count, 0U);
 }
 
 TEST_F(VerifyStoreTest, WalksLongHistories) {
