@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,14 +29,14 @@ std::vector<std::size_t> first_places(const Items& items, KeyOf key_of) {
   if (items.size() <= kFew) {
     for (std::size_t i = 0; i < items.size(); ++i) {
       std::size_t j = 0;
-      while (!(key_of(items[j]) == key_of(items[i])) && j < i) ++j;
+      while (!(std::invoke(key_of, items[j]) == std::invoke(key_of, items[i])) && j < i) ++j;
       first[i] = j;
     }
     return first;
   }
   std::vector<std::pair<std::string, std::size_t>> keys(items.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
-    encode(key_of(items[i]), keys[i].first);
+    encode(std::invoke(key_of, items[i]), keys[i].first);
     keys[i].second = i;
   }
   std::ranges::sort(keys);
@@ -48,7 +49,7 @@ std::vector<std::size_t> first_places(const Items& items, KeyOf key_of) {
 
 template <typename Items, typename KeyOf>
 bool make_items_unique(Items& items, KeyOf key_of) {
-  const auto is_key = [&](const auto& item) { return is_hashable(key_of(item)); };
+  const auto is_key = [&](const auto& item) { return is_hashable(std::invoke(key_of, item)); };
   if (!std::ranges::all_of(items, is_key)) return false;
   if (items.size() < 2) return true;
   const std::vector<std::size_t> first = first_places(items, key_of);
@@ -65,11 +66,9 @@ bool make_items_unique(Items& items, KeyOf key_of) {
 }  // namespace
 
 bool make_unique(Dict& dict) {
-  return make_items_unique(dict.items, [](const auto& item) -> const Value& { return item.first; });
+  return make_items_unique(dict.items, &std::pair<Value, Value>::first);
 }
 
-bool make_unique(Set& set) {
-  return make_items_unique(set.items, [](const Value& item) -> const Value& { return item; });
-}
+bool make_unique(Set& set) { return make_items_unique(set.items, std::identity()); }
 
 }  // namespace zeolite::pickle

@@ -55,9 +55,9 @@ struct PathPrefix {
 
 // Whether T is one of the types of a variant.
 template <typename T, typename Variant>
-inline constexpr bool is_alternative = false;
+inline constexpr bool kIsAlternative = false;
 template <typename T, typename... Ts>
-inline constexpr bool is_alternative<T, std::variant<Ts...>> = (std::same_as<T, Ts> || ...);
+inline constexpr bool kIsAlternative<T, std::variant<Ts...>> = (std::same_as<T, Ts> || ...);
 
 // A plain Python value: what ZEO messages and transaction extensions are made of. No classes but
 // those named here. Owns what it holds; `Bytes` may share the buffer they were decoded from.
@@ -68,7 +68,7 @@ class Value {
 
   Value() = default;
   template <typename T>
-    requires(is_alternative<T, Storage>)
+    requires(kIsAlternative<T, Storage>)
   Value(T value) : storage_(std::in_place_type<T>, std::move(value)) {}
 
   [[nodiscard]] static Value text(std::string_view utf8) { return Value(Text{std::string(utf8)}); }
