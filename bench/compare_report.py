@@ -5,6 +5,8 @@ import pathlib
 import re
 import statistics
 
+import zeo_compare
+
 SYSTEMS = ("disk", "rocksdb", "zeolite", "postgres", "redis", "echo")
 INVALIDATE_CLIENTS = 200
 
@@ -59,6 +61,7 @@ def goals(f):
          invalidated / 1000 if invalidated is not None else None, "<=", 10, "ms"),
         ("memory beyond caches, 64 clients committing", over, "<=", 100, "MB"),
         ("idle connection", f.extra("memory", "idle_kb_handshake"), "<=", 32, "KB"),
+        *zeo_compare.goals(f.extra("zeo")),
     ]
 
 
@@ -136,6 +139,7 @@ def report(run):
     if ("disk", "sync", 1) in f.samples:
         lines += [*disk_table(f), ""]
     lines += memory_lines(f)
+    lines += zeo_compare.table(f.extra("zeo"))
     for what, why in run.skipped.items():
         name = what if isinstance(what, str) else " ".join(str(w) for w in what)
         lines.append(f"Not measured: {name}: {why}")

@@ -165,9 +165,10 @@ class ZeoliteServer(Server):
 
 
 class PythonServer(Server):
-    """ZEO's own server over a FileStorage, as `runzeo` starts it, at a lower priority."""
+    """ZEO's own server over a FileStorage, as `runzeo` starts it."""
 
     name = "python"
+    niceness = 5
 
     def __init__(self, directory, **options):
         super().__init__(directory, **options)
@@ -189,7 +190,7 @@ class PythonServer(Server):
         lines += ["</filestorage>"]
         configuration = self.directory / "zeo.conf"
         configuration.write_text("\n".join(lines) + "\n")
-        return ["nice", "-n", "5", self.python, "-W", "ignore", "-m", "ZEO.runzeo", "-C",
+        return ["nice", "-n", str(self.niceness), self.python, "-W", "ignore", "-m", "ZEO.runzeo", "-C",
                 str(configuration)]
 
     def is_ready(self):
