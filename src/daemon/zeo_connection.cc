@@ -18,6 +18,8 @@ namespace {
 constexpr std::size_t kReadsMax = 1024;
 // A greeting, or a register call; more is not taken from a client that did not register.
 constexpr std::size_t kFirstMessagesMax = 64 * 1024;
+// Bytes of what a client calls itself that the log tells.
+constexpr std::size_t kLabelMax = 200;
 // Clients that follow the first rules of the protocol ask for this storage when told nothing else.
 constexpr std::string_view kDefaultName = "1";
 
@@ -87,6 +89,7 @@ void ZeoConnection::run(zeo::SessionEffects& effects) {
   socket_->send_encoded(effects.output);
   if (effects.label) {
     label_ = *std::move(effects.label);
+    if (label_.size() > kLabelMax) label_.resize(kLabelMax);
     environment_.log(LogLevel::debug, "ZEO client " + name() + " has told its label");
   }
   for (zeo::Read& read : effects.reads) {
@@ -148,9 +151,13 @@ void ZeoConnection::prepare(zeo::Preparation preparation) {
           const storage::ObjectStore& store, Tid line) {
         return prepare_vote(store, line, blobs, wanted, uploads);
       },
-      [self = shared_from_this(), ticket](Result<zeo::Prepared> prepared, Tid) {
-        if (self->socket_->closed()) return;
+      [self = shared_from_this(), ticket](Result<VotePreparation> vote, Tid) {
+        if (self->socket_->closed() || !self->session_.is_preparing(ticket)) return;
+        if (vote) self->uploads_.restaged(std::move(vote->restaged));
         zeo::SessionEffects effects;
+        Result<zeo::Prepared> prepared =
+            vote ? Result<zeo::Prepared>(std::move(vote->prepared))
+                 : Result<zeo::Prepared>(std::unexpected(std::move(vote).error()));
         self->session_.prepared(ticket, std::move(prepared), effects);
         self->run(effects);
         self->after_run();
@@ -165,12 +172,17 @@ void ZeoConnection::on_reply(commit::CommitEffects::Reply reply) {
   after_run();
 }
 
+std::string ZeoConnection::info() const {
+  const std::array<Value, 1> size{Value(storage_size(hub_->engine()))};
+  std::string message;
+  zeo::encode_one_way(session_.encoding(), "info", size, message);
+  return message;
+}
+
 // The size first, so that the application sees the one that its commit made.
 void ZeoConnection::committed(const zeo::SessionEffects::Committed& committed) {
   if (!uploads_.empty()) uploads_.drop(*hub_->engine().blobs(), true);
-  const std::array<Value, 1> info{Value(storage_size(hub_->engine()))};
-  std::string messages;
-  zeo::encode_one_way(session_.encoding(), "info", info, messages);
+  std::string messages = info();
   const Tid tid = committed.tid.is_zero() ? hub_->last_transaction() : committed.tid;
   zeo::encode_result(session_.encoding(), committed.id, zeo::value_of(tid), messages);
   socket_->send_encoded(messages);

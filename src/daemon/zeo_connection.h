@@ -37,7 +37,9 @@ class ZeoConnection final : public SizedConnection::Handler,
   [[nodiscard]] bool closed() const { return socket_->closed(); }
   [[nodiscard]] ZeoIterators& iterators() { return iterators_; }
   // Calls `resume` once, when the socket has taken what is waiting; never when it closes before.
-  void when_drained(std::function<void()> resume) { resume_.push_back(std::move(resume)); }
+  void when_drained(std::function<void()> resume) {
+    if (!closed()) resume_.push_back(std::move(resume));
+  }
   // The client's name for the log: its label, if it gave one, and its address.
   [[nodiscard]] std::string name() const;
 
@@ -50,6 +52,7 @@ class ZeoConnection final : public SizedConnection::Handler,
   [[nodiscard]] bool wants_invalidations() const override { return true; }
   void on_reply(commit::CommitEffects::Reply reply) override;
   void offer(PublishedBatch& published, RecordKind kind, bool own) override;
+  void packed() override { send_encoded(info()); }
   void read_began() override;
   void read_ended() override;
   void end(Error why) override;
@@ -64,6 +67,8 @@ class ZeoConnection final : public SizedConnection::Handler,
   void attach(const zeo::SessionEffects::Register& request, zeo::SessionEffects& effects);
   void prepare(zeo::Preparation preparation);
   void committed(const zeo::SessionEffects::Committed& committed);
+  // The message that tells of the storage's size.
+  [[nodiscard]] std::string info() const;
   void answer_ruok();
   void adjust_reading();
 
@@ -80,7 +85,6 @@ class ZeoConnection final : public SizedConnection::Handler,
   ZeoUploads uploads_;
   std::vector<std::function<void()>> resume_;
   std::size_t reads_waiting_ = 0;
-  std::optional<Instant> staging_since_;
   bool reading_paused_ = false;
 };
 

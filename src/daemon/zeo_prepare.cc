@@ -13,8 +13,11 @@ Result<> plan_undos(const storage::ObjectStore& store, Tid line,
   Result<history::UndoPlan> plan = history::plan_undo(store, line, transactions);
   if (!plan) {
     const ErrorCode code = plan.error().code;
-    const bool refused = code == ErrorCode::not_found || code == ErrorCode::invalid_argument;
-    return make_error(refused ? ErrorCode::invalid_argument : code, plan.error().detail);
+    if (code != ErrorCode::not_found && code != ErrorCode::invalid_argument) {
+      return std::unexpected(std::move(plan).error());
+    }
+    prepared.undo_failures.emplace_back(Oid{}, std::move(plan).error().detail);
+    return {};
   }
   for (history::UndoFailure& failure : plan->failures) {
     prepared.undo_failures.emplace_back(failure.oid, std::move(failure.reason));
@@ -31,11 +34,12 @@ Result<> plan_undos(const storage::ObjectStore& store, Tid line,
 }
 
 // An undone blob has a file of its own, a link to that of the revision gone back to.
-Result<> restage_blobs(blobs::BlobDirectory* blobs, zeo::Prepared& prepared) {
-  for (commit::StagedWrite& write : prepared.undone) {
+Result<> restage_blobs(blobs::BlobDirectory* blobs, VotePreparation& vote) {
+  for (commit::StagedWrite& write : vote.prepared.undone) {
     if (!write.blob || blobs == nullptr) continue;
     ASSIGN_OR_RETURN(blobs::StagedBlob staged, blobs->restage(write.oid, write.back, *write.blob));
-    write.staged_blob = staged.release();
+    write.staged_blob = staged.name();
+    vote.restaged.push_back(std::move(staged));
   }
   return {};
 }
@@ -60,13 +64,17 @@ Result<> find_repeated(const storage::ObjectStore& store, Tid line,
 
 }  // namespace
 
-Result<zeo::Prepared> prepare_vote(const storage::ObjectStore& store, Tid line,
-                                   blobs::BlobDirectory* blobs, const zeo::Preparation& wanted,
-                                   const ZeoUploads::Uploads& uploads) {
-  zeo::Prepared prepared;
+Result<VotePreparation> prepare_vote(const storage::ObjectStore& store, Tid line,
+                                     blobs::BlobDirectory* blobs, const zeo::Preparation& wanted,
+                                     const ZeoUploads::Uploads& uploads) {
+  VotePreparation vote;
+  zeo::Prepared& prepared = vote.prepared;
+  const storage::PackState pack = store.pack_state();
+  if (pack.swept) prepared.swept_pack = pack.record;
   if (!wanted.undos.empty()) {
     RETURN_IF_ERROR(plan_undos(store, line, wanted.undos, prepared));
-    RETURN_IF_ERROR(restage_blobs(blobs, prepared));
+    if (!prepared.undo_failures.empty()) return vote;
+    RETURN_IF_ERROR(restage_blobs(blobs, vote));
   }
   for (const zeo::Preparation::Restored& restored : wanted.restored) {
     RETURN_IF_ERROR(find_repeated(store, line, restored, prepared));
@@ -79,7 +87,7 @@ Result<zeo::Prepared> prepare_vote(const storage::ObjectStore& store, Tid line,
     ASSIGN_OR_RETURN(const auto revisions, store.history(oid, line, 1));
     if (revisions.empty()) prepared.never_existed.push_back(oid);
   }
-  return prepared;
+  return vote;
 }
 
 }  // namespace zeolite::daemon

@@ -1,6 +1,7 @@
 #include "daemon/zeo_reads.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "daemon/read_service.h"
@@ -328,16 +329,21 @@ void answer(ShardHub& hub, const Connection& connection, const Value& id,
 void answer(ShardHub& hub, const Connection& connection, const Value& id,
             const requests::Pack& request) {
   const bool wait = request.wait;
+  if (std::isnan(request.time)) {
+    connection->fail(id, zeo::value_error("pack: the time is not a number"));
+    return;
+  }
   const WallTime time{static_cast<std::int64_t>(std::clamp(request.time, 0.0, 1e12) * 1e6)};
-  hub.environment().pack(hub, {.horizon = tid_from_time(time)},
-                         [connection, id, wait](const Result<maintenance::PackReport>& done) {
-                           if (!wait) return;
-                           if (done) {
-                             connection->reply(id, Value(None{}));
-                           } else {
-                             connection->fail(id, zeo::storage_error(done.error().detail));
-                           }
-                         });
+  hub.environment().pack(
+      hub, {.horizon = tid_from_time(time), .collect_garbage = hub.environment().zeo_pack_gc},
+      [connection, id, wait](const Result<maintenance::PackReport>& done) {
+        if (!wait) return;
+        if (done) {
+          connection->reply(id, Value(None{}));
+        } else {
+          connection->fail(id, zeo::storage_error(done.error().detail));
+        }
+      });
   if (!wait) connection->reply(id, Value(None{}));
 }
 

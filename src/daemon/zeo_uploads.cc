@@ -44,11 +44,14 @@ void ZeoUploads::release() {
     if (upload->blob) released_.push_back(upload->blob->release());
   }
   by_oid_.clear();
+  for (blobs::StagedBlob& blob : restaged_) released_.push_back(blob.release());
+  restaged_.clear();
 }
 
 void ZeoUploads::drop(blobs::BlobDirectory& directory, bool committed) {
   current_.reset();
   by_oid_.clear();
+  restaged_.clear();
   for (const std::string& name : std::exchange(released_, {})) {
     // What cannot be removed now is found when the directory is opened the next time.
     if (!committed) (void)directory.discard(name);

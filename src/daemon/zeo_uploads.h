@@ -30,15 +30,20 @@ class ZeoUploads {
   void step(blobs::BlobDirectory& directory, const zeo::SessionEffects::BlobStep& step);
   // Those for `oids`, to be sealed.
   [[nodiscard]] Uploads of(const std::vector<Oid>& oids) const;
+  // The files of blobs that the transaction takes from earlier revisions, instead of those before.
+  void restaged(std::vector<blobs::StagedBlob> blobs) { restaged_ = std::move(blobs); }
   // Their transaction is about to commit: the files are the log writer's from now on.
   void release();
   // The transaction has ended. What was released but not committed goes from the disk as well.
   void drop(blobs::BlobDirectory& directory, bool committed);
-  [[nodiscard]] bool empty() const { return by_oid_.empty() && !current_ && released_.empty(); }
+  [[nodiscard]] bool empty() const {
+    return by_oid_.empty() && !current_ && restaged_.empty() && released_.empty();
+  }
 
  private:
   std::shared_ptr<ZeoUpload> current_;  // between begin and end
   Uploads by_oid_;
+  std::vector<blobs::StagedBlob> restaged_;
   std::vector<std::string> released_;
 };
 

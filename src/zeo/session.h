@@ -29,22 +29,25 @@ struct Preparation {
     Bytes data;
   };
   std::vector<Restored> restored;
-  std::vector<Oid> blobs;     // whose uploads are to be made durable
+  std::vector<Oid> blobs;     // whose uploads are to be made durable, each upload once
   std::vector<Oid> doubtful;  // that have no current revision: did they ever exist?
 };
 
 // The answer to a Preparation.
 struct Prepared {
-  std::vector<commit::StagedWrite> undone;
-  std::vector<std::pair<Oid, std::string>> undo_failures;
-  std::vector<std::pair<Oid, Tid>> repeated;  // restored: the same as this revision
+  std::vector<commit::StagedWrite> undone = {};
+  // An object 0: the transaction cannot be undone as a whole.
+  std::vector<std::pair<Oid, std::string>> undo_failures = {};
+  std::vector<std::pair<Oid, Tid>> repeated = {};  // restored: the same as this revision
   struct Blob {
     Oid oid;
     BlobInfo info;
     std::string staged_name;
   };
-  std::vector<Blob> blobs;
-  std::vector<Oid> never_existed;
+  std::vector<Blob> blobs = {};
+  std::vector<Oid> never_existed = {};
+  // StagedTransaction says what it is; read before anything else of this.
+  Tid swept_pack = {};
 };
 
 // What the caller must carry out for a session, list by list in this order.
@@ -131,7 +134,11 @@ class Session {
   void registered(Tid last, SessionEffects& effects);
   void refused(const Exception& why, SessionEffects& effects);
 
-  // Answer to effects.prepare; ignored when the transaction has ended meanwhile.
+  // Whether the answer to this effects.prepare is still wanted: the transaction has not ended.
+  [[nodiscard]] bool is_preparing(commit::Ticket ticket) const {
+    return transaction_ && stage_ == Stage::preparing && ticket == ticket_;
+  }
+  // Answer to effects.prepare; ignored when it is not wanted any more.
   void prepared(commit::Ticket ticket, Result<Prepared> result, SessionEffects& effects);
   // An answer of the coordinator to one of this session's tickets.
   void on_reply(commit::CommitEffects::Reply reply, SessionEffects& effects);
@@ -144,8 +151,6 @@ class Session {
   [[nodiscard]] std::uint64_t held_bytes() const {
     return transaction_ ? transaction_->bytes() : 0;
   }
-  // The client has begun a transaction, and nothing of it is being worked on by the server.
-  [[nodiscard]] bool staging() const { return transaction_ && stage_ == Stage::open; }
 
  private:
   enum class State : std::uint8_t {
@@ -221,6 +226,7 @@ class Session {
                                                                         std::size_t i);
   [[nodiscard]] bool is_current(const Value* id) const;
   [[nodiscard]] Answer check_size(SessionEffects& effects);
+  void attach_blob(Oid oid);
   [[nodiscard]] commit::Ticket new_ticket();
   // Asks for what must be known before the vote, or submits at once.
   void prepare(std::vector<Oid> doubtful, SessionEffects& effects);
@@ -252,10 +258,11 @@ class Session {
   unsigned rounds_ = 0;  // votes that met conflicts
   unsigned plans_ = 0;   // of undo, for the vote in progress
   Prepared prepared_;
-  std::vector<Oid> doubted_;           // what was asked for in Preparation::doubtful
-  bool nothing_to_commit_ = false;     // the voted transaction writes nothing
-  std::optional<std::string> doomed_;  // why the vote will fail
-  bool uploading_ = false;             // between storeBlobStart and storeBlobEnd
+  std::vector<Oid> doubted_;         // what was asked for in Preparation::doubtful
+  bool writes_nothing_ = false;      // the voted transaction
+  bool submitted_ = false;           // the coordinator knows the voted transaction
+  std::optional<Exception> doomed_;  // why the vote will fail
+  bool uploading_ = false;           // between storeBlobStart and storeBlobEnd
   std::vector<std::pair<commit::Ticket, Value>> oid_calls_;  // new_oids that wait
 };
 

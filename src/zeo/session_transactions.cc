@@ -1,5 +1,6 @@
 // The calls of a transaction, from tpc_begin to tpc_finish.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "pickle/codec.h"
@@ -87,8 +88,9 @@ Session::Answer Session::tpc_begin(const Call& call, SessionEffects& /*effects*/
   transaction.fixed_tid = *tid;
   if (!arguments.is_none(5)) {
     const Result<std::string> status = arguments.text(5);
-    if (!status || status->size() != 1) {
-      return std::unexpected(type_error("tpc_begin: the status must be one character"));
+    // It is told as text again.
+    if (!status || status->size() != 1 || static_cast<unsigned char>(status->front()) > 127) {
+      return std::unexpected(type_error("tpc_begin: the status must be one ASCII character"));
     }
     transaction.status = status->front();
   }
@@ -96,7 +98,7 @@ Session::Answer Session::tpc_begin(const Call& call, SessionEffects& /*effects*/
   doomed_.reset();
   if (std::max({metadata.user.size(), metadata.description.size(), metadata.extension.size()}) >
       kMetadataMax) {
-    doomed_ = "user, description and extension may have 65,535 bytes each, no more";
+    doomed_ = storage_error("user, description and extension may have 65,535 bytes each, no more");
   }
   transaction_ = std::move(transaction);
   stage_ = Stage::open;
@@ -183,7 +185,7 @@ Session::Answer Session::undoa(const Call& call, SessionEffects& /*effects*/) {
   if (tid) {
     (*transaction)->undo(*tid);
   } else {
-    doomed_ = "Invalid undo transaction id";
+    doomed_ = multiple_undo_errors({{{Oid{}, "Invalid undo transaction id"}}});
   }
   return Value(None{});
 }
@@ -213,7 +215,7 @@ Session::Answer Session::store_blob_end(const Call& call, SessionEffects& effect
   if (!stored) return stored;
   uploading_ = false;
   const Oid oid = *Arguments(call).oid(0);
-  transaction_->attach_blob(oid);
+  attach_blob(oid);
   effects.blobs.emplace_back(SessionEffects::BlobEnd{oid});
   return Value(None{});
 }
@@ -228,9 +230,15 @@ Session::Answer Session::store_blob_shared(const Call& call, SessionEffects& eff
   Answer stored = storea(store, effects);
   if (!stored) return stored;
   const Oid oid = *Arguments(call).oid(0);
-  transaction_->attach_blob(oid);
+  attach_blob(oid);
   effects.blobs.emplace_back(SessionEffects::BlobShared{oid, *std::move(name)});
   return Value(None{});
+}
+
+void Session::attach_blob(Oid oid) {
+  transaction_->attach_blob(oid);
+  // What was made durable for an earlier vote was another upload.
+  std::erase_if(prepared_.blobs, [oid](const Prepared::Blob& blob) { return blob.oid == oid; });
 }
 
 // vote(id)
@@ -240,11 +248,12 @@ Session::Answer Session::vote(const Call& call, SessionEffects& effects) {
   }
   const auto transaction = open_transaction(call, 0);
   if (!transaction) return std::unexpected(transaction.error());
+  if (uploading_) return std::unexpected(transaction_error("vote: a blob is not complete"));
   reply_id_ = call.id;
   ticket_ = new_ticket();
   plans_ = 0;
   if (doomed_) {
-    fail_vote(storage_error(*doomed_), effects);
+    fail_vote(*doomed_, effects);
     return std::nullopt;
   }
   prepare({}, effects);
@@ -252,11 +261,17 @@ Session::Answer Session::vote(const Call& call, SessionEffects& effects) {
 }
 
 void Session::prepare(std::vector<Oid> doubtful, SessionEffects& effects) {
+  // All is found out anew for every vote, but for uploads, which are made durable once.
+  prepared_ = Prepared{.blobs = std::move(prepared_.blobs)};
   Preparation preparation;
   preparation.ticket = ticket_;
   preparation.undos = transaction_->undos();
   preparation.doubtful = std::move(doubtful);
-  if (prepared_.blobs.empty()) preparation.blobs = transaction_->blobs();
+  for (const Oid oid : transaction_->blobs()) {
+    if (std::ranges::find(prepared_.blobs, oid, &Prepared::Blob::oid) == prepared_.blobs.end()) {
+      preparation.blobs.push_back(oid);
+    }
+  }
   const std::vector<commit::StagedWrite>& writes = transaction_->writes();
   for (const Transaction::RestoredFrom& restored : transaction_->restored()) {
     const commit::StagedWrite& write = writes[restored.write];
@@ -272,12 +287,9 @@ void Session::prepare(std::vector<Oid> doubtful, SessionEffects& effects) {
 }
 
 void Session::prepared(commit::Ticket ticket, Result<Prepared> result, SessionEffects& effects) {
-  if (!transaction_ || stage_ != Stage::preparing || ticket != ticket_) return;
+  if (!is_preparing(ticket)) return;
   if (!result) {
-    const bool bad_undo = result.error().code == ErrorCode::invalid_argument;
-    fail_vote(bad_undo ? multiple_undo_errors({{{Oid{}, result.error().detail}}})
-                       : exception_of(result.error()),
-              effects);
+    fail_vote(exception_of(result.error()), effects);
     return;
   }
   if (!result->undo_failures.empty()) {
@@ -285,7 +297,7 @@ void Session::prepared(commit::Ticket ticket, Result<Prepared> result, SessionEf
     return;
   }
   for (const Oid oid : result->never_existed) transaction_->forget_base(oid);
-  if (result->blobs.empty()) result->blobs = std::move(prepared_.blobs);
+  std::ranges::move(prepared_.blobs, std::back_inserter(result->blobs));
   prepared_ = *std::move(result);
   submit(effects);
 }
@@ -301,7 +313,9 @@ void Session::submit(SessionEffects& effects) {
   }
   for (const Prepared::Blob& blob : prepared_.blobs) {
     const auto write = std::ranges::find(staged.writes, blob.oid, &commit::StagedWrite::oid);
-    if (write == staged.writes.end()) continue;
+    const bool still =
+        std::ranges::find(transaction_->blobs(), blob.oid) != transaction_->blobs().end();
+    if (write == staged.writes.end() || !still) continue;
     write->blob = blob.info;
     write->staged_blob = blob.staged_name;
   }
@@ -309,12 +323,18 @@ void Session::submit(SessionEffects& effects) {
     // What the transaction stores itself counts more.
     if (!transaction_->data_of(write.oid)) staged.writes.push_back(write);
   }
+  staged.swept_pack = prepared_.swept_pack;
   stage_ = Stage::voting;
-  if (staged.writes.empty() && staged.reads.empty()) {
+  writes_nothing_ = staged.writes.empty();
+  submitted_ = !staged.writes.empty() || !staged.reads.empty();
+  if (!submitted_) {
     on_voted(effects);
     return;
   }
-  effects.engine.push_back(commit::calls::Submit{ticket_, std::move(staged), false});
+  effects.engine.emplace_back(std::in_place_type<commit::calls::Submit>);
+  auto& submit = std::get<commit::calls::Submit>(effects.engine.back());
+  submit.ticket = ticket_;
+  submit.transaction = std::move(staged);
 }
 
 // tpc_finish(id)
@@ -324,13 +344,13 @@ Session::Answer Session::tpc_finish(const Call& call, SessionEffects& effects) {
   }
   reply_id_ = call.id;
   stage_ = Stage::finishing;
-  if (nothing_to_commit_) {
+  if (!submitted_) {
     effects.committed = {call.id, kNoTid};
     transaction_.reset();
     return std::nullopt;
   }
   finish_ticket_ = new_ticket();
-  effects.engine.push_back(commit::calls::Finish{ticket_, finish_ticket_});
+  effects.engine.emplace_back(commit::calls::Finish{ticket_, finish_ticket_});
   return std::nullopt;
 }
 
@@ -338,8 +358,8 @@ Session::Answer Session::tpc_finish(const Call& call, SessionEffects& effects) {
 Session::Answer Session::tpc_abort(const Call& call, SessionEffects& effects) {
   if (is_current(Arguments(call).at(0)) && stage_ != Stage::finishing) {
     const bool waiting = stage_ == Stage::preparing || stage_ == Stage::voting;
-    if (stage_ == Stage::voting || stage_ == Stage::voted) {
-      effects.engine.push_back(commit::calls::Abort{ticket_});
+    if ((stage_ == Stage::voting || stage_ == Stage::voted) && submitted_) {
+      effects.engine.emplace_back(commit::calls::Abort{ticket_});
     }
     if (waiting) {
       send_exception(reply_id_, transaction_error("the transaction was aborted"), effects);
@@ -350,8 +370,7 @@ Session::Answer Session::tpc_abort(const Call& call, SessionEffects& effects) {
 }
 
 void Session::end_transaction(SessionEffects& effects) {
-  if (transaction_ && !transaction_->blobs().empty()) effects.drop_blobs = true;
-  if (uploading_) effects.drop_blobs = true;
+  effects.drop_blobs = true;
   uploading_ = false;
   transaction_.reset();
   stage_ = Stage::open;
@@ -365,7 +384,6 @@ void Session::fail_vote(const Exception& why, SessionEffects& effects) {
 
 void Session::on_voted(SessionEffects& effects) {
   stage_ = Stage::voted;
-  nothing_to_commit_ = transaction_->writes().empty() && prepared_.undone.empty();
   // The client cannot know what was undone but from here.
   List changed;
   for (const commit::StagedWrite& write : prepared_.undone) {
@@ -454,7 +472,7 @@ void Session::on_reply(CommitEffects::Reply reply, SessionEffects& effects) {
       on_conflicts(reply.conflicts, effects);
       break;
     case CommitEffects::Reply::Kind::committed:
-      effects.committed = {reply_id_, nothing_to_commit_ ? kNoTid : reply.tid};
+      effects.committed = {reply_id_, writes_nothing_ ? kNoTid : reply.tid};
       transaction_.reset();
       stage_ = Stage::open;
       break;

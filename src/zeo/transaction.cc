@@ -28,6 +28,7 @@ void Transaction::store(Oid oid, Tid base, Bytes data) {
 
 void Transaction::restore(Oid oid, std::optional<Bytes> data, Tid source) {
   commit::StagedWrite& restored = write(oid);
+  std::erase(blobs_, oid);
   restored.unchecked = true;
   if (!data) {
     restored.kind = RevisionKind::deletion;
@@ -40,6 +41,7 @@ void Transaction::restore(Oid oid, std::optional<Bytes> data, Tid source) {
 
 void Transaction::remove(Oid oid, Tid base) {
   commit::StagedWrite& removed = write(oid);
+  std::erase(blobs_, oid);
   removed.base = base;
   removed.kind = RevisionKind::deletion;
 }

@@ -40,7 +40,8 @@ class Transaction {
   void remove(Oid oid, Tid base);
   void check_read(Oid oid, Tid tid);
   void undo(Tid tid) { undos_.push_back(tid); }
-  // The store of this object carries the blob that was uploaded last for it.
+  // The store of this object carries the blob that was uploaded last for it, until it is removed or
+  // restored instead.
   void attach_blob(Oid oid);
 
   // Bytes of the records it holds.
