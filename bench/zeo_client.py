@@ -1,6 +1,6 @@
 """One stock ZEO client process of bench/compare; run by the Python of a virtual environment.
 
-    zeo_client.py commit|load|hold|vote|reconnect --at HOST:PORT [options]
+    zeo_client.py commit|load|prefetch|hold|vote|reconnect --at HOST:PORT [options]
     zeo_client.py history --path DATA.FS --objects N --transactions N
 
 It uses ClientStorage itself, below ZODB's connections and object caches, so that the server
@@ -16,7 +16,7 @@ import time
 
 from ZEO.ClientStorage import ClientStorage
 from ZODB.Connection import TransactionMetaData
-from ZODB.utils import maxtid, p64, z64
+from ZODB.utils import maxtid, p64, u64, z64
 
 
 def wait_for_go():
@@ -28,14 +28,14 @@ def percentile(sorted_values, share):
     return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * share))]
 
 
-def tell(seconds, latencies, kind):
+def tell(seconds, cpu, latencies, kind, each=1):
+    """`each` operations took each of the latencies."""
     latencies.sort()
     print(json.dumps({
-        f"{kind}s": len(latencies),
-        f"{kind}s_per_s": len(latencies) / seconds,
+        f"{kind}_per_s": len(latencies) * each / seconds,
         "p50_us": percentile(latencies, 0.5) * 1e6,
         "p99_us": percentile(latencies, 0.99) * 1e6,
-        "client_cpu": time.process_time() / seconds,
+        "client_cpu": cpu / seconds,
     }), flush=True)
 
 
@@ -59,15 +59,16 @@ def new_objects(storage, count, data):
 
 
 def timed(seconds, action):
-    """Calls action(i) until the time is over."""
+    """Calls action(i) until the time is over; elapsed and processor time, and each call's."""
     latencies, i = [], 0
+    cpu = time.process_time()
     started = last = time.perf_counter()
     while last - started < seconds:
         action(i)
         now = time.perf_counter()
         latencies.append(now - last)
         last, i = now, i + 1
-    return last - started, latencies
+    return last - started, time.process_time() - cpu, latencies
 
 
 def run_commit(storage, options):
@@ -80,15 +81,31 @@ def run_commit(storage, options):
         serials[oid] = commit(storage, [(oid, serials[oid], data)])
 
     wait_for_go()
-    tell(*timed(options.seconds, action), "commit")
+    tell(*timed(options.seconds, action), "commits")
 
 
 def run_load(storage, options):
     oids = list(new_objects(storage, options.objects, random.randbytes(options.size)))
     wait_for_go()
     # The call itself: load() would ask the cache first.
-    tell(*timed(options.seconds, lambda i: storage._call("loadBefore", oids[i % len(oids)], maxtid)),
-         "load")
+    tell(*timed(options.seconds,
+                lambda i: storage._call("loadBefore", oids[i % len(oids)], maxtid)), "loads")
+
+
+def run_prefetch(storage, options):
+    """All objects asked for at once, answered into an empty cache, again and again."""
+    oids = list(new_objects(storage, options.objects, random.randbytes(options.size)))
+    tid = p64(u64(storage.lastTransaction()) + 1)
+
+    def action(_):
+        storage._cache.clear()
+        storage.prefetch(oids, tid)
+        storage._call("ping")  # is answered behind the loads
+        while len(storage._cache) < len(oids):
+            time.sleep(0.0005)
+
+    wait_for_go()
+    tell(*timed(options.seconds, action), "prefetches", len(oids))
 
 
 def run_hold(storage, options):
@@ -150,9 +167,13 @@ def make_history(options):
     storage.close()
 
 
+ACTIONS = {"commit": run_commit, "load": run_load, "prefetch": run_prefetch, "hold": run_hold,
+           "vote": run_vote}
+
+
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("what", choices=("commit", "load", "hold", "vote", "reconnect", "history"))
+    p.add_argument("what", choices=(*ACTIONS, "reconnect", "history"))
     p.add_argument("--at", type=lambda text: (text.split(":")[0], int(text.split(":")[1])))
     p.add_argument("--path")
     p.add_argument("--var")
@@ -168,8 +189,7 @@ def main():
         run_reconnect(options)
     else:
         storage = ClientStorage(options.at, wait_timeout=60)
-        {"commit": run_commit, "load": run_load, "hold": run_hold, "vote": run_vote}[options.what](
-            storage, options)
+        ACTIONS[options.what](storage, options)
         storage.close()
 
 
