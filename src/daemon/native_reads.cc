@@ -197,8 +197,9 @@ void answer_read(ShardHub& hub, const Connection& connection, server::SessionEff
           static_assert(std::is_same_v<T, wire::Verify>);
           hub.check_on_pool(
               connection,
-              [stop = hub.environment().stop_checks](const ObjectStore& store, Tid line) {
-                return read_verify(store, line, stop);
+              [blobs = hub.engine().blobs(), stop = hub.environment().stop_checks](
+                  const ObjectStore& store, Tid line) {
+                return read_verify(store, blobs, line, stop);
               },
               [connection, id](const auto& answer, Tid) { send(*connection, id, answer); });
         }

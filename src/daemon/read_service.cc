@@ -116,11 +116,17 @@ Result<wire::LogReply> read_log(const storage::ObjectStore& store, const wire::R
   return answer;
 }
 
-Result<wire::VerifyReport> read_verify(const storage::ObjectStore& store, Tid line,
+Result<wire::VerifyReport> read_verify(const storage::ObjectStore& store,
+                                       const blobs::BlobDirectory* blobs, Tid line,
                                        const std::atomic<bool>* cancelled) {
   maintenance::VerifyOptions options;
   options.line = line;
   options.cancelled = cancelled;
+  if (blobs != nullptr) {
+    options.check_blob = [=](Oid oid, Tid tid, const BlobInfo& info) {
+      return blobs->verify(oid, tid, info, cancelled);
+    };
+  }
   ASSIGN_OR_RETURN(maintenance::VerifyReport report, maintenance::verify_store(store, options));
   return wire::VerifyReport{report.transactions, report.revisions, report.blobs,
                             std::move(report.digest), std::move(report.problems)};

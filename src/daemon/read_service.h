@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "blobs/blob_directory.h"
 #include "storage/object_store.h"
 #include "wire/messages.h"
 
@@ -31,9 +32,10 @@ namespace zeolite::daemon {
                                               const wire::ReadLog& request, Tid line,
                                               std::size_t bytes_max);
 
-// A full check of the database as of `line`; takes long. When `cancelled` turns true (it may be
-// null) it ends with error aborted.
-[[nodiscard]] Result<wire::VerifyReport> read_verify(const storage::ObjectStore& store, Tid line,
+// A full check of the database as of `line`, and of its blobs (null: it keeps none); takes long.
+// When `cancelled` turns true (it may be null) it ends with error aborted.
+[[nodiscard]] Result<wire::VerifyReport> read_verify(const storage::ObjectStore& store,
+                                                     const blobs::BlobDirectory* blobs, Tid line,
                                                      const std::atomic<bool>* cancelled = nullptr);
 
 // Whether `position` names a place in the store's history (its chain is compared when not zero).

@@ -119,7 +119,7 @@ TEST_F(ReadServiceTest, TheLogEndsAtTheLine) {
 }
 
 TEST_F(ReadServiceTest, AVerifyCountsWhatIsThere) {
-  const auto report = read_verify(store_, Tid(50)).value();
+  const auto report = read_verify(store_, nullptr, Tid(50)).value();
   EXPECT_EQ(report.transactions, 3U);
   EXPECT_EQ(report.revisions, 4U);
   EXPECT_TRUE(report.problems.empty());
