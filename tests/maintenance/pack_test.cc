@@ -190,6 +190,28 @@ TEST_F(PackTest, UndoAfterwardsFindsWhatItGoesBackTo) {
             LoadStatus::found);
 }
 
+// What ZODB 6.4's FileStorage.pack leaves of the same history, and the original beneath the undo.
+TEST_F(PackTest, KeepsWhatFileStorageKeeps) {
+  append(record(10).data(0, refers({})));
+  append(record(20)
+             .data(0, refers({1, 2}), 10)
+             .data(1, refers({3}))
+             .data(2, refers({}))
+             .data(3, refers({})));
+  append(record(30).data(1, refers({3}), 20));
+  append(record(40).data(0, refers({1}), 20));
+  append(record(50).data(1, refers({3}), 30));
+  append(record(60).back(1, 30, 50));
+  append(record(70).data(3, refers({}), 20));
+  append(record(80).data(0, refers({1, 4}), 40).data(4, refers({})));
+  append(record(90).data(1, refers({3}), 60));
+  append(record(100).back(1, 30, 90));
+  append_pack(110, 60);
+  run();
+  EXPECT_THAT(stored(),
+              ElementsAre("0@80", "0@40", "1@100", "1@90", "1@60", "1@30", "3@70", "3@20", "4@80"));
+}
+
 TEST_F(PackTest, CancelledPackIsFinishedByTheNextRun) {
   append_sample();
   append_pack(40, 20);
