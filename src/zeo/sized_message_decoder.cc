@@ -23,22 +23,20 @@ Result<std::size_t> SizedMessageDecoder::length_at(ByteView bytes) const {
   return length;
 }
 
+bool SizedMessageDecoder::complete_to(std::size_t size) {
+  const std::size_t taken = std::min(size - partial_.size(), input_.size());
+  partial_.append(input_.view().substr(0, taken));
+  input_ = input_.slice(taken, input_.size() - taken);
+  return partial_.size() == size;
+}
+
 Result<std::optional<Bytes>> SizedMessageDecoder::next() {
   if (!partial_.empty()) {
-    std::size_t wanted = kLengthBytes;
-    while (true) {
-      const std::size_t taken = std::min(wanted - partial_.size(), input_.size());
-      partial_.append(input_.view().substr(0, taken));
-      input_ = input_.slice(taken, input_.size() - taken);
-      if (partial_.size() < kLengthBytes) return std::nullopt;
-      ASSIGN_OR_RETURN(const std::size_t length, length_at(partial_));
-      wanted = kLengthBytes + length;
-      if (partial_.size() == wanted) {
-        const Bytes whole(std::exchange(partial_, {}));
-        return whole.slice(kLengthBytes, length);
-      }
-      if (input_.empty()) return std::nullopt;
-    }
+    if (partial_.size() < kLengthBytes && !complete_to(kLengthBytes)) return std::nullopt;
+    ASSIGN_OR_RETURN(const std::size_t length, length_at(partial_));
+    if (!complete_to(kLengthBytes + length)) return std::nullopt;
+    const Bytes whole(std::exchange(partial_, {}));
+    return whole.slice(kLengthBytes, length);
   }
   if (input_.size() >= kLengthBytes) {
     ASSIGN_OR_RETURN(const std::size_t length, length_at(input_.view()));

@@ -30,6 +30,9 @@ class SizedMessageDecoder {
   [[nodiscard]] std::size_t buffered() const { return partial_.size(); }
 
  private:
+  // Moves input to partial_ until that has `size` bytes (not less than it has); false when the
+  // input ended before.
+  [[nodiscard]] bool complete_to(std::size_t size);
   [[nodiscard]] Result<std::size_t> length_at(ByteView bytes) const;
 
   std::size_t message_max_;
