@@ -26,6 +26,8 @@ class HubClient {
   // A read of this connection waits for the disk, or has been answered.
   virtual void read_began() = 0;
   virtual void read_ended() = 0;
+  // History was packed away: the storage's size is another.
+  virtual void packed() {}
   // Tells the client why, if its protocol can, then closes.
   virtual void end(Error why) = 0;
 };

@@ -74,7 +74,7 @@ class Server::Impl {
         // What was garbage is not to be found in a shard's memory either.
         for (const Shard& shard : shards_) {
           for (const auto& other : shard.hubs) {
-            if (&other->engine() == &hub.engine()) other->forget_records();
+            if (&other->engine() == &hub.engine()) other->packed();
           }
         }
         hub.post([done, report = std::move(report)] { done(report); });

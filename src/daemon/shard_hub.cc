@@ -139,8 +139,11 @@ bool ShardHub::created_since(Oid oid, Tid line, storage::LoadStatus status) cons
   return status == storage::LoadStatus::unknown && history_.end_after(oid, line).has_value();
 }
 
-void ShardHub::forget_records() {
-  shard_.post([this] { records_ = server::RecordCache(environment_.record_cache_bytes); });
+void ShardHub::packed() {
+  shard_.post([this] {
+    records_ = server::RecordCache(environment_.record_cache_bytes);
+    for (const auto& [owner, client] : connections_) client->packed();
+  });
 }
 
 void ShardHub::remember(Oid oid, const storage::Loaded& loaded) {

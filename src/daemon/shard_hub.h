@@ -100,8 +100,9 @@ class ShardHub {
 
   // Connections registered with this hub. Any thread.
   [[nodiscard]] std::size_t clients() const { return clients_.load(std::memory_order_relaxed); }
-  // Keeps no record in memory that was read before now: some were packed away. Any thread.
-  void forget_records();
+  // Records were packed away: none that was read before now is kept in memory, and the connections
+  // are told. Any thread.
+  void packed();
 
   void count_loads(std::size_t n) { loads_.fetch_add(n, std::memory_order_relaxed); }
   [[nodiscard]] wire::StatusReport status() const;
