@@ -28,6 +28,7 @@ Result<> plan_undos(const storage::ObjectStore& store, Tid line,
     staged.base = write.base;
     staged.kind = write.kind;
     staged.back = write.back;
+    staged.via = write.via;
     staged.blob = write.blob;
   }
   return {};
@@ -58,7 +59,8 @@ Result<> find_repeated(const storage::ObjectStore& store, Tid line,
     if (object.oid != restored.oid) continue;
     if (object.kind == RevisionKind::back_pointer) back = object.back;
   }
-  prepared.repeated.emplace_back(restored.oid, back);
+  const Tid via = back == restored.source ? kNoTid : restored.source;
+  prepared.repeated.push_back({restored.oid, back, via});
   return {};
 }
 

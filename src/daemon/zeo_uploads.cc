@@ -65,7 +65,7 @@ Result<std::vector<zeo::Prepared::Blob>> seal_uploads(blobs::BlobDirectory& dire
     if (upload->failed) return std::unexpected(*upload->failed);
     if (!upload->blob) {
       ASSIGN_OR_RETURN(upload->blob, directory.adopt(oid, upload->shared_name));
-    } else {
+    } else if (!upload->blob->is_sealed()) {
       RETURN_IF_ERROR(upload->blob->seal(oid));
     }
     sealed.push_back({oid, upload->blob->info(), upload->blob->name()});

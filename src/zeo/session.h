@@ -38,7 +38,14 @@ struct Prepared {
   std::vector<commit::StagedWrite> undone = {};
   // An object 0: the transaction cannot be undone as a whole.
   std::vector<std::pair<Oid, std::string>> undo_failures = {};
-  std::vector<std::pair<Oid, Tid>> repeated = {};  // restored: the same as this revision
+  // Restored records that are the same as a revision of kind data, `back`. `via`: the revision that
+  // the client named, if that is another, which repeats it.
+  struct Repeated {
+    Oid oid;
+    Tid back;
+    Tid via{};
+  };
+  std::vector<Repeated> repeated = {};
   struct Blob {
     Oid oid;
     BlobInfo info;
@@ -260,7 +267,6 @@ class Session {
   Prepared prepared_;
   std::vector<Oid> doubted_;         // what was asked for in Preparation::doubtful
   bool writes_nothing_ = false;      // the voted transaction
-  bool submitted_ = false;           // the coordinator knows the voted transaction
   std::optional<Exception> doomed_;  // why the vote will fail
   bool uploading_ = false;           // between storeBlobStart and storeBlobEnd
   std::vector<std::pair<commit::Ticket, Value>> oid_calls_;  // new_oids that wait

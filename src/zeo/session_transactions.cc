@@ -304,11 +304,12 @@ void Session::prepared(commit::Ticket ticket, Result<Prepared> result, SessionEf
 
 void Session::submit(SessionEffects& effects) {
   commit::StagedTransaction staged = transaction_->staged();
-  for (const auto& [oid, source] : prepared_.repeated) {
+  for (const auto& [oid, back, via] : prepared_.repeated) {
     const auto write = std::ranges::find(staged.writes, oid, &commit::StagedWrite::oid);
     if (write == staged.writes.end()) continue;
     write->kind = RevisionKind::back_pointer;
-    write->back = source;
+    write->back = back;
+    write->via = via;
     write->data = {};
   }
   for (const Prepared::Blob& blob : prepared_.blobs) {
@@ -326,11 +327,7 @@ void Session::submit(SessionEffects& effects) {
   staged.swept_pack = prepared_.swept_pack;
   stage_ = Stage::voting;
   writes_nothing_ = staged.writes.empty();
-  submitted_ = !staged.writes.empty() || !staged.reads.empty();
-  if (!submitted_) {
-    on_voted(effects);
-    return;
-  }
+  // Also when there is nothing to do: it counts as voted, and has its time to be finished.
   effects.engine.emplace_back(std::in_place_type<commit::calls::Submit>);
   auto& submit = std::get<commit::calls::Submit>(effects.engine.back());
   submit.ticket = ticket_;
@@ -344,11 +341,6 @@ Session::Answer Session::tpc_finish(const Call& call, SessionEffects& effects) {
   }
   reply_id_ = call.id;
   stage_ = Stage::finishing;
-  if (!submitted_) {
-    effects.committed = {call.id, kNoTid};
-    transaction_.reset();
-    return std::nullopt;
-  }
   finish_ticket_ = new_ticket();
   effects.engine.emplace_back(commit::calls::Finish{ticket_, finish_ticket_});
   return std::nullopt;
@@ -358,7 +350,7 @@ Session::Answer Session::tpc_finish(const Call& call, SessionEffects& effects) {
 Session::Answer Session::tpc_abort(const Call& call, SessionEffects& effects) {
   if (is_current(Arguments(call).at(0)) && stage_ != Stage::finishing) {
     const bool waiting = stage_ == Stage::preparing || stage_ == Stage::voting;
-    if ((stage_ == Stage::voting || stage_ == Stage::voted) && submitted_) {
+    if (stage_ == Stage::voting || stage_ == Stage::voted) {
       effects.engine.emplace_back(commit::calls::Abort{ticket_});
     }
     if (waiting) {
