@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "blobs/recovery.h"
 #include "maintenance/pack.h"
 
 namespace zeolite::daemon {
@@ -66,7 +67,13 @@ void PackService::resume(StorageEngine& engine) {
   if (engine.store().pack_state().swept) return;
   log_(LogLevel::info, "storage " + engine.name() + ": going on with an interrupted pack");
   boost::asio::post(thread_, [this, &engine] {
-    if (!stopped_.load()) (void)sweep(engine);
+    if (stopped_.load() || !sweep(engine) || engine.blobs() == nullptr) return;
+    // The files of what the interrupted run removed last may still be there.
+    const Result<std::uint64_t> removed =
+        blobs::remove_orphans(*engine.blobs(), engine.store(), &stopped_);
+    if (!removed && removed.error().code != ErrorCode::aborted) {
+      log_(LogLevel::warning, "storage " + engine.name() + ": " + removed.error().detail);
+    }
   });
 }
 

@@ -65,6 +65,16 @@ Result<> RocksObjectStore::decode_found(Oid oid, Tid tid, ByteView value, ReadTi
       loaded.data = Bytes::copy_of(original.data);
       return {};
     }
+  } else {
+    // A pack may have removed both, in one batch, since the pointer was read.
+    rocksdb::PinnableSlice again;
+    const rocksdb::Status pointer = records_->db().Get(
+        read_options(tier), records_->revisions(), to_slice(revision_key(oid, tid).view()), &again);
+    if (pointer.IsNotFound()) {
+      loaded = {};
+      return {};
+    }
+    if (!pointer.ok()) return rocks_error(reading(oid), pointer);
   }
   return make_error(ErrorCode::corruption, "object " + to_hex(oid) + " as of transaction " +
                                                to_hex(tid) + " points back to transaction " +
