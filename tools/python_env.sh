@@ -32,7 +32,8 @@ for name in "$@"; do
   fi
   environment=$root/build/python/$name
   stamp=$environment/stamp
-  state="$(sha256sum <"$requirements") $(python3 -c 'import sys; print(sys.executable, sys.version)')"
+  python=$(python3 -c 'import sys; print(sys.executable, sys.version)')
+  state="$(sha256sum <"$requirements") $python"
   if [[ -f $stamp && $(<"$stamp") == "$state" && -x $environment/bin/python ]]; then
     continue
   fi

@@ -122,7 +122,8 @@ class Storage:
         if os.path.isdir(directory) and os.path.exists(note) and open(note).read() == seen:
             return
         shutil.rmtree(directory, ignore_errors=True)
-        command = [zeo_servers.zeolite_binary(), "import", f"filestorage:{path}", "--data", directory]
+        command = [zeo_servers.zeolite_binary(), "import", f"filestorage:{path}",
+                   "--data", directory]
         if self.blob_directory:
             command += ["--blobs", self.blob_directory]
         subprocess.run(command, check=True, capture_output=True)
@@ -181,8 +182,8 @@ class Process:
         self._lines = []
         self._log = open(log_path, "a") if log_path else None
         self._process = subprocess.Popen(
-            [zeo_servers.zeolite_binary(), *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, text=True, errors="replace")
+            [zeo_servers.zeolite_binary(), *options], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
         self._reader = threading.Thread(target=self._read, name="zeolite log", daemon=True)
         self._reader.start()
 

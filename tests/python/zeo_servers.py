@@ -190,8 +190,8 @@ class PythonServer(Server):
         lines += ["</filestorage>"]
         configuration = self.directory / "zeo.conf"
         configuration.write_text("\n".join(lines) + "\n")
-        return ["nice", "-n", str(self.niceness), self.python, "-W", "ignore", "-m", "ZEO.runzeo", "-C",
-                str(configuration)]
+        return ["nice", "-n", str(self.niceness), self.python, "-W", "ignore",
+                "-m", "ZEO.runzeo", "-C", str(configuration)]
 
     def is_ready(self):
         return can_connect(self.address)

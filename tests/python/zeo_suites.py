@@ -10,6 +10,7 @@ there says nothing about zeolite. Exit status 1 if a test failed.
 
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -59,6 +60,17 @@ def worker(arguments):
 
 
 # ---- in the parent -------------------------------------------------------------------------------
+
+
+running = set()  # process groups of layers
+
+
+def end_layers(*_):
+    """Their servers must not outlive this process."""
+    for group in list(running):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+    os._exit(1)
 
 
 class Outcome:
@@ -115,12 +127,15 @@ def run_layer(options, encoding, layer, tests):
                                text=True, errors="replace", stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                start_new_session=True)
+    running.add(process.pid)
     try:
         printed = process.communicate(timeout=LAYER_LIMIT_S)[0]
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)  # the group of this process alone
         printed = process.communicate()[0]
         outcome.failed.append(f"{label} {layer} (not done after {LAYER_LIMIT_S} s)")
+    finally:
+        running.discard(process.pid)
     read_reports(pathlib.Path(directory), label, outcome)
     shutil.rmtree(directory, ignore_errors=True)
     ran = outcome.passed + len(outcome.failed)
@@ -160,6 +175,8 @@ def parse_options():
 
 def main():
     options = parse_options()
+    signal.signal(signal.SIGTERM, end_layers)
+    signal.signal(signal.SIGINT, end_layers)
     found = survey(options)
     encodings = ("pickle", "msgpack") if options.encoding == "both" else (options.encoding,)
     wanted = [(encoding, layer, tests) for encoding in encodings

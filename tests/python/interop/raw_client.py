@@ -116,7 +116,7 @@ class RawClient:
         except TimeoutError:
             return False
 
-    # ---- transactions ------------------------------------------------------------------------------
+    # ---- transactions ----------------------------------------------------------------------------
 
     def begin(self, transaction_id=1):
         self.tell("tpc_begin", transaction_id, b"", b"", {}, None, " ")

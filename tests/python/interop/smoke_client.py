@@ -45,7 +45,8 @@ def main(address):
     one_db, one = opened(address, blob_dir="blobs-one", client="one")
     two_db, two = opened(address, blob_dir="blobs-two")
 
-    commits(one, length=Length(), tree=OOBTree({i: i for i in range(100)}), blob=Blob(b"b" * 200000))
+    commits(one, length=Length(), tree=OOBTree({i: i for i in range(100)}),
+            blob=Blob(b"b" * 200000))
     until(lambda: two.sync() or "length" in two.root(), "the first commit")
 
     # Both change what merges, and the second one resolves it.

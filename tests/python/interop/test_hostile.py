@@ -44,7 +44,8 @@ BOMBS = {
     "os.system": proto3(b"cos\nsystem\nX\x04\x00\x00\x00true\x85R"),
     "builtins.eval": proto3(b"K\x01\x89X\x04\x00\x00\x00pingcbuiltins\neval\n"
                             b"X\x03\x00\x00\x001/0\x85R\x85t"),
-    "a class of the application": proto3(b"(K\x01\x89X\x04\x00\x00\x00pingc__main__\nHack\n)\x81\x85t"),
+    "a class of the application": proto3(b"(K\x01\x89X\x04\x00\x00\x00ping"
+                                         b"c__main__\nHack\n)\x81\x85t"),
     "doubling references": proto3(b"(K\x01\x89X\x04\x00\x00\x00ping]q\x00" + b"".join(
         b"]q%c(h%ch%ce" % (i + 1, i, i) for i in range(60)) + b"t"),
 }
@@ -106,7 +107,7 @@ class HostileTest(ServerTest):
                 except OSError:
                     pass  # closed while we wrote
 
-    # ---- what cannot be decoded --------------------------------------------------------------------
+    # ---- what cannot be decoded ------------------------------------------------------------------
 
     def test_pickles_that_cannot_be_decoded_close_the_connection(self):
         self.check_closes(BOMBS, b"Z5")
@@ -127,7 +128,7 @@ class HostileTest(ServerTest):
         s.sendall(b"\xff\xff\xff\xff" + b"x" * 1000)
         self.server_answers()
 
-    # ---- the handshake -------------------------------------------------------------------------------
+    # ---- the handshake ---------------------------------------------------------------------------
 
     def test_greetings_that_are_none(self):
         for greeting in (b"Z4", b"Z3101", b"X5", b"GET / HTTP/1.0", b"Z", b"ZZZZ5", b"\0" * 2000):
@@ -158,7 +159,7 @@ class HostileTest(ServerTest):
     def server_answers(self):
         self.assertEqual(8, len(self.client().call("lastTransaction")))
 
-    # ---- calls that are wrong --------------------------------------------------------------------------
+    # ---- calls that are wrong --------------------------------------------------------------------
 
     def test_methods_that_are_not_there_close_the_connection(self):
         for name in ("nonsense", "__init__", "__class__", "", "stop", "x" * 100000):
@@ -204,7 +205,7 @@ class HostileTest(ServerTest):
         with self.assertRaises((Closed, ServerError)):
             client.reply(client.load_before(b"short"))
 
-    # ---- transactions out of order ----------------------------------------------------------------------
+    # ---- transactions out of order ---------------------------------------------------------------
 
     def test_finish_without_a_vote_commits_nothing(self):
         client = self.client()
@@ -281,7 +282,7 @@ class HostileTest(ServerTest):
         self.assertTrue(client.is_closed())
         other.call("tpc_abort", 1)
 
-    # ---- many of them -------------------------------------------------------------------------------------
+    # ---- many of them ----------------------------------------------------------------------------
 
     def test_a_client_that_does_not_read_is_cut_off_or_waits_alone(self):
         silent = self.client()

@@ -51,7 +51,7 @@ class OrderingTest(ServerTest):
 
         return Hammered()
 
-    # ---- I1 ----------------------------------------------------------------------------------------
+    # ---- I1 --------------------------------------------------------------------------------------
 
     def test_I1_commit_events_have_increasing_tids(self):
         own = self.client()
@@ -74,7 +74,7 @@ class OrderingTest(ServerTest):
         self.assertGreater(len(events), ROUNDS)
         self.assertEqual(sorted(set(events)), events)
 
-    # ---- I2 ----------------------------------------------------------------------------------------
+    # ---- I2 --------------------------------------------------------------------------------------
 
     def test_I2_invalidation_precedes_answers_that_know_of_the_commit(self):
         writer, reader = self.client(), self.client()
@@ -102,7 +102,7 @@ class OrderingTest(ServerTest):
         self.assertEqual((oid, (second, first)), (conflict["oid"], tuple(conflict["serials"])))
         self.assertIn((second, [oid]), loser.invalidations())
 
-    # ---- I3, I4 ------------------------------------------------------------------------------------
+    # ---- I3, I4 ----------------------------------------------------------------------------------
 
     def test_I3_current_is_true_of_what_was_told(self):
         self.check_loads_against_invalidations(maxtid)
@@ -148,7 +148,7 @@ class OrderingTest(ServerTest):
         writer.call("tpc_abort", 2)
         self.assertEqual((b"old", first, None), tuple(reader.reply(reader.load_before(oid))))
 
-    # ---- I5 ----------------------------------------------------------------------------------------
+    # ---- I5 --------------------------------------------------------------------------------------
 
     def test_I5_registering_is_answered_before_any_invalidation(self):
         oids = self.client().call("new_oids", 2)
@@ -182,7 +182,7 @@ class OrderingTest(ServerTest):
         expected = sorted(h["tid"] for h in history if h["tid"] > line)
         self.assertEqual(expected, told)
 
-    # ---- I6, I7 ------------------------------------------------------------------------------------
+    # ---- I6, I7 ----------------------------------------------------------------------------------
 
     def test_I6_committer_gets_the_reply_and_no_invalidation(self):
         client = self.client()

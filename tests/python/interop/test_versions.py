@@ -14,7 +14,7 @@ class VersionsTest(ServerTest):
     def run_version(self, name):
         python = zeo_servers.ROOT / "build/python" / name / "bin/python"
         if not (python.parent.parent / "stamp").exists():
-            self.skipTest(f"no environment build/python/{name}: tools/python_env.sh {name} says why")
+            self.skipTest(f"no build/python/{name}: tools/python_env.sh {name} says why")
         host, port = self.server.address
         client = subprocess.Popen(
             [python, "-W", "ignore", HERE / "smoke_client.py", host, str(port)], text=True,
