@@ -32,7 +32,7 @@ struct ServeOptions {
   std::optional<std::size_t> zeo_invalidation_limit;  // transactions
   std::optional<double> vote_timeout_s;
   std::optional<std::string> storage_name;  // of the storage in --data
-  std::optional<std::filesystem::path> blobs;
+  std::optional<std::filesystem::path> blobs = {};
   bool no_blobs = false;
   bool no_pack_gc = false;
   std::string log_level = "info";
@@ -60,7 +60,7 @@ struct LogOptions {
 struct ImportOptions {
   std::filesystem::path source;
   std::optional<std::filesystem::path> data;   // set, unless dry_run
-  std::optional<std::filesystem::path> blobs;  // a directory that ZODB wrote
+  std::optional<std::filesystem::path> blobs = {};  // a directory that ZODB wrote
   bool allow_missing_blobs = false;
   bool dry_run = false;
   bool incremental = false;
@@ -69,7 +69,7 @@ struct ImportOptions {
 
 struct ExportOptions {
   std::filesystem::path destination;
-  std::optional<std::filesystem::path> blobs;  // only with data
+  std::optional<std::filesystem::path> blobs = {};  // only with data
   std::optional<std::filesystem::path> data;   // not set: ask the server
   Target target;
   bool force = false;
