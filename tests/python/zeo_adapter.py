@@ -146,17 +146,14 @@ def options_of(zeo, storages, directories):
     if len(storages) == 1:
         options += ["--data", directories[0], "--storage-name", storages[0].name]
         blobs = storages[0].blob_directory
-        if blobs:
-            options += ["--blob-dir", os.path.abspath(blobs)]
-        elif zeo_servers.offers("--no-blobs"):
-            options += ["--no-blobs"]
+        options += ["--blob-dir", os.path.abspath(blobs)] if blobs else ["--no-blobs"]
     else:
         options += ["--config", _storages_file(storages, directories)]
     if zeo.is_true("msgpack") or os.environ.get("ZEO_MSGPACK"):
         options += ["--zeo-msgpack"]
     if zeo.is_true("read-only") or any(storage.read_only for storage in storages):
         options += ["--zeo-read-only"]
-    if not all(storage.pack_gc for storage in storages) and zeo_servers.offers("--no-pack-gc"):
+    if not all(storage.pack_gc for storage in storages):
         options += ["--no-pack-gc"]
     if "transaction-timeout" in zeo.keys:
         options += ["--vote-timeout", zeo.keys["transaction-timeout"]]

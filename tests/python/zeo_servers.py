@@ -5,7 +5,6 @@ log to a file. Standard library only: the benchmarks use it too.
 """
 
 import contextlib
-import functools
 import os
 import pathlib
 import re
@@ -26,13 +25,6 @@ class ServerError(Exception):
 
 def zeolite_binary():
     return os.environ.get("ZEOLITE_BINARY") or str(ROOT / "build/release/zeolite")
-
-
-@functools.cache
-def offers(option):
-    """Whether this `zeolite serve` has the option: the tests also run on older ones."""
-    shown = subprocess.run([zeolite_binary(), "serve", "--help"], capture_output=True, text=True)
-    return option in shown.stdout
 
 
 def free_port():
@@ -156,7 +148,7 @@ class ZeoliteServer(Server):
             command += ["--zeo-invalidation-limit", str(o["invalidations"])]
         if o.get("blobs", True):
             command += ["--blob-dir", self.blob_directory]
-        elif offers("--no-blobs"):
+        else:
             command += ["--no-blobs"]
         return [str(part) for part in command]
 
