@@ -80,7 +80,8 @@ class SmallServer {
       }
       peer.send(reply, id);
     } else if (const auto* serial = std::get_if<wire::LoadSerial>(&message)) {
-      peer.send(load(serial->oid, serial->tid.next()), id);
+      const wire::Loaded loaded = load(serial->oid, serial->tid.next());
+      peer.send(loaded.tid == serial->tid ? loaded : wire::Loaded{}, id);
     }
   }
 
