@@ -59,7 +59,7 @@ struct LogOptions {
 
 struct ImportOptions {
   std::filesystem::path source;
-  std::optional<std::filesystem::path> data;   // set, unless dry_run
+  std::optional<std::filesystem::path> data;        // set, unless dry_run
   std::optional<std::filesystem::path> blobs = {};  // a directory that ZODB wrote
   bool allow_missing_blobs = false;
   bool dry_run = false;
@@ -70,7 +70,7 @@ struct ImportOptions {
 struct ExportOptions {
   std::filesystem::path destination;
   std::optional<std::filesystem::path> blobs = {};  // only with data
-  std::optional<std::filesystem::path> data;   // not set: ask the server
+  std::optional<std::filesystem::path> data;        // not set: ask the server
   Target target;
   bool force = false;
   bool python2 = false;

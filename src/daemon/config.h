@@ -27,7 +27,7 @@ struct ServerConfig {
   std::optional<net::ListenAddress> zeo;  // --zeo; not set: the port is not opened
   bool zeo_msgpack = false;               // offer clients msgpack instead of pickles
   bool zeo_read_only = false;             // ZEO clients may read only
-  bool zeo_pack_gc = true;  // packs that ZEO clients start collect garbage, too
+  bool zeo_pack_gc = true;                // packs that ZEO clients start collect garbage, too
   // A ZEO client that missed more transactions than this drops its cache.
   std::size_t zeo_invalidations_max = SIZE_MAX;
   unsigned io_threads = 0;    // 0: one per core, at most 4
