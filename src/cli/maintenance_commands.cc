@@ -82,8 +82,12 @@ Result<> import(const ImportOptions& options) {
   }
   Result<maintenance::ImportReport> report =
       maintenance::import_filestorage(options.source, store.get(), import);
+  // Else the next open would have to read as much as the memtables hold.
+  Result<> flushed;
+  if (store != nullptr && !options.dry_run) flushed = store->flush();
   progress.clear();
   RETURN_IF_ERROR(report);
+  RETURN_IF_ERROR(flushed);
   return print(options.json ? import_json(*report, options.dry_run)
                             : import_text(*report, options.dry_run));
 }
