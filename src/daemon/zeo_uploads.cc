@@ -41,7 +41,8 @@ ZeoUploads::Uploads ZeoUploads::of(const std::vector<Oid>& oids) const {
 
 void ZeoUploads::release() {
   for (const auto& [oid, upload] : by_oid_) {
-    if (upload->blob) released_.push_back(upload->blob->release());
+    // What was not sealed belongs to no record: its object was removed after all.
+    if (upload->blob && upload->blob->is_sealed()) released_.push_back(upload->blob->release());
   }
   by_oid_.clear();
   for (blobs::StagedBlob& blob : restaged_) released_.push_back(blob.release());

@@ -390,7 +390,7 @@ TEST_F(SessionTransactionsTest, NothingToCommitIsCommittedAtTheLine) {
   EXPECT_EQ(submit_nothing(), list({}));
   call(integer(21), "tpc_finish", {id()});
   const auto finish = engine_call<commit::calls::Finish>();
-  reply({.ticket = finish.reply_to, .kind = Reply::Kind::committed, .tid = Tid(9)});
+  reply({.ticket = finish.reply_to, .kind = Kind::committed, .tid = Tid(99)});
   ASSERT_TRUE(effects_.committed);
   EXPECT_EQ(effects_.committed->id, integer(21));
   EXPECT_EQ(effects_.committed->tid, kNoTid);

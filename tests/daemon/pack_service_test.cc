@@ -1,0 +1,89 @@
+#include "daemon/pack_service.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <optional>
+#include <string>
+
+#include "daemon/zeo_fixture.h"
+
+namespace zeolite::daemon {
+namespace {
+
+using maintenance::PackReport;
+
+class PackServiceTest : public ZeoHubTest {
+ protected:
+  PackServiceTest() {
+    const Tid one = peer_.commit(0, kNoTid, "one");
+    two_ = peer_.commit(0, one, "two");
+  }
+  Result<PackReport> pack(const PackService::Request& request) {
+    std::promise<Result<PackReport>> done;
+    packs_.pack(*engine_, request,
+                [&](Result<PackReport> report) { done.set_value(std::move(report)); });
+    return done.get_future().get();
+  }
+  static PackService::Request all() {
+    PackService::Request request;
+    request.horizon = kMaxTid;
+    request.collect_garbage = false;
+    return request;
+  }
+
+  ZeoPeer peer_ = connect_zeo();
+  Tid two_;
+  PackService packs_{clock_, [](LogLevel, std::string_view) {}};
+};
+
+TEST_F(PackServiceTest, HistoryGoesAndWhatIsCurrentStays) {
+  const auto report = pack(all());
+  ASSERT_TRUE(report) << report.error().detail;
+  EXPECT_EQ(report->removed_revisions, 1U);
+  EXPECT_TRUE(engine_->store().pack_state().swept);
+  EXPECT_EQ(peer_.ask("loadBefore", {zeo::oid(0), zeo::value_of(kMaxTid)}),
+            Value::tuple(zeo::bytes("two"), zeo::value_of(two_), zeo::none()));
+  EXPECT_EQ(pack(all())->removed_revisions, 0U);
+}
+
+TEST_F(PackServiceTest, ADryRunChangesNothing) {
+  PackService::Request request = all();
+  request.dry_run = true;
+  const auto report = pack(request);
+  ASSERT_TRUE(report) << report.error().detail;
+  EXPECT_EQ(report->removed_revisions, 1U);
+  EXPECT_TRUE(engine_->store().pack_state().record.is_zero());
+}
+
+TEST_F(PackServiceTest, WhatWasInterruptedGoesOn) {
+  ASSERT_TRUE(engine_->append_pack(kMaxTid, false));
+  EXPECT_FALSE(engine_->store().pack_state().swept);
+  packs_.resume(*engine_);
+  PackService::Request request = all();
+  request.dry_run = true;
+  ASSERT_TRUE(pack(request));  // comes after it
+  EXPECT_TRUE(engine_->store().pack_state().swept);
+}
+
+TEST_F(PackServiceTest, AnUndoAfterAPackIsPossible) {
+  const Tid three = peer_.commit(0, two_, "three");
+  PackService::Request request = all();
+  request.horizon = two_;
+  ASSERT_TRUE(pack(request));
+  // What it goes back to is below the horizon, and was kept for being current there.
+  peer_.begin();
+  peer_.one_way("undoa", {zeo::value_of(three), ZeoPeer::kTransaction});
+  EXPECT_EQ(peer_.vote(), zeo::list({zeo::oid(0)}));
+  const Tid undone = peer_.finish();
+  EXPECT_EQ(peer_.ask("loadBefore", {zeo::oid(0), zeo::value_of(kMaxTid)}),
+            Value::tuple(zeo::bytes("two"), zeo::value_of(undone), zeo::none()));
+}
+
+TEST_F(PackServiceTest, NothingIsPackedAfterItWasStopped) {
+  packs_.stop();
+  EXPECT_TRUE(engine_->store().pack_state().record.is_zero());
+}
+
+}  // namespace
+}  // namespace zeolite::daemon

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/zeo_fixture.h"
+
+namespace zeolite::daemon {
+
+// A ZEO client with blobs.
+class ZeoBlobTest : public ZeoHubTest {
+ protected:
+  void upload(ZeoPeer& peer, std::uint64_t object, Tid base, std::string_view content) {
+    peer.store(object, base, "blob");
+    peer.one_way("storeBlobStart");
+    for (std::size_t at = 0; at < content.size(); at += 59'000) {
+      peer.one_way("storeBlobChunk", {zeo::bytes(content.substr(at, 59'000))});
+    }
+    peer.one_way("storeBlobEnd", {zeo::oid(object), zeo::value_of(base), zeo::bytes("blob"),
+                                  ZeoPeer::kTransaction});
+  }
+  // Uploads that wait in the directory.
+  std::size_t staged() {
+    rest_pool();  // it may be the last that holds an upload
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(directory_ / "blobs/.zeolite")) {
+      const std::string extension = entry.path().extension();
+      if (extension == ".upload" || extension == ".staged") ++count;
+    }
+    return count;
+  }
+  // The blob as the server sends it, up to the answer to call 40.
+  std::string download(ZeoPeer& peer, std::uint64_t object, Tid tid) {
+    peer.call(40, "sendBlob", {zeo::oid(object), zeo::value_of(tid)});
+    const std::vector<Value> name{zeo::oid(object), zeo::value_of(tid)};
+    EXPECT_EQ(peer.told("receiveBlobStart"), name);
+    std::string content;
+    while (true) {
+      const zeo::ServerMessage message = peer.next();
+      if (message.name != "receiveBlobChunk") {
+        EXPECT_EQ(message.name, "receiveBlobStop");
+        break;
+      }
+      const auto* chunk = message.value.get<pickle::Tuple>()->items[2].get<Bytes>();
+      EXPECT_LE(chunk->size(), 59'000U);
+      content += chunk->view();
+    }
+    EXPECT_EQ(peer.result(40), zeo::none());
+    return content;
+  }
+
+  ZeoPeer peer_ = connect_zeo();
+};
+
+}  // namespace zeolite::daemon

@@ -1,0 +1,227 @@
+#include "daemon/zeo_connection.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "daemon/zeo_fixture.h"
+
+namespace zeolite::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace std::string_literals;
+using zeo::bytes;
+using zeo::none;
+using zeo::oid;
+using zeo::text;
+using zeo::value_of;
+
+class ZeoConnectionTest : public ZeoHubTest {
+ protected:
+  void sweep(Instant now) {
+    run([&] {
+      for (const auto& [owner, connection] : std::map(zeo_connections_)) {
+        connection->check_progress(now);
+      }
+    });
+  }
+  std::size_t open() {
+    std::size_t count = 0;
+    run([&] { count = zeo_connections_.size(); });
+    return count;
+  }
+  std::string warning() {
+    const std::lock_guard lock(log_mutex_);
+    return warnings_.empty() ? "" : warnings_.back();
+  }
+};
+
+TEST_F(ZeoConnectionTest, StoragesHaveTheirNameAndOne) {
+  connect_zeo();  // asks for "1"
+  ZeoPeer peer = dial_zeo();
+  peer.say("Z5");
+  EXPECT_EQ(peer.ask_error("register", {text("other"), Value(false)}),
+            zeo::value_error("unknown storage other"));
+  EXPECT_EQ(peer.ask("register", {text("main"), Value(false)}), value_of(kNoTid));
+}
+
+TEST_F(ZeoConnectionTest, MonitoringIsAnsweredAndEnds) {
+  ZeoPeer peer = dial_zeo();
+  peer.say("ruok");
+  EXPECT_EQ(peer.hear()->view(), "{}");
+  EXPECT_TRUE(peer.at_end());
+}
+
+TEST_F(ZeoConnectionTest, WhoSaysNothingIsClosedInTime) {
+  ZeoPeer silent = dial_zeo();
+  ZeoPeer half = dial_zeo();
+  half.say("Z5");
+  ZeoPeer live = connect_zeo();
+  sweep(Instant{config_.handshake_timeout});
+  EXPECT_EQ(open(), 3U);
+  sweep(Instant{config_.handshake_timeout + 1ns});
+  EXPECT_TRUE(silent.at_end());
+  EXPECT_TRUE(half.at_end());
+  EXPECT_EQ(live.ask("ping"), none());
+}
+
+TEST_F(ZeoConnectionTest, ClosingWithoutAWordIsNotWorthALine) {
+  {
+    ZeoPeer prober = dial_zeo();
+    prober.close();
+  }
+  closed_.wait_for(1);
+  EXPECT_EQ(open(), 0U);
+  EXPECT_EQ(warning(), "");
+}
+
+TEST_F(ZeoConnectionTest, ABadGreetingIsWorthOne) {
+  ZeoPeer peer = dial_zeo();
+  peer.say("Z4");
+  EXPECT_TRUE(peer.at_end());
+  closed_.wait_for(1);
+  EXPECT_THAT(warning(), ::testing::HasSubstr("the client wants protocol 'Z4'"));
+}
+
+TEST_F(ZeoConnectionTest, ALongMessageIsRefusedByItsLength) {
+  ZeoPeer stranger = dial_zeo();
+  stranger.send_bytes("\0\1\0\1"s);  // 64 KiB and one, before it registered
+  EXPECT_TRUE(stranger.at_end());
+  ZeoPeer live = connect_zeo();
+  live.send_bytes("\xff\xff\xff\xff"s);
+  EXPECT_TRUE(live.at_end());
+}
+
+TEST_F(ZeoConnectionTest, RegisteringAgainAndAgainIsHarmless) {
+  ZeoPeer peer = dial_zeo();
+  peer.say("Z5");
+  for (std::int64_t n = 0; n < 500; ++n) peer.call(n, "register", {text("other"), Value(false)});
+  for (std::int64_t n = 0; n < 500; ++n) {
+    EXPECT_EQ(peer.error(n).class_name, "builtins.ValueError");
+  }
+  peer.call(1000, "register", {text("main"), Value(false)});
+  for (std::int64_t n = 0; n < 500; ++n) peer.call(n, "register", {text("main"), Value(true)});
+  EXPECT_EQ(peer.result(1000), value_of(kNoTid));
+  for (std::int64_t n = 0; n < 500; ++n) {
+    EXPECT_EQ(peer.error(n).class_name, "builtins.ValueError");
+  }
+  run([&] { EXPECT_EQ(hub_->clients(), 1U); });
+}
+
+TEST_F(ZeoConnectionTest, PickleBombsEndTheirConnectionAlone) {
+  ZeoPeer other = connect_zeo();
+  const std::string deep = "\x80\x03"s + std::string(1'000'000, '(') + ".";
+  std::string laughs = "\x80\x04]\x94"s;
+  for (char i = 0; i < 60; ++i) laughs += "](h"s + i + "h"s + i + "e\x94"s;
+  for (const std::string& bomb :
+       {deep, laughs + ".", "cos\nsystem\n(S'true'\ntR."s, "\x80\x03\x8b\xff\xff\xff\x7f"s}) {
+    ZeoPeer peer = connect_zeo();
+    peer.say(bomb);
+    EXPECT_TRUE(peer.at_end());
+    EXPECT_EQ(other.ask("ping"), none());
+  }
+}
+
+// It is not read any more, and at last it is closed.
+TEST_F(ZeoConnectionTest, AThousandLoadsForAClientThatDoesNotReadAreBounded) {
+  net::Peer writer = connect();
+  wire::Commit large = change(1, 7);
+  large.writes[0].data = Bytes(std::string(1'000'000, 'x'));
+  writer.send(large, 1);
+  writer.expect<wire::Committed>(1);
+  config_.outbound_bytes_max = 16'000'000;
+  ZeoPeer reader = dial_zeo(zeo::Encoding::pickle, 4096);
+  std::string requests = zeo::sized("Z5");
+  const auto add = [&](std::int64_t id, std::string_view method, std::vector<Value> arguments) {
+    requests += zeo::sized(
+        zeo::client_message(zeo::Encoding::pickle, Value(id), false, method, std::move(arguments))
+            .view());
+  };
+  add(1, "register", {text("main"), Value(false)});
+  for (std::int64_t id = 2; id < 1002; ++id) add(id, "loadBefore", {oid(7), value_of(kMaxTid)});
+  reader.send_bytes(requests);
+  settle(writer);
+  run([] {});
+  EXPECT_LE(buffers_.used(), config_.outbound_bytes_max);
+  for (std::int64_t id = 1; id < 1002; ++id) reader.result(id);  // it reads at last
+}
+
+TEST_F(ZeoConnectionTest, WhoVotesAndLeavesLetsGo) {
+  ZeoPeer leaver = connect_zeo();
+  ZeoPeer waiter = connect_zeo();
+  leaver.begin();
+  leaver.store(7, kNoTid, "x");
+  EXPECT_EQ(leaver.vote(), zeo::list({}));
+  waiter.begin();
+  waiter.store(7, kNoTid, "y");
+  waiter.call(40, "vote", {ZeoPeer::kTransaction});
+  EXPECT_EQ(waiter.ask("ping"), none());
+  leaver.close();
+  EXPECT_EQ(waiter.result(40), zeo::list({}));
+}
+
+TEST_F(ZeoConnectionTest, ChecksAloneHoldNothingWhenTheyAreFinished) {
+  ZeoPeer peer = connect_zeo();
+  const Tid tid = peer.commit(7, kNoTid, "x");
+  peer.begin();
+  peer.one_way("checkCurrentSerialInTransaction", {oid(7), value_of(tid), ZeoPeer::kTransaction});
+  EXPECT_EQ(peer.vote(), zeo::list({}));
+  EXPECT_EQ(peer.finish(), tid);
+  EXPECT_EQ(engine_->counts().voted, 0U);
+  EXPECT_GT(peer.commit(7, tid, "y"), tid);
+}
+
+TEST_F(ZeoConnectionTest, NothingToCommitIsAnsweredWithTheLastTransaction) {
+  ZeoPeer peer = connect_zeo();
+  const Tid tid = peer.commit(7, kNoTid, "x");
+  peer.begin();
+  EXPECT_EQ(peer.vote(), zeo::list({}));
+  EXPECT_EQ(peer.finish(), tid);
+}
+
+TEST_F(ZeoConnectionTest, TheInfoBeforeTheAnswerTellsTheNewSize) {
+  ZeoPeer peer = connect_zeo();
+  peer.begin();
+  peer.store(7, kNoTid, "x");
+  EXPECT_EQ(peer.vote(), zeo::list({}));
+  peer.send_finish();
+  const std::vector<Value> info = peer.told("info");
+  ASSERT_EQ(info.size(), 1U);
+  const auto* dict = info[0].get<pickle::Dict>();
+  ASSERT_NE(dict, nullptr);
+  EXPECT_EQ(dict->items.size(), 2U);
+  EXPECT_EQ(*dict->find("length"), zeo::integer(1));
+  EXPECT_TRUE(dict->find("size")->is<std::int64_t>());
+  EXPECT_TRUE(peer.result(57).is<Bytes>());
+}
+
+TEST_F(ZeoConnectionTest, WhatIsHeldIsCountedAndGivenBack) {
+  ZeoPeer peer = connect_zeo();
+  peer.begin();
+  peer.store(7, kNoTid, std::string(1000, 'x'));
+  EXPECT_EQ(peer.ask("ping"), none());
+  EXPECT_GE(staged_->used(), 1000U);
+  EXPECT_EQ(peer.vote(), zeo::list({}));
+  peer.finish();
+  EXPECT_EQ(peer.ask("ping"), none());
+  EXPECT_EQ(staged_->used(), 0U);
+}
+
+TEST_F(ZeoConnectionTest, TooMuchHeldByAllEndsTheOneThatAdds) {
+  limit_staged(16'000);
+  ZeoPeer patient = connect_zeo();
+  patient.begin();
+  patient.store(7, kNoTid, "little");
+  EXPECT_EQ(patient.ask("ping"), none());
+  ZeoPeer greedy = connect_zeo();
+  greedy.begin();
+  greedy.store(8, kNoTid, std::string(20'000, 'x'));
+  EXPECT_TRUE(greedy.at_end());
+  EXPECT_EQ(patient.vote(), zeo::list({}));
+}
+
+}  // namespace
+}  // namespace zeolite::daemon

@@ -1,0 +1,138 @@
+#include "daemon/zeo_uploads.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "daemon/zeo_blob_fixture.h"
+
+namespace zeolite::daemon {
+namespace {
+
+using zeo::bytes;
+using zeo::list;
+using zeo::none;
+using zeo::oid;
+using zeo::text;
+using zeo::value_of;
+
+using ZeoUploadsTest = ZeoBlobTest;
+
+TEST_F(ZeoUploadsTest, TwoLargeUploadsOfOneTransaction) {
+  peer_.begin();
+  upload(peer_, 1, kNoTid, std::string(200'000, 'a'));
+  upload(peer_, 2, kNoTid, std::string(300'000, 'b'));
+  EXPECT_EQ(peer_.vote(), list({}));
+  const Tid tid = peer_.finish();
+  EXPECT_EQ(download(peer_, 1, tid), std::string(200'000, 'a'));
+  EXPECT_EQ(download(peer_, 2, tid), std::string(300'000, 'b'));
+}
+
+TEST_F(ZeoUploadsTest, AnAbortLeavesNoFile) {
+  peer_.begin();
+  upload(peer_, 1, kNoTid, "content");
+  peer_.one_way("storeBlobStart");
+  EXPECT_EQ(peer_.ask("ping"), none());
+  EXPECT_EQ(staged(), 2U);
+  EXPECT_EQ(peer_.ask("tpc_abort", {ZeoPeer::kTransaction}), none());
+  EXPECT_EQ(staged(), 0U);
+  peer_.begin();
+  upload(peer_, 1, kNoTid, "content");
+  EXPECT_EQ(peer_.vote(), list({}));
+  EXPECT_EQ(staged(), 1U);
+  EXPECT_EQ(peer_.ask("tpc_abort", {ZeoPeer::kTransaction}), none());
+  EXPECT_EQ(staged(), 0U);
+}
+
+TEST_F(ZeoUploadsTest, ADroppedConnectionLeavesNoFile) {
+  ZeoPeer dropped = connect_zeo();
+  dropped.begin();
+  upload(dropped, 1, kNoTid, "content");
+  dropped.one_way("storeBlobStart");
+  dropped.one_way("storeBlobChunk", {bytes("half of it")});
+  EXPECT_EQ(dropped.ask("ping"), none());
+  EXPECT_EQ(staged(), 2U);
+  dropped.close();
+  closed_.wait_for(1);
+  run([] {});
+  EXPECT_EQ(staged(), 0U);
+}
+
+TEST_F(ZeoUploadsTest, AnUndoneBlobLeavesNoFileWhenItIsAborted) {
+  peer_.begin();
+  upload(peer_, 1, kNoTid, "first");
+  EXPECT_EQ(peer_.vote(), list({}));
+  const Tid first = peer_.finish();
+  peer_.begin();
+  upload(peer_, 1, first, "second");
+  EXPECT_EQ(peer_.vote(), list({}));
+  const Tid second = peer_.finish();
+  ASSERT_TRUE(engine_->blobs()->settle());
+  EXPECT_EQ(staged(), 0U);
+  for (const bool commits : {false, true}) {
+    peer_.begin();
+    peer_.one_way("undoa", {value_of(second), ZeoPeer::kTransaction});
+    EXPECT_EQ(peer_.vote(), list({oid(1)}));
+    EXPECT_EQ(staged(), 1U);
+    if (commits) {
+      EXPECT_EQ(download(peer_, 1, peer_.finish()), "first");
+    } else {
+      EXPECT_EQ(peer_.ask("tpc_abort", {ZeoPeer::kTransaction}), none());
+      EXPECT_EQ(staged(), 0U);
+    }
+  }
+}
+
+TEST_F(ZeoUploadsTest, ABlobThatIsDeletedAfterAllIsDropped) {
+  peer_.begin();
+  peer_.store(1, kNoTid, "x");
+  EXPECT_EQ(peer_.vote(), list({}));
+  const Tid tid = peer_.finish();
+  peer_.begin();
+  upload(peer_, 1, tid, "content");
+  peer_.one_way("deleteObject", {oid(1), value_of(tid), ZeoPeer::kTransaction});
+  EXPECT_EQ(peer_.vote(), list({}));
+  peer_.finish();
+  EXPECT_EQ(peer_.ask("ping"), none());
+  EXPECT_EQ(staged(), 0U);
+}
+
+TEST_F(ZeoUploadsTest, AFileInTheSharedDirectoryIsTakenOver) {
+  const std::filesystem::path place = engine_->blobs()->path_of(Oid(1), Tid(1)).parent_path();
+  std::filesystem::create_directories(place);
+  std::ofstream(place / "BUSHY.tmp") << "shared content";
+  peer_.begin();
+  peer_.one_way("storeBlobShared", {oid(1), value_of(kNoTid), bytes("blob"), text("BUSHY.tmp"),
+                                    ZeoPeer::kTransaction});
+  EXPECT_EQ(peer_.vote(), list({}));
+  EXPECT_EQ(download(peer_, 1, peer_.finish()), "shared content");
+  EXPECT_FALSE(std::filesystem::exists(place / "BUSHY.tmp"));
+}
+
+TEST_F(ZeoUploadsTest, NoNameLeadsOutOfTheDirectory) {
+  std::ofstream(directory_ / "secret.tmp") << "secret";
+  for (const std::string_view name :
+       {"../../secret.tmp", "/etc/passwd", "..", ".", "", "secret.tmp", "a/b.tmp", "x.blob"}) {
+    SCOPED_TRACE(name);
+    peer_.begin();
+    peer_.one_way("storeBlobShared",
+                  {oid(1), value_of(kNoTid), bytes("blob"), text(name), ZeoPeer::kTransaction});
+    const std::string refused = peer_.ask_error("vote", {ZeoPeer::kTransaction}).class_name;
+    EXPECT_TRUE(refused == "builtins.ValueError" || refused == "ZODB.POSException.StorageError")
+        << refused;
+    EXPECT_EQ(peer_.ask("tpc_abort", {ZeoPeer::kTransaction}), none());
+  }
+  EXPECT_TRUE(std::filesystem::exists(directory_ / "secret.tmp"));
+}
+
+TEST_F(ZeoUploadsTest, AnEndWithoutABeginningStagesNothing) {
+  ZeoUploads uploads;
+  uploads.step(*engine_->blobs(), zeo::SessionEffects::BlobChunk{Bytes::copy_of("x")});
+  EXPECT_TRUE(uploads.empty());
+}
+
+}  // namespace
+}  // namespace zeolite::daemon

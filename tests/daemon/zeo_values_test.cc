@@ -1,0 +1,75 @@
+#include "daemon/zeo_values.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "model/tid_time.h"
+#include "zeo/client_messages.h"
+
+namespace zeolite::daemon {
+namespace {
+
+using zeo::bytes;
+using zeo::dict;
+using zeo::integer;
+using zeo::text;
+using zeo::Value;
+
+pickle::Dict items(const Value& value) { return *value.get<pickle::Dict>(); }
+
+TEST(ZeoValues, AnExtensionIsTheDictThatWasPickled) {
+  std::string pickled;
+  pickle::encode(dict({{"k", integer(1)}}), pickled);
+  EXPECT_EQ(extension_value(pickled), dict({{"k", integer(1)}}));
+  EXPECT_EQ(extension_value(""), dict({}));
+  EXPECT_EQ(extension_value("nonsense"), dict({}));
+  pickled.clear();
+  pickle::encode(integer(1), pickled);
+  EXPECT_EQ(extension_value(pickled), dict({}));
+}
+
+TEST(ZeoValues, SecondsAreSince1970) {
+  EXPECT_EQ(seconds_of(tid_from_time(WallTime{912'694'920'000'000})), 912'694'920.0);
+  EXPECT_NEAR(seconds_of(tid_from_time(WallTime{912'694'929'123'456})), 912'694'929.123456, 1e-6);
+}
+
+TEST(ZeoValues, ATransactionsOwnItemsCountMore) {
+  TransactionMetadata metadata;
+  metadata.user = "user";
+  metadata.description = "text";
+  pickle::encode(dict({{"size", text("mine")}, {"k", integer(1)}}), metadata.extension);
+  pickle::Dict told;
+  add_transaction(tid_from_time(WallTime{60'000'000}), metadata, 7, told);
+  EXPECT_EQ(Value(told), dict({{"time", Value(60.0)},
+                               {"user_name", bytes("user")},
+                               {"description", bytes("text")},
+                               {"size", text("mine")},
+                               {"k", integer(1)}}));
+}
+
+TEST(ZeoValues, EveryItemOfASpecificationMustBeThere) {
+  const pickle::Dict entry = items(dict({{"a", integer(1)}, {"b", bytes("x")}}));
+  EXPECT_TRUE(has_all(entry, items(dict({}))));
+  EXPECT_TRUE(has_all(entry, items(dict({{"b", bytes("x")}, {"a", integer(1)}}))));
+  EXPECT_FALSE(has_all(entry, items(dict({{"a", integer(2)}}))));
+  EXPECT_FALSE(has_all(entry, items(dict({{"c", integer(1)}}))));
+}
+
+TEST(ZeoValues, APrefixIsOfPathElements) {
+  const auto begins = [](std::vector<std::string> prefix, std::string_view user) {
+    return has_all(items(dict({{"user_name", bytes(user)}})),
+                   items(dict({{"user_name", Value(pickle::PathPrefix{std::move(prefix)})}})));
+  };
+  EXPECT_TRUE(begins({}, "/a/b user"));
+  EXPECT_TRUE(begins({"", "a"}, "/a/b user"));
+  EXPECT_TRUE(begins({"", "a"}, "/a user"));
+  EXPECT_TRUE(begins({"", "a"}, "/a"));
+  EXPECT_TRUE(begins({"", "a", "b"}, "/a/b user"));
+  EXPECT_FALSE(begins({"", "a", "b", "c"}, "/a/b user"));
+  EXPECT_FALSE(begins({"", "aa"}, "/a/b user"));
+  EXPECT_FALSE(begins({"", "a"}, "/aa user"));
+}
+
+}  // namespace
+}  // namespace zeolite::daemon
