@@ -145,7 +145,7 @@ TEST(FullDiskCopies, ExportAndImportStopAndCanBeRepeated) {
   const SmallDisk disk(directory / "disk");
   if (!disk.mounted()) GTEST_SKIP() << "a tmpfs cannot be mounted here: " << disk.why();
   filestorage::DataFsBuilder file(filestorage::kMagicPython3);
-  for (std::uint64_t i = 1; i <= 40; ++i) {
+  for (std::uint64_t i = 1; i <= 20; ++i) {
     file.commit(Tid(0x032b'ff9c'0000'0000 + i), Oid(i), std::string(1 << 20, 'x'));
   }
   std::ofstream(directory / "Data.fs", std::ios::binary) << file.bytes();
@@ -153,7 +153,7 @@ TEST(FullDiskCopies, ExportAndImportStopAndCanBeRepeated) {
   const std::string whole = (directory / "whole").string();
   ASSERT_EQ(zeolite({"import", source, "--data", whole}).exit_code, 0);
 
-  disk.fill(20 << 20);
+  disk.fill(12 << 20);
   const std::string copy = (directory / "disk/copy.fs").string();
   const ProgramResult exported = zeolite({"export", "filestorage:" + copy, "--data", whole});
   EXPECT_EQ(exported.exit_code, 1);
