@@ -36,7 +36,7 @@ struct ImportOptions {
   // A blob record whose file is missing is imported without it, with a warning.
   bool allow_missing_blobs = false;
   // Transactions are appended in groups of about this many bytes, each one synced batch.
-  std::size_t group_bytes = std::size_t{4} << 20;
+  std::size_t group_bytes = std::size_t{16} << 20;
   // Looked at between transactions; when it turns true the import ends with error aborted.
   const std::atomic<bool>* cancelled = nullptr;
   // Called on the importing thread, about once per MiB read and once at the end. May be empty.
