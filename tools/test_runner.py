@@ -27,7 +27,7 @@ LABELS = {
     "soak": ["-L", "^soak$"],
 }
 # The full run tests what is shipped; the dev preset is for while editing.
-ALL_STAGES = ("checks", "release", "python", "asan", "tsan", "fuzz", "docs")
+ALL_STAGES = ("checks", "release", "python", "asan-unit", "tsan-unit", "fuzz", "docs")
 # Walking the crash points shows what is on the disk, not how the code uses memory and threads; the
 # release build does it, and the kills that remain take the same ways.
 SANITIZED = {"GTEST_FILTER": "-*CrashPoint.*", "ZEOLITE_KILL_ROUNDS": "4"}
