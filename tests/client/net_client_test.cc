@@ -19,7 +19,7 @@ class ServedFake : private net::FramedConnection::Handler {
  public:
   explicit ServedFake(std::uint16_t port = 0) {
     auto listener = net::Listener::listen(
-        shard_, {"127.0.0.1", port}, [this]() -> net::IoShard& { return shard_; },
+        shard_, net::HostPort{"127.0.0.1", port}, [this]() -> net::IoShard& { return shard_; },
         [this](net::Socket socket) { accept(std::move(socket)); });
     listener_ = std::move(*listener);
     listener_->start();
