@@ -182,8 +182,9 @@ class ZeoHubTest : public HubTest {
     engine_ = StorageEngine::start(
                   std::move(options), std::make_unique<ControlledStore>(control_), clock_,
                   [this](std::size_t) {
-                    if (!hold_wakes_ && hub_) hub_->wake();
-                    woken_.pass();
+                    const bool held = hold_wakes_;
+                    woken_.pass();  // first: once it is answered, it is counted
+                    if (!held && hub_) hub_->wake();
                   },
                   [](Error why) { ADD_FAILURE() << why.detail; })
                   .value();
