@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <functional>
+#include <latch>
 #include <map>
 #include <memory>
 #include <optional>
@@ -244,8 +245,11 @@ class ZeoHubTest : public HubTest {
   }
   // Nothing that was given to the pool before is under way any more.
   void rest_pool() {
-    hold_pool();
-    pool_gate_.open();
+    const auto all_here = std::make_shared<std::latch>(3);  // its two threads, and this one
+    for (int thread = 0; thread < 2; ++thread) {
+      boost::asio::post(pool_, [all_here] { all_here->arrive_and_wait(); });
+    }
+    all_here->arrive_and_wait();
   }
 
   testing::TemporaryDirectory directory_;
