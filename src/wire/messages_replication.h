@@ -69,16 +69,19 @@ struct ReplicaAck {
   Position flushed;  // the end of its log, durable
   Tid visible;
   std::uint64_t free_bytes = 0;  // on its disk
+  std::uint64_t echo = 0;        // the sequence of the newest heartbeat it has obeyed
   friend bool operator==(const ReplicaAck&, const ReplicaAck&) = default;
 };
 
-// From the primary: whenever `visible` moves, and every heartbeat interval.
+// From the primary: whenever `visible` moves, and every heartbeat interval, with a new `sequence`
+// from 1 on. That the standby echoes it proves that it obeyed the epoch after it was sent.
 struct ReplicaHeartbeat {
   static constexpr MessageType kType = MessageType::replica_heartbeat;
   Epoch epoch;
   Tid visible;           // what readers of a standby may see
   Tid last;              // the end of the sender's log, durable there
   bool in_sync = false;  // the receiver may be promoted: it is in S
+  std::uint64_t sequence = 0;
   friend bool operator==(const ReplicaHeartbeat&, const ReplicaHeartbeat&) = default;
 };
 

@@ -1,0 +1,372 @@
+#include "replication/election.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "base/check.h"
+
+namespace zeolite::replication {
+namespace {
+
+constexpr Duration kPollInterval = std::chrono::milliseconds(250);
+constexpr Duration kHurriedPollInterval = std::chrono::milliseconds(40);
+constexpr Duration kRegisterInterval = std::chrono::seconds(1);
+constexpr Duration kHurryTime = std::chrono::seconds(10);
+// Candidates of equal rank start within so long of each other.
+constexpr std::uint64_t kJitterMaxMs = 60;
+
+template <typename R>
+constexpr std::size_t kind_of() {
+  return dcs::Request(R{}).index();
+}
+
+bool same_content(const SyncKey& a, const SyncKey& b) {
+  return a.leader == b.leader && a.epoch == b.epoch && a.members == b.members &&
+         a.automatic == b.automatic;
+}
+
+bool names(const SyncKey& sync, const NodeId& node) {
+  return std::ranges::find(sync.members, node) != sync.members.end();
+}
+
+}  // namespace
+
+Election::Election(Options options)
+    : options_(std::move(options)), random_state_(options_.seed | 1U), ttl_(options_.ttl) {}
+
+template <typename R>
+void Election::ask(R request, Instant now, Effects& effects) {
+  Pending& pending = pending_[dcs::Request(request).index()];
+  if (pending.under_way) return;
+  pending = {.under_way = true, .asked = now};
+  effects.requests.emplace_back(std::move(request));
+}
+
+// Whether the last request of this kind was asked so long ago.
+template <typename R>
+bool Election::due(Duration interval, Instant now) const {
+  const Pending& pending = pending_[kind_of<R>()];
+  return !pending.under_way && (!pending.asked || now - *pending.asked >= interval);
+}
+
+// xorshift64*: good enough for jitter, and the same on every machine.
+std::uint64_t Election::random() {
+  random_state_ ^= random_state_ >> 12U;
+  random_state_ ^= random_state_ << 25U;
+  random_state_ ^= random_state_ >> 27U;
+  return random_state_ * 0x2545F4914F6CDD1DULL;
+}
+
+void Election::start(Instant now, Effects& effects) {
+  ask(dcs::GrantLease{options_.ttl}, now, effects);
+  ask(dcs::Read{}, now, effects);
+}
+
+void Election::tick(const Local& local, Instant now, Effects& effects) {
+  if (state_ == State::ended) return;
+  if (lease_ == 0) {
+    if (due<dcs::GrantLease>(kPollInterval, now)) {
+      ask(dcs::GrantLease{options_.ttl}, now, effects);
+    }
+  } else {
+    if (due<dcs::KeepAlive>(ttl_ / 3, now)) ask(dcs::KeepAlive{lease_}, now, effects);
+    if (due<dcs::Register>(kRegisterInterval, now)) {
+      ask(dcs::Register{lease_, MemberKey{.node = options_.node,
+                                          .name = options_.name,
+                                          .address = options_.address,
+                                          .role = local.role,
+                                          .last_tid = local.last.tid}},
+          now, effects);
+    }
+    if (now - leased_at_ > ttl_ && state_ != State::leading) lease_ = 0;
+  }
+  if (state_ == State::leading) {
+    tick_leading(now, effects);
+    return;
+  }
+  const bool hurried = now < hurry_until_;
+  if (due<dcs::Read>(hurried ? kHurriedPollInterval : kPollInterval, now)) {
+    ask(dcs::Read{}, now, effects);
+  }
+  try_to_lead(local, now, effects);
+}
+
+void Election::tick_leading(Instant now, Effects& effects) {
+  if (now >= lead_until()) {
+    step_down("the coordination service did not confirm the leadership in time", effects);
+    return;
+  }
+  if (due<dcs::Confirm>(ttl_ / 3, now)) ask(dcs::Confirm{leader_revision_}, now, effects);
+  // What others see is of use to status; and an unclear publication is cleared up by reading.
+  if (due<dcs::Read>(publish_unclear_ ? kHurriedPollInterval : ttl_ / 2, now)) {
+    ask(dcs::Read{}, now, effects);
+  }
+}
+
+Instant Election::lead_until() const {
+  // The key lives at least so long after the keepalive was sent, and was there when the guard was.
+  const Instant alive = std::min(confirmed_at_, leased_at_) + ttl_;
+  return quorum_at_ ? std::max(alive, *quorum_at_ + ttl_) : alive;
+}
+
+void Election::quorum_confirmed(Instant at) {
+  if (!quorum_at_ || at > *quorum_at_) quorum_at_ = at;
+}
+
+// ---- answers ------------------------------------------------------------------------------------
+
+void Election::answered(const dcs::Request& request, Result<dcs::Answer> answer, Instant sent,
+                        Instant now, Effects& effects) {
+  CHECK(pending_[request.index()].under_way, "a request is answered once");
+  pending_[request.index()].under_way = false;
+  if (state_ == State::ended) return;
+  if (!answer) {
+    on_failed(request, answer.error(), now, effects);
+  } else if (auto* viewed = std::get_if<dcs::Viewed>(&*answer)) {
+    on_viewed(std::move(viewed->view), now, effects);
+  } else if (const auto* leased = std::get_if<dcs::Leased>(&*answer)) {
+    on_leased(request, *leased, sent, now, effects);
+  } else if (const auto* guarded = std::get_if<dcs::Guarded>(&*answer)) {
+    on_guarded(request, *guarded, sent, now, effects);
+  }
+}
+
+void Election::on_leased(const dcs::Request& request, const dcs::Leased& leased, Instant sent,
+                         Instant now, Effects& effects) {
+  if (std::holds_alternative<dcs::GrantLease>(request)) {
+    lease_ = leased.lease;
+    ttl_ = leased.ttl;
+    leased_at_ = sent;
+    return;
+  }
+  if (leased.lease != lease_ && leased.lease != 0) return;
+  if (leased.ttl > Duration{}) {
+    leased_at_ = std::max(leased_at_, sent);
+    return;
+  }
+  // A hint that the lease is gone. Whether the leadership is, a guarded transaction tells.
+  lease_ = 0;
+  if (state_ == State::leading) ask(dcs::Confirm{leader_revision_}, now, effects);
+}
+
+void Election::on_guarded(const dcs::Request& request, const dcs::Guarded& guarded, Instant sent,
+                          Instant now, Effects& effects) {
+  if (const auto* acquire = std::get_if<dcs::Acquire>(&request)) {
+    on_acquired(*acquire, guarded, sent, now, effects);
+  } else if (std::holds_alternative<dcs::Confirm>(request)) {
+    on_confirmed(guarded, sent, effects);
+  } else if (std::holds_alternative<dcs::PutSync>(request)) {
+    on_put(guarded, now, effects);
+  }
+}
+
+void Election::on_acquired(const dcs::Acquire& request, const dcs::Guarded& guarded, Instant sent,
+                           Instant now, Effects& effects) {
+  if (state_ != State::acquiring) return;
+  if (guarded.held) {
+    lead(request.epoch, guarded.revision, sent, effects);
+    return;
+  }
+  state_ = State::watching;
+  view_is_new_ = false;
+  ask(dcs::Read{}, now, effects);
+}
+
+void Election::lead(Epoch epoch, Revision revision, Instant sent, Effects& effects) {
+  state_ = State::leading;
+  epoch_ = epoch;
+  leader_revision_ = revision;
+  confirmed_at_ = sent;
+  sync_revision_ = view_ && view_->sync ? view_->sync->revision : 0;
+  effects.decision = Lead{epoch};
+}
+
+void Election::on_confirmed(const dcs::Guarded& guarded, Instant sent, Effects& effects) {
+  if (state_ == State::confirming) {
+    if (guarded.held) {
+      lead(tried_epoch_, leader_revision_, sent, effects);
+    } else {
+      state_ = State::watching;
+    }
+  } else if (state_ == State::leading) {
+    if (guarded.held) {
+      confirmed_at_ = std::max(confirmed_at_, sent);
+    } else {
+      step_down("another node may lead: the leader key is gone or not its own", effects);
+    }
+  }
+}
+
+void Election::on_put(const dcs::Guarded& guarded, Instant now, Effects& effects) {
+  if (state_ != State::leading || !publishing_) return;
+  if (guarded.held) {
+    sync_revision_ = guarded.revision;
+    publishing_.reset();
+    effects.decision = Published{};
+    return;
+  }
+  // Not the leader any more, or an earlier try was carried out though its answer was lost.
+  publish_unclear_ = true;
+  ask(dcs::Read{}, now, effects);
+}
+
+void Election::on_failed(const dcs::Request& request, const Error& error, Instant now,
+                         Effects& effects) {
+  if (std::holds_alternative<dcs::Acquire>(request) && state_ == State::acquiring) {
+    // It may have been carried out; on_viewed recognises it.
+    state_ = State::watching;
+    view_is_new_ = false;
+    ask(dcs::Read{}, now, effects);
+  } else if (std::holds_alternative<dcs::Confirm>(request) && state_ == State::confirming) {
+    state_ = State::watching;
+  } else if (std::holds_alternative<dcs::PutSync>(request) && state_ == State::leading) {
+    publish_unclear_ = true;
+    ask(dcs::Read{}, now, effects);
+  }
+  if (error.code == ErrorCode::protocol_error) {
+    effects.notes.push_back({true, "the coordination service answered strangely: " + error.detail});
+  }
+}
+
+void Election::on_viewed(DcsView view, Instant now, Effects& effects) {
+  view_ = std::move(view);
+  view_is_new_ = true;
+  if (state_ == State::leading) {
+    on_view_leading(now, effects);
+    return;
+  }
+  if (state_ != State::watching) return;
+  if (!view_->leader) {
+    if (!leaderless_since_) leaderless_since_ = now;
+    if (following_) {
+      following_.reset();
+      effects.decision = NoLeader{};
+    }
+    return;
+  }
+  leaderless_since_.reset();
+  try_at_.reset();
+  const LeaderKey& leader = *view_->leader;
+  if (leader.node == options_.node) {
+    // Of an unanswered try of this process it may be; one of an earlier process has to run out.
+    if (leader.epoch == tried_epoch_) {
+      state_ = State::confirming;
+      leader_revision_ = leader.revision;
+      ask(dcs::Confirm{leader_revision_}, now, effects);
+    }
+    return;
+  }
+  if (following_ == leader.node && following_epoch_ == leader.epoch) return;
+  following_ = leader.node;
+  following_epoch_ = leader.epoch;
+  effects.decision = Follow{leader};
+}
+
+// What was read while leading is of interest only after an unclear publication.
+void Election::on_view_leading(Instant now, Effects& effects) {
+  if (!publish_unclear_ || !publishing_) return;
+  publish_unclear_ = false;
+  if (view_->sync && same_content(*view_->sync, *publishing_)) {
+    // A read may be old, but this content was written by nobody else.
+    sync_revision_ = view_->sync->revision;
+    publishing_.reset();
+    effects.decision = Published{};
+    return;
+  }
+  sync_revision_ = view_->sync ? view_->sync->revision : 0;
+  publishing_->revision = sync_revision_;
+  ask(dcs::PutSync{leader_revision_, *publishing_}, now, effects);
+}
+
+// ---- trying -------------------------------------------------------------------------------------
+
+// Whether a takeover by this node loses nothing that was acknowledged.
+bool Election::eligible(const Local& local) const {
+  if (!view_->sync) {
+    if (local.has_data) return true;
+    // Nobody ever led: any may, unless another brings data.
+    return std::ranges::none_of(view_->members, [&](const MemberKey& member) {
+      return member.node != options_.node && !member.last_tid.is_zero();
+    });
+  }
+  const SyncKey& sync = *view_->sync;
+  if (sync.leader == options_.node || trusted_) return true;
+  return sync.automatic && names(sync, options_.node);
+}
+
+// Who is ahead goes first: it need not fetch or undo anything.
+Duration Election::rank_pause(const Local& local) const {
+  int ahead = 0;
+  for (const MemberKey& member : view_->members) {
+    if (member.node == options_.node || member.last_tid <= local.last.tid) continue;
+    const bool rival =
+        view_->sync && (view_->sync->leader == member.node || names(*view_->sync, member.node));
+    if (rival) ++ahead;
+  }
+  return std::min(ttl_ / 4, ahead * ttl_ / 8);
+}
+
+void Election::try_to_lead(const Local& local, Instant now, Effects& effects) {
+  if (state_ != State::watching || !view_ || !view_is_new_ || view_->leader || lease_ == 0) return;
+  if (!local.ready && now >= hurry_until_) return;
+  if (!eligible(local)) return;
+  if (now >= hurry_until_) {
+    if (!try_at_) {
+      try_at_ = now + rank_pause(local) + std::chrono::milliseconds(random() % kJitterMaxMs);
+    }
+    if (now < *try_at_) return;
+  }
+  if (local.promised > view_->epoch && view_->epoch_revision != 0 && !warned_epoch_) {
+    warned_epoch_ = true;
+    effects.notes.push_back(
+        {true,
+         "the coordination service counts fewer epochs than this node has promised; if its "
+         "data was restored from a backup, nothing is lost: the next epoch is above both"});
+  }
+  dcs::Acquire acquire;
+  acquire.lease = lease_;
+  acquire.node = options_.node;
+  acquire.name = options_.name;
+  acquire.address = options_.address;
+  acquire.epoch = std::max(view_->epoch, local.promised).next();
+  acquire.epoch_revision = view_->epoch_revision;
+  acquire.sync_revision = view_->sync ? view_->sync->revision : 0;
+  acquire.cluster = local.cluster;
+  state_ = State::acquiring;
+  tried_epoch_ = acquire.epoch;
+  view_is_new_ = false;
+  try_at_.reset();
+  ask(std::move(acquire), now, effects);
+}
+
+void Election::publish(SyncKey key, Instant now, Effects& effects) {
+  CHECK(state_ != State::watching, "only a leader publishes");
+  if (state_ != State::leading) return;
+  CHECK(!publishing_, "one publication at a time");
+  key.revision = sync_revision_;
+  publishing_ = std::move(key);
+  publish_unclear_ = false;
+  ask(dcs::PutSync{leader_revision_, *publishing_}, now, effects);
+}
+
+void Election::hurry(bool trusted, Instant now, Effects& effects) {
+  if (state_ == State::leading || state_ == State::ended) return;
+  hurry_until_ = now + kHurryTime;
+  trusted_ = trusted;
+  view_is_new_ = false;
+  ask(dcs::Read{}, now, effects);
+}
+
+void Election::resign(Instant now, Effects& effects) {
+  if (lease_ != 0) ask(dcs::Revoke{lease_}, now, effects);
+  lease_ = 0;
+  state_ = State::ended;
+}
+
+void Election::step_down(std::string why, Effects& effects) {
+  state_ = State::ended;
+  effects.decision = StepDown{std::move(why)};
+}
+
+}  // namespace zeolite::replication

@@ -1,0 +1,164 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "model/ids.h"
+#include "replication/dcs.h"
+
+namespace zeolite::replication {
+
+// Decides who leads, with the answers of the coordination service (docs/replication.md, Election).
+//
+// Only guarded transactions decide. What is read is a hint: it says what to try next. The answer of
+// a transaction may be lost; then it is read again, and what is found is confirmed by another.
+// One object lives as long as the node's role in one process: after a StepDown it is not used
+// again.
+//
+// Sans-IO, deterministic (jitter comes from the seed). Thread: replication's. Owner: Node.
+class Election {
+ public:
+  struct Options {
+    NodeId node{};
+    std::string name;
+    std::string address;
+    Duration ttl = std::chrono::seconds(3);
+    std::uint64_t seed = 0;
+  };
+
+  // What the node knows of itself.
+  struct Local {
+    Position last;  // the end of its log, durable
+    bool has_data = false;
+    std::optional<Id128> cluster{};
+    Epoch promised;
+    bool ready = true;  // may lead now
+    std::string role;   // for people
+  };
+
+  // Decisions, each made once.
+  struct Lead {
+    Epoch epoch;
+  };
+  struct Follow {
+    LeaderKey leader;
+  };
+  struct NoLeader {};
+  struct Published {};  // the sync key is what publish() asked for
+  struct StepDown {
+    std::string why;
+  };
+  using Decision = std::variant<Lead, Follow, NoLeader, Published, StepDown>;
+
+  struct Note {
+    bool warning = false;
+    std::string text;
+  };
+  // To be carried out: every request is answered exactly once, by answered(). At most one of each
+  // kind is under way.
+  struct Effects {
+    std::vector<dcs::Request> requests;
+    std::optional<Decision> decision;
+    std::vector<Note> notes;
+  };
+
+  explicit Election(Options options);
+
+  void start(Instant now, Effects& effects);
+  // Several times a second.
+  void tick(const Local& local, Instant now, Effects& effects);
+  // `sent`: when the request was handed over to the network, at the latest.
+  void answered(const dcs::Request& request, Result<dcs::Answer> answer, Instant sent, Instant now,
+                Effects& effects);
+
+  // While leading: S is to become this. One at a time; ends with Published or StepDown.
+  void publish(SyncKey key, Instant now, Effects& effects);
+  // While leading: the whole of Q, not empty, obeyed the epoch after this moment.
+  void quorum_confirmed(Instant at);
+  // Ends the lease, and so the leadership.
+  void resign(Instant now, Effects& effects);
+  // Tries to lead for some seconds, as soon as there is no leader. `trusted`: this node is known to
+  // have everything, so that S need not name it.
+  void hurry(bool trusted, Instant now, Effects& effects);
+
+  [[nodiscard]] bool leading() const { return state_ == State::leading; }
+  // Until when it may serve.
+  [[nodiscard]] Instant lead_until() const;
+  [[nodiscard]] const std::optional<DcsView>& view() const { return view_; }
+  // 0: none.
+  [[nodiscard]] LeaseId lease() const { return lease_; }
+
+ private:
+  enum class State : std::uint8_t {
+    watching,
+    acquiring,   // asked, not answered
+    confirming,  // a leader key that may be the own one of an unanswered try was found
+    leading,
+    ended,
+  };
+
+  // Asks unless one of this kind is under way.
+  template <typename R>
+  void ask(R request, Instant now, Effects& effects);
+  template <typename R>
+  [[nodiscard]] bool due(Duration interval, Instant now) const;
+
+  void on_viewed(DcsView view, Instant now, Effects& effects);
+  void on_view_leading(Instant now, Effects& effects);
+  void on_leased(const dcs::Request& request, const dcs::Leased& leased, Instant sent, Instant now,
+                 Effects& effects);
+  void on_guarded(const dcs::Request& request, const dcs::Guarded& guarded, Instant sent,
+                  Instant now, Effects& effects);
+  void on_acquired(const dcs::Acquire& request, const dcs::Guarded& guarded, Instant sent,
+                   Instant now, Effects& effects);
+  void on_confirmed(const dcs::Guarded& guarded, Instant sent, Effects& effects);
+  void on_put(const dcs::Guarded& guarded, Instant now, Effects& effects);
+  void on_failed(const dcs::Request& request, const Error& error, Instant now, Effects& effects);
+  void tick_leading(Instant now, Effects& effects);
+  void try_to_lead(const Local& local, Instant now, Effects& effects);
+  [[nodiscard]] bool eligible(const Local& local) const;
+  [[nodiscard]] Duration rank_pause(const Local& local) const;
+  void lead(Epoch epoch, Revision revision, Instant sent, Effects& effects);
+  void step_down(std::string why, Effects& effects);
+  [[nodiscard]] std::uint64_t random();
+
+  const Options options_;
+  State state_ = State::watching;
+  std::uint64_t random_state_;
+  struct Pending {
+    bool under_way = false;
+    std::optional<Instant> asked{};
+  };
+  std::array<Pending, std::variant_size_v<dcs::Request>> pending_{};
+
+  LeaseId lease_ = 0;
+  Duration ttl_;         // as granted
+  Instant leased_at_{};  // when the keepalive that succeeded last was sent
+
+  std::optional<DcsView> view_;
+  bool view_is_new_ = false;  // nothing was tried since it was read
+  std::optional<NodeId> following_;
+  Epoch following_epoch_;
+  std::optional<Instant> leaderless_since_;
+  std::optional<Instant> try_at_;
+  Instant hurry_until_{};
+  bool trusted_ = false;
+  bool warned_epoch_ = false;
+
+  Epoch tried_epoch_;  // of the last Acquire
+  Revision leader_revision_ = 0;
+  Epoch epoch_;
+  Instant confirmed_at_{};
+  std::optional<Instant> quorum_at_;
+  Revision sync_revision_ = 0;
+  std::optional<SyncKey> publishing_;
+  bool publish_unclear_ = false;  // read again before it is tried again
+};
+
+}  // namespace zeolite::replication

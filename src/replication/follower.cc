@@ -1,0 +1,225 @@
+#include "replication/follower.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace zeolite::replication {
+
+Follower::Follower(Identity identity, const Id128& cluster, const Position& last, Epoch promised,
+                   Duration silence_max)
+    : identity_(std::move(identity)),
+      cluster_(cluster),
+      last_(last),
+      received_(last.tid),
+      promised_(promised),
+      silence_max_(silence_max) {}
+
+void Follower::connected(Instant now, Actions& actions) {
+  heard_at_ = now;
+  in_sync_ = false;
+  echo_ = 0;
+  upstream_visible_ = kNoTid;
+  upstream_last_ = kNoTid;
+  if (appending()) {
+    state_ = State::settling;
+    return;
+  }
+  greet(last_, actions);
+}
+
+void Follower::disconnected() { state_ = State::disconnected; }
+
+void Follower::promised(Epoch epoch) {
+  CHECK(epoch >= promised_, "promises do not go down");
+  promised_ = epoch;
+}
+
+void Follower::greet(const Position& position, Actions& actions) {
+  CHECK(!appending(), "histories are compared when nothing is being appended");
+  state_ = State::greeting;
+  asked_ = position;
+  wire::ReplicaHello hello;
+  hello.cluster_id = cluster_;
+  hello.node = identity_.node;
+  hello.name = identity_.name;
+  hello.address = identity_.address;
+  hello.promised = promised_;
+  hello.position = position;
+  hello.last = last_;
+  actions.emplace_back(Send{std::move(hello)});
+}
+
+// Whether the sender's reign may be obeyed; stores the promise if it is a new one.
+bool Follower::obey(Epoch epoch, Actions& actions) {
+  if (epoch < promised_) {
+    actions.emplace_back(Send{wire::StaleEpoch{.promised = promised_, .leader = {}}});
+    close("it serves an epoch that has ended", actions);
+    return false;
+  }
+  if (epoch > promised_) {
+    promised_ = epoch;
+    actions.emplace_back(StorePromise{epoch});
+  }
+  upstream_epoch_ = epoch;
+  return true;
+}
+
+void Follower::on_welcome(const wire::ReplicaWelcome& welcome, Instant now, Actions& actions) {
+  if (state_ != State::greeting) return;
+  heard_at_ = now;
+  using Decision = wire::ReplicaWelcome::Decision;
+  if (welcome.decision == Decision::reject) {
+    state_ = State::disconnected;
+    actions.emplace_back(Close{welcome.reason, welcome.leader, true});
+    return;
+  }
+  if (cluster_ != Id128{} && welcome.cluster_id != cluster_) {
+    state_ = State::disconnected;
+    actions.emplace_back(Close{"it has the database of another cluster", {}, true});
+    return;
+  }
+  if (!obey(welcome.epoch, actions)) return;
+  heartbeat_ms_ = welcome.heartbeat_ms;
+  switch (welcome.decision) {
+    case Decision::stream:
+      if (asked_ == last_) {
+        state_ = State::streaming;
+        acknowledge(actions);
+        return;
+      }
+      [[fallthrough]];
+    case Decision::ancestor:
+      state_ = State::undoing;
+      undo_to_ = welcome.decision == Decision::stream ? asked_ : welcome.position;
+      actions.emplace_back(Rollback{undo_to_});
+      return;
+    case Decision::probe:
+      state_ = State::locating;
+      actions.emplace_back(Locate{welcome.position.epoch});
+      return;
+    case Decision::checkpoint:
+      state_ = State::checkpoint;
+      actions.emplace_back(TakeCheckpoint{});
+      return;
+    case Decision::reject:
+      return;
+  }
+}
+
+void Follower::on_append(wire::ReplicaAppend append, Instant now, Actions& actions) {
+  if (state_ != State::streaming) return;
+  heard_at_ = now;
+  if (!obey(append.epoch, actions)) return;
+  if (append.records.empty()) return;
+  if (append.previous.tid != received_) {
+    close("a group does not follow the one before", actions);
+    return;
+  }
+  received_ = append.records.back().tid;
+  upstream_last_ = std::max(upstream_last_, received_);
+  actions.emplace_back(Append{std::move(append)});
+}
+
+void Follower::on_heartbeat(const wire::ReplicaHeartbeat& heartbeat, Instant now,
+                            Actions& actions) {
+  if (state_ != State::streaming) return;
+  heard_at_ = now;
+  if (!obey(heartbeat.epoch, actions)) return;
+  upstream_last_ = std::max(upstream_last_, heartbeat.last);
+  upstream_visible_ = std::max(upstream_visible_, heartbeat.visible);
+  in_sync_ = heartbeat.in_sync;
+  const bool new_beat = heartbeat.sequence > echo_;
+  echo_ = std::max(echo_, heartbeat.sequence);
+  show(actions);
+  if (new_beat) acknowledge(actions);
+}
+
+void Follower::on_stale(const wire::StaleEpoch& stale, Actions& actions) {
+  state_ = State::disconnected;
+  actions.emplace_back(Close{"it follows a later epoch", stale.leader, false});
+}
+
+void Follower::on_handover(const wire::Handover& handover, Instant now, Actions& actions) {
+  if (state_ != State::streaming) return;
+  heard_at_ = now;
+  if (!obey(handover.epoch, actions)) return;
+  if (handover.last != last_) {
+    close("it hands over, and this node has not everything", actions);
+    return;
+  }
+  actions.emplace_back(HandedOver{handover.epoch});
+}
+
+void Follower::appended(const Position& last, Instant now, Actions& actions) {
+  CHECK(last.tid > last_.tid && last.tid <= received_, "what was handed over becomes durable");
+  last_ = last;
+  if (state_ == State::streaming) {
+    show(actions);
+    acknowledge(actions);
+  } else if (state_ == State::settling && !appending()) {
+    heard_at_ = now;
+    greet(last_, actions);
+  }
+}
+
+void Follower::append_failed(std::string why, Actions& actions) {
+  received_ = last_.tid;
+  if (state_ != State::disconnected) close(std::move(why), actions);
+}
+
+void Follower::rolled_back(const Position& last, Instant now, Actions& actions) {
+  last_ = last;
+  received_ = last.tid;
+  visible_ = std::min(visible_, last.tid);
+  if (state_ != State::undoing) return;
+  heard_at_ = now;
+  greet(last_, actions);
+}
+
+// The other side took it for common: what is older may be.
+void Follower::rollback_refused(Instant now, Actions& actions) {
+  if (state_ != State::undoing) return;
+  heard_at_ = now;
+  state_ = State::locating;
+  const std::uint64_t epoch = undo_to_.epoch.value();
+  actions.emplace_back(Locate{Epoch(epoch == 0 ? 0 : epoch - 1)});
+}
+
+void Follower::needs_checkpoint(Actions& actions) {
+  if (state_ != State::undoing) return;
+  state_ = State::checkpoint;
+  actions.emplace_back(TakeCheckpoint{});
+}
+
+void Follower::located(const Position& position, Instant now, Actions& actions) {
+  if (state_ != State::locating) return;
+  heard_at_ = now;
+  greet(position, actions);
+}
+
+void Follower::tick(Instant now, Actions& actions) {
+  // A comparison, a rollback or a copy may take its time; their own I/O watches over them.
+  if (state_ != State::streaming && state_ != State::greeting) return;
+  if (heard_at_ && now - *heard_at_ > silence_max_) close("nothing was heard of it", actions);
+}
+
+void Follower::show(Actions& actions) {
+  const Tid visible = std::min(upstream_visible_, last_.tid);
+  if (visible <= visible_) return;
+  visible_ = visible;
+  actions.emplace_back(Show{visible});
+}
+
+void Follower::acknowledge(Actions& actions) {
+  actions.emplace_back(Send{wire::ReplicaAck{
+      .epoch = promised_, .flushed = last_, .visible = visible_, .free_bytes = 0, .echo = echo_}});
+}
+
+void Follower::close(std::string why, Actions& actions) {
+  state_ = State::disconnected;
+  actions.emplace_back(Close{std::move(why), {}, false});
+}
+
+}  // namespace zeolite::replication

@@ -1,0 +1,150 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/time.h"
+#include "model/ids.h"
+#include "wire/messages_replication.h"
+
+namespace zeolite::replication {
+
+// A standby's side of the stream: greets whom it follows, has histories compared, and takes groups.
+//
+// It promises an epoch before it obeys it, and refuses a lower one. Groups are taken while earlier
+// ones are being appended; each follows the one before by tid, and the store checks the chain.
+// A new connection forgets everything of the one before, so nothing late can be taken for current;
+// but appends under way are still waited for before histories are compared.
+//
+// Sans-IO, deterministic. Thread: replication's. Owner: Node.
+class Follower {
+ public:
+  struct Identity {
+    Id128 node{};
+    std::string name;
+    std::string address;
+  };
+
+  // To be carried out in order.
+  struct StorePromise {
+    Epoch epoch;  // durable before the next action is carried out
+  };
+  struct Send {
+    std::variant<wire::ReplicaHello, wire::ReplicaAck, wire::StaleEpoch> message;
+  };
+  // Answer with appended() or append_failed().
+  struct Append {
+    wire::ReplicaAppend group;
+  };
+  // Everything after `to` is to be archived and undone. Answer with rolled_back() or, when `to` is
+  // not in the own log, rollback_refused(); when it cannot be undone, needs_checkpoint().
+  struct Rollback {
+    Position to;
+  };
+  // Answer with located(): the last own position whose epoch is at most `max`.
+  struct Locate {
+    Epoch max;
+  };
+  // A copy of the database is to be taken over this connection; the standby begins anew with it.
+  struct TakeCheckpoint {};
+  // Readers may see everything up to here.
+  struct Show {
+    Tid visible;
+  };
+  struct HandedOver {
+    Epoch epoch;
+  };
+  // The connection is to be closed, and tried again after a pause.
+  struct Close {
+    std::string why;
+    std::string leader;    // who may be followed instead; may be empty
+    bool refused = false;  // by the other side or because of it: worth a warning
+  };
+  using Action = std::variant<StorePromise, Send, Append, Rollback, Locate, TakeCheckpoint, Show,
+                              HandedOver, Close>;
+  using Actions = std::vector<Action>;
+
+  // `last`: the end of the own log, durable. `cluster`: zero when there is no database yet.
+  Follower(Identity identity, const Id128& cluster, const Position& last, Epoch promised,
+           Duration silence_max);
+
+  // The connection is there: greets.
+  void connected(Instant now, Actions& actions);
+  void disconnected();
+  // A promise made elsewhere: for an epoch of the own.
+  void promised(Epoch epoch);
+
+  void on_welcome(const wire::ReplicaWelcome& welcome, Instant now, Actions& actions);
+  void on_append(wire::ReplicaAppend append, Instant now, Actions& actions);
+  void on_heartbeat(const wire::ReplicaHeartbeat& heartbeat, Instant now, Actions& actions);
+  void on_stale(const wire::StaleEpoch& stale, Actions& actions);
+  void on_handover(const wire::Handover& handover, Instant now, Actions& actions);
+
+  // Groups up to here are durable.
+  void appended(const Position& last, Instant now, Actions& actions);
+  // A group did not fit the own log: histories are to be compared anew.
+  void append_failed(std::string why, Actions& actions);
+  void rolled_back(const Position& last, Instant now, Actions& actions);
+  void rollback_refused(Instant now, Actions& actions);
+  void needs_checkpoint(Actions& actions);
+  void located(const Position& position, Instant now, Actions& actions);
+  // The database was made, for the cluster that the welcome named.
+  void database_made(const Id128& cluster) { cluster_ = cluster; }
+
+  void tick(Instant now, Actions& actions);
+
+  [[nodiscard]] const Position& last() const { return last_; }
+  [[nodiscard]] Epoch promised() const { return promised_; }
+  [[nodiscard]] const Id128& cluster() const { return cluster_; }
+  [[nodiscard]] Tid visible() const { return visible_; }
+  [[nodiscard]] bool streaming() const { return state_ == State::streaming; }
+  // Groups were handed to the store and are not durable yet.
+  [[nodiscard]] bool appending() const { return received_ > last_.tid; }
+  // When it was last told that it may be promoted, and that it may not; for promotion by command.
+  [[nodiscard]] bool in_sync() const { return in_sync_; }
+  // Of whom it follows, as last told.
+  [[nodiscard]] Tid upstream_last() const { return upstream_last_; }
+  [[nodiscard]] Epoch upstream_epoch() const { return upstream_epoch_; }
+  [[nodiscard]] std::optional<Instant> heard_at() const { return heard_at_; }
+  [[nodiscard]] std::uint32_t heartbeat_ms() const { return heartbeat_ms_; }
+
+ private:
+  enum class State : std::uint8_t {
+    disconnected,
+    settling,  // connected; earlier appends are to end first
+    greeting,  // hello is sent
+    locating,
+    undoing,
+    streaming,
+    checkpoint,
+  };
+
+  void greet(const Position& position, Actions& actions);
+  [[nodiscard]] bool obey(Epoch epoch, Actions& actions);
+  void show(Actions& actions);
+  void acknowledge(Actions& actions);
+  void close(std::string why, Actions& actions);
+
+  Identity identity_;
+  Id128 cluster_;
+  Position last_;  // durable
+  Tid received_;   // handed to the store
+  Epoch promised_;
+  const Duration silence_max_;
+  State state_ = State::disconnected;
+  Position asked_;    // about which position, in greeting
+  Position undo_to_;  // in undoing
+  Epoch upstream_epoch_;
+  Tid upstream_last_;
+  Tid upstream_visible_;
+  Tid visible_;
+  bool in_sync_ = false;
+  std::optional<Instant> heard_at_;
+  std::uint32_t heartbeat_ms_ = 0;
+  std::uint64_t echo_ = 0;  // the heartbeat heard last
+};
+
+}  // namespace zeolite::replication

@@ -1,0 +1,465 @@
+#include "replication/node.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace zeolite::replication {
+namespace {
+
+constexpr Duration kRetryMin = std::chrono::milliseconds(50);
+constexpr std::uint32_t kRetryDoublingsMax = 4;
+
+template <typename... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+
+}  // namespace
+
+Node::Node(Options options, const Durable& durable)
+    : options_(std::move(options)),
+      epoch_(durable.last.epoch),
+      follower_({.node = options_.id, .name = options_.name, .address = options_.address},
+                durable.cluster, durable.last, std::max(durable.promised, durable.last.epoch),
+                options_.silence_max) {
+  if (options_.elects) {
+    election_.emplace(Election::Options{.node = options_.id,
+                                        .name = options_.name,
+                                        .address = options_.address,
+                                        .ttl = options_.lease,
+                                        .seed = options_.seed});
+  }
+}
+
+Node::~Node() = default;
+
+void Node::start(Instant now, Actions& actions) {
+  abstain_until_ = now + options_.abstain;
+  beat_at_ = now;
+  if (election_) {
+    Election::Effects effects;
+    election_->start(now, effects);
+    run(std::move(effects), now, actions);
+    return;
+  }
+  if (options_.leads) {
+    begin_reign(follower_.promised().next(), false, actions);
+    return;
+  }
+  if (!options_.upstream.empty()) follow(options_.upstream, actions);
+}
+
+void Node::tick(Instant now, Actions& actions) {
+  if (role_ == Role::ended) return;
+  if (election_) {
+    Election::Effects effects;
+    election_->tick(local(now), now, effects);
+    run(std::move(effects), now, actions);
+    if (role_ == Role::ended) return;
+  }
+  if (retry_at_ && now >= *retry_at_) {
+    retry_at_.reset();
+    connecting_ = true;
+    actions.emplace_back(action::Connect{upstream_});
+  }
+  if (linked_) {
+    Follower::Actions follower;
+    follower_.tick(now, follower);
+    run(std::move(follower), now, actions);
+  }
+  if (sync_) {
+    SyncSet::Effects effects;
+    sync_->tick(now, effects);
+    run(std::move(effects), now, actions);
+  }
+  tick_peers(now, actions);
+  tick_commands(now, actions);
+}
+
+// ---- the coordination service -------------------------------------------------------------------
+
+void Node::answered(const dcs::Request& request, Result<dcs::Answer> answer, Instant sent,
+                    Instant now, Actions& actions) {
+  if (role_ == Role::ended || !election_) return;
+  Election::Effects effects;
+  election_->answered(request, std::move(answer), sent, now, effects);
+  run(std::move(effects), now, actions);
+}
+
+Election::Local Node::local(Instant now) const {
+  Election::Local local;
+  local.last = own_end();
+  local.has_data = !local.last.tid.is_zero();
+  if (follower_.cluster() != Id128{}) local.cluster = follower_.cluster();
+  local.promised = follower_.promised();
+  local.ready = now >= abstain_until_;
+  local.role = role_ == Role::primary ? "primary" : "standby";
+  return local;
+}
+
+void Node::run(Election::Effects from, Instant now, Actions& actions) {
+  for (Election::Note& note : from.notes) {
+    actions.emplace_back(action::Note{note.warning, std::move(note.text)});
+  }
+  for (dcs::Request& request : from.requests) {
+    actions.emplace_back(action::AskDcs{std::move(request)});
+  }
+  if (from.decision) decide(*from.decision, now, actions);
+}
+
+void Node::decide(const Election::Decision& decision, Instant now, Actions& actions) {
+  std::visit(Overloaded{
+                 [&](const Election::Lead& lead) { begin_reign(lead.epoch, true, actions); },
+                 [&](const Election::Follow& found) {
+                   if (role_ == Role::primary || role_ == Role::promoting) return;
+                   if (found.leader.address != upstream_) follow(found.leader.address, actions);
+                 },
+                 // Whom this node follows may serve on as long as its standbys obey it.
+                 [&](const Election::NoLeader&) {},
+                 [&](const Election::Published&) {
+                   if (!ready_) {
+                     ready_ = true;
+                     serve_when_acknowledged(now, actions);
+                     return;
+                   }
+                   SyncSet::Effects effects;
+                   sync_->published(now, effects);
+                   run(std::move(effects), now, actions);
+                 },
+                 [&](const Election::StepDown& down) { step_down(down.why, {}, actions); },
+             },
+             decision);
+}
+
+// ---- following ----------------------------------------------------------------------------------
+
+void Node::follow(std::string address, Actions& actions) {
+  if (address == options_.address && !address.empty()) return;
+  if (linked_ || connecting_) {
+    follower_.disconnected();
+    actions.emplace_back(action::Disconnect{"it follows another"});
+  }
+  linked_ = false;
+  role_ = Role::standby;
+  upstream_ = std::move(address);
+  retries_ = 0;
+  retry_at_.reset();
+  connecting_ = true;
+  actions.emplace_back(action::Connect{upstream_});
+}
+
+void Node::upstream_connected(Instant now, Actions& actions) {
+  if (!connecting_) return;
+  connecting_ = false;
+  linked_ = true;
+  Follower::Actions follower;
+  follower_.connected(now, follower);
+  run(std::move(follower), now, actions);
+}
+
+void Node::upstream_lost(const std::string& why, Instant now, Actions& actions) {
+  if (!linked_ && !connecting_) return;
+  lose_upstream(why, {}, now, actions);
+}
+
+void Node::lose_upstream(const std::string& why, const std::string& leader, Instant now,
+                         Actions& actions) {
+  if (linked_ && follower_.streaming()) {
+    actions.emplace_back(action::Note{true, "the stream from " + upstream_ + " ended: " + why});
+  }
+  follower_.disconnected();
+  linked_ = false;
+  connecting_ = false;
+  if (role_ != Role::standby) return;
+  // Without an election, what was told at a rejection is followed, and the own setting next.
+  if (!election_ && !leader.empty() && leader != options_.address) {
+    upstream_ = leader;
+  } else if (!election_) {
+    upstream_ = options_.upstream;
+  }
+  if (upstream_.empty()) return;
+  const std::uint32_t doublings = std::min(retries_++, kRetryDoublingsMax);
+  retry_at_ = now + kRetryMin * (1U << doublings);
+}
+
+void Node::from_upstream(UpstreamMessage message, Instant now, Actions& actions) {
+  if (!linked_ || role_ != Role::standby) return;
+  Follower::Actions follower;
+  std::visit(
+      Overloaded{
+          [&](wire::ReplicaWelcome& welcome) {
+            if (welcome.decision == wire::ReplicaWelcome::Decision::stream) retries_ = 0;
+            follower_.on_welcome(welcome, now, follower);
+          },
+          [&](wire::ReplicaAppend& append) {
+            follower_.on_append(std::move(append), now, follower);
+          },
+          [&](const wire::ReplicaHeartbeat& heartbeat) {
+            follower_.on_heartbeat(heartbeat, now, follower);
+          },
+          [&](const wire::StaleEpoch& stale) { follower_.on_stale(stale, follower); },
+          [&](const wire::Handover& handover) { follower_.on_handover(handover, now, follower); },
+      },
+      message);
+  run(std::move(follower), now, actions);
+}
+
+void Node::run(Follower::Actions from, Instant now, Actions& actions) {
+  for (Follower::Action& step : from) {
+    std::visit(
+        Overloaded{
+            [&](const Follower::StorePromise& promise) {
+              epoch_ = promise.epoch;
+              actions.emplace_back(action::StorePromise{promise.epoch});
+            },
+            [&](Follower::Send& send) {
+              actions.emplace_back(action::ToUpstream{std::move(send.message)});
+            },
+            [&](Follower::Append& append) {
+              actions.emplace_back(action::Append{std::move(append.group)});
+            },
+            [&](const Follower::Rollback& rollback) {
+              drop_all_peers("the node undoes what it had beyond the others", now, actions);
+              actions.emplace_back(action::Rollback{rollback.to});
+            },
+            [&](const Follower::Locate& locate) {
+              actions.emplace_back(action::Locate{locate.max});
+            },
+            [&](const Follower::TakeCheckpoint&) {
+              drop_all_peers("the node takes a checkpoint", now, actions);
+              actions.emplace_back(action::TakeCheckpoint{});
+            },
+            [&](const Follower::Show& show) {
+              actions.emplace_back(action::Show{show.visible});
+              beat_all(actions);
+            },
+            [&](const Follower::HandedOver& handed) { take_over(handed.epoch, now, actions); },
+            [&](const Follower::Close& close) {
+              if (close.refused) {
+                actions.emplace_back(action::Note{true, upstream_ + " refused: " + close.why});
+              }
+              actions.emplace_back(action::Disconnect{close.why});
+              lose_upstream(close.why, close.leader, now, actions);
+            },
+        },
+        step);
+  }
+}
+
+void Node::take_over(Epoch from, Instant now, Actions& actions) {
+  actions.emplace_back(action::Note{false, "the primary hands over"});
+  if (!election_) {
+    begin_reign(std::max(from, follower_.promised()).next(), true, actions);
+    return;
+  }
+  Election::Effects effects;
+  election_->hurry(true, now, effects);
+  run(std::move(effects), now, actions);
+}
+
+// ---- the own disk, following --------------------------------------------------------------------
+
+void Node::appended(const Position& last, Instant now, Actions& actions) {
+  Follower::Actions follower;
+  follower_.appended(last, now, follower);
+  run(std::move(follower), now, actions);
+}
+
+void Node::append_failed(std::string why, Instant now, Actions& actions) {
+  Follower::Actions follower;
+  follower_.append_failed(std::move(why), follower);
+  run(std::move(follower), now, actions);
+}
+
+void Node::rolled_back(const Position& last, Instant now, Actions& actions) {
+  Follower::Actions follower;
+  follower_.rolled_back(last, now, follower);
+  run(std::move(follower), now, actions);
+}
+
+void Node::rollback_refused(bool needs_checkpoint, Instant now, Actions& actions) {
+  Follower::Actions follower;
+  if (needs_checkpoint) {
+    follower_.needs_checkpoint(follower);
+  } else {
+    follower_.rollback_refused(now, follower);
+  }
+  run(std::move(follower), now, actions);
+}
+
+void Node::located(const Position& position, Instant now, Actions& actions) {
+  Follower::Actions follower;
+  follower_.located(position, now, follower);
+  run(std::move(follower), now, actions);
+}
+
+void Node::database_made(const Id128& cluster) { follower_.database_made(cluster); }
+
+// ---- leading ------------------------------------------------------------------------------------
+
+void Node::begin_reign(Epoch epoch, bool takeover, Actions& actions) {
+  CHECK(role_ != Role::primary && role_ != Role::promoting, "one reign at a time");
+  CHECK(epoch > follower_.promised(), "a reign is later than all that was promised");
+  if (linked_ || connecting_) {
+    follower_.disconnected();
+    actions.emplace_back(action::Disconnect{"this node takes over"});
+  }
+  linked_ = false;
+  connecting_ = false;
+  retry_at_.reset();
+  role_ = Role::promoting;
+  epoch_ = epoch;
+  follower_.promised(epoch);
+  actions.emplace_back(action::StorePromise{epoch});
+  actions.emplace_back(action::Lead{epoch, takeover});
+}
+
+void Node::reign_begun(const Position& begin, Instant now, Actions& actions) {
+  if (role_ != Role::promoting) return;
+  CHECK(begin.epoch == epoch_, "the epoch record is of the reign");
+  begin_ = begin;
+  own_ = begin;
+  sync_.emplace(options_.sync, begin.tid);
+  if (sync_->waiting()) actions.emplace_back(action::SetWaiting{true});
+  for (const auto& [id, peer] : peers_) {
+    if (peer.state != Peer::State::streaming) continue;
+    SyncSet::Effects effects;
+    sync_->connected(peer.hello.node, peer.flushed.tid, now, effects);
+    run(std::move(effects), now, actions);
+  }
+  if (election_) {
+    publish({}, now, actions);
+  } else {
+    ready_ = true;
+    serve_when_acknowledged(now, actions);
+  }
+}
+
+void Node::publish(std::vector<NodeId> members, Instant now, Actions& actions) {
+  SyncKey key;
+  key.leader = options_.id;
+  key.epoch = epoch_;
+  key.members = std::move(members);
+  key.automatic = options_.sync.durability == Durability::standby;
+  Election::Effects effects;
+  election_->publish(std::move(key), now, effects);
+  run(std::move(effects), now, actions);
+}
+
+// The reign is established when nobody else can be promoted with less than this node has, and when
+// what it begins with is acknowledged.
+void Node::serve_when_acknowledged(Instant now, Actions& actions) {
+  if (role_ != Role::promoting || !ready_ || sync_->acknowledged() < begin_.tid) return;
+  role_ = Role::primary;
+  actions.emplace_back(action::Serve{epoch_, sync_->acknowledged()});
+  beat_all(actions);
+  answer_promoted(actions);
+  tick_peers(now, actions);
+}
+
+void Node::durable(const Position& own, Instant now, Actions& actions) {
+  if (!sync_ || own.tid <= own_.tid) return;
+  own_ = own;
+  SyncSet::Effects effects;
+  sync_->durable(own.tid, now, effects);
+  run(std::move(effects), now, actions);
+}
+
+void Node::waiting_from(Tid acknowledged, Instant now, Actions& actions) {
+  if (!sync_ || !sync_->waiting()) return;
+  SyncSet::Effects effects;
+  sync_->waiting_from(acknowledged, now, effects);
+  run(std::move(effects), now, actions);
+}
+
+void Node::run(SyncSet::Effects from, Instant now, Actions& actions) {
+  for (const SyncSet::Change& change : from.changes) note_change(change, actions);
+  if (from.set_waiting) actions.emplace_back(action::SetWaiting{*from.set_waiting});
+  if (from.acknowledge && role_ == Role::primary) {
+    actions.emplace_back(action::Acknowledge{*from.acknowledge});
+    beat_all(actions);
+  }
+  if (from.publish) {
+    if (election_) {
+      publish(*std::move(from.publish), now, actions);
+    } else {
+      SyncSet::Effects effects;
+      sync_->published(now, effects);
+      run(std::move(effects), now, actions);
+    }
+  }
+  serve_when_acknowledged(now, actions);
+}
+
+void Node::note_change(const SyncSet::Change& change, Actions& actions) {
+  std::string name = to_hex(change.node);
+  for (const auto& [id, peer] : peers_) {
+    if (peer.hello.node == change.node) name = peer.hello.name;
+  }
+  using Kind = SyncSet::Change::Kind;
+  switch (change.kind) {
+    case Kind::waited_for:
+      actions.emplace_back(action::Note{false, "commits wait for standby " + name});
+      return;
+    case Kind::in_sync:
+      actions.emplace_back(action::Note{false, "standby " + name + " is in sync"});
+      return;
+    case Kind::left_sync:
+      actions.emplace_back(
+          action::Note{true, "standby " + name + " is not in sync any more: " + change.why});
+      return;
+    case Kind::let_go:
+      actions.emplace_back(
+          action::Note{true, "commits no longer wait for standby " + name + ": " + change.why});
+      return;
+  }
+}
+
+void Node::step_down(std::string why, std::string leader, Actions& actions) {
+  if (role_ == Role::ended) return;
+  role_ = Role::ended;
+  actions.emplace_back(action::Note{true, "stepping down: " + why});
+  actions.emplace_back(action::StepDown{std::move(why), std::move(leader)});
+}
+
+void Node::stop(Instant now, Actions& actions) {
+  if (!election_ || role_ == Role::ended) return;
+  Election::Effects effects;
+  election_->resign(now, effects);
+  run(std::move(effects), now, actions);
+}
+
+// ---- status -------------------------------------------------------------------------------------
+
+const Position& Node::own_end() const { return sync_ ? own_ : follower_.last(); }
+
+Tid Node::shown() const {
+  if (!sync_) return follower_.visible();
+  if (role_ != Role::primary) return kNoTid;
+  return sync_->waiting() ? sync_->acknowledged() : own_.tid;
+}
+
+std::string Node::leader() const {
+  if (role_ == Role::primary) return options_.address;
+  if (role_ == Role::standby) return upstream_;
+  return {};
+}
+
+std::vector<PeerStatus> Node::peers() const {
+  std::vector<PeerStatus> result;
+  for (const auto& [id, peer] : peers_) {
+    result.push_back({.peer = id,
+                      .node = peer.hello.node,
+                      .name = peer.hello.name,
+                      .address = peer.hello.address,
+                      .streaming = peer.state == Peer::State::streaming,
+                      .in_sync = sync_ && sync_->in_sync(peer.hello.node),
+                      .waited_for = sync_ && sync_->is_waited_for(peer.hello.node),
+                      .flushed = peer.flushed.tid});
+  }
+  return result;
+}
+
+}  // namespace zeolite::replication

@@ -1,0 +1,207 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "model/ids.h"
+#include "replication/election.h"
+#include "replication/follower.h"
+#include "replication/node_actions.h"
+#include "replication/sync_set.h"
+#include "wire/messages_replication.h"
+
+namespace zeolite::replication {
+
+// One node of a cluster: which role it has, whom it follows, whom it feeds and waits for.
+//
+// Composes the election (or promotion by command), the follower's side of a stream, and as primary
+// the set of standbys that are waited for. Messages, completions and time go in, actions come out;
+// they are carried out in order (node_actions.h). docs/replication.md is the protocol, R1 to R10
+// its invariants.
+//
+// From primary it never goes back: to step down is to begin anew, with a new Node.
+//
+// Sans-IO, deterministic. Thread: replication's. Owner: the daemon's ReplicationService, or the
+// simulator.
+class Node {
+ public:
+  struct Options {
+    NodeId id{};
+    std::string name;
+    std::string address;  // own native port as others reach it
+    // With a coordination service it elects, and the two below say nothing.
+    bool elects = false;
+    bool leads = false;    // begins as the primary
+    std::string upstream;  // is followed; empty: waits for a command
+    // An election is left to others for so long: after a switchover, or having been the primary.
+    Duration abstain{};
+    SyncSet::Options sync;
+    Duration heartbeat = std::chrono::milliseconds(100);
+    // A peer that was not heard of for so long is taken for gone.
+    Duration silence_max = std::chrono::seconds(3);
+    Duration lease = std::chrono::seconds(3);
+    std::uint64_t seed = 0;  // for jitter
+  };
+  // What the node's disk says.
+  struct Durable {
+    Position last;    // zero: no entry, or no database
+    Id128 cluster{};  // zero: no database yet
+    Epoch promised;
+  };
+
+  Node(Options options, const Durable& durable);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  void start(Instant now, Actions& actions);
+  void tick(Instant now, Actions& actions);
+  [[nodiscard]] Duration tick_interval() const { return options_.heartbeat; }
+
+  // ---- the coordination service ----
+  void answered(const dcs::Request& request, Result<dcs::Answer> answer, Instant sent, Instant now,
+                Actions& actions);
+
+  // ---- the connection to the upstream ----
+  void upstream_connected(Instant now, Actions& actions);
+  void upstream_lost(const std::string& why, Instant now, Actions& actions);
+  void from_upstream(UpstreamMessage message, Instant now, Actions& actions);
+
+  // ---- standbys that connect to this node; `peer` names the connection ----
+  void peer_hello(PeerId peer, const wire::ReplicaHello& hello, Instant now, Actions& actions);
+  void peer_compared(PeerId peer, const Comparison& comparison, Instant now, Actions& actions);
+  void peer_ack(PeerId peer, const wire::ReplicaAck& ack, Instant now, Actions& actions);
+  void peer_stale(PeerId peer, const wire::StaleEpoch& stale, Instant now, Actions& actions);
+  void peer_lost(PeerId peer, Instant now, Actions& actions);
+
+  // ---- the own disk ----
+  // Following: groups up to `last` are durable; or a group did not follow the log's end.
+  void appended(const Position& last, Instant now, Actions& actions);
+  void append_failed(std::string why, Instant now, Actions& actions);
+  void rolled_back(const Position& last, Instant now, Actions& actions);
+  void rollback_refused(bool needs_checkpoint, Instant now, Actions& actions);
+  void located(const Position& position, Instant now, Actions& actions);
+  void database_made(const Id128& cluster);
+  // Leading: the epoch record is durable, at `begin`.
+  void reign_begun(const Position& begin, Instant now, Actions& actions);
+  // Leading: everything up to `own` is durable here.
+  void durable(const Position& own, Instant now, Actions& actions);
+  // Answer to SetWaiting{true}: until now everything up to `acknowledged` was acknowledged.
+  void waiting_from(Tid acknowledged, Instant now, Actions& actions);
+  // The held commits have ended: nothing is being appended.
+  void commits_held(const Position& own, Instant now, Actions& actions);
+
+  // ---- commands ----
+  void promote(CommandId command, bool force, Instant now, Actions& actions);
+  void switchover(CommandId command, const wire::Switchover& request, Instant now,
+                  Actions& actions);
+  void demote(CommandId command, Instant now, Actions& actions);
+  // The process ends in good order: the leader gives its key back.
+  void stop(Instant now, Actions& actions);
+
+  // ---- for status and redirects ----
+  [[nodiscard]] Role role() const { return role_; }
+  [[nodiscard]] Epoch epoch() const { return epoch_; }
+  [[nodiscard]] Epoch promised() const { return follower_.promised(); }
+  // The primary's address as far as known; the own when it is this node; may be empty.
+  [[nodiscard]] std::string leader() const;
+  [[nodiscard]] const Follower& follower() const { return follower_; }
+  [[nodiscard]] std::vector<PeerStatus> peers() const;
+  [[nodiscard]] bool waits() const { return sync_ && sync_->waiting(); }
+
+ private:
+  struct Peer {
+    wire::ReplicaHello hello;
+    enum class State : std::uint8_t {
+      comparing,
+      streaming,
+      checkpoint,
+    } state = State::comparing;
+    Position flushed;
+    Tid visible;
+    Instant heard_at{};
+    std::uint64_t echo = 0;
+  };
+  struct Handing {
+    CommandId command = 0;
+    PeerId target = 0;
+    Instant until{};
+    bool held = false;
+    Position last;
+  };
+
+  void follow(std::string address, Actions& actions);
+  // Carry out what the parts ask for.
+  void run(Follower::Actions from, Instant now, Actions& actions);
+  void run(SyncSet::Effects from, Instant now, Actions& actions);
+  void run(Election::Effects from, Instant now, Actions& actions);
+  void decide(const Election::Decision& decision, Instant now, Actions& actions);
+  void lose_upstream(const std::string& why, const std::string& leader, Instant now,
+                     Actions& actions);
+  void take_over(Epoch from, Instant now, Actions& actions);
+  void begin_reign(Epoch epoch, bool takeover, Actions& actions);
+  void publish(std::vector<NodeId> members, Instant now, Actions& actions);
+  void serve_when_acknowledged(Instant now, Actions& actions);
+  void step_down(std::string why, std::string leader, Actions& actions);
+  void welcome(PeerId peer, Peer& state, wire::ReplicaWelcome welcome, Actions& actions);
+  void reject(PeerId peer, std::string why, Actions& actions);
+  void drop_peer(PeerId peer, std::string why, Instant now, Actions& actions);
+  void drop_all_peers(const std::string& why, Instant now, Actions& actions);
+  void beat(PeerId peer, const Peer& state, Actions& actions);
+  void beat_all(Actions& actions);
+  void confirm_quorum(Instant now);
+  void note_change(const SyncSet::Change& change, Actions& actions);
+  void tick_peers(Instant now, Actions& actions);
+  void tick_commands(Instant now, Actions& actions);
+  void hand_over_when_ready(Instant now, Actions& actions);
+  void give_up_handover(const std::string& why, Actions& actions);
+  void answer_promoted(Actions& actions);
+  [[nodiscard]] wire::RoleChanged role_changed() const;
+  [[nodiscard]] std::optional<PeerId> choose_target(const std::string& name) const;
+  [[nodiscard]] Election::Local local(Instant now) const;
+  [[nodiscard]] bool feeds() const;
+  // The end of the own log, durable; and what readers may see.
+  [[nodiscard]] const Position& own_end() const;
+  [[nodiscard]] Tid shown() const;
+
+  Options options_;
+  Role role_ = Role::starting;
+  Epoch epoch_;  // of the own reign, or of the one that is followed
+  Follower follower_;
+  std::optional<Election> election_;
+  struct Promoting {
+    CommandId command = 0;
+    Instant until{};
+  };
+  std::optional<Promoting> promoting_;  // who asked for the reign that is to begin
+  Instant abstain_until_{};
+
+  // Following.
+  std::string upstream_;  // address; empty: nobody
+  bool connecting_ = false;
+  bool linked_ = false;  // the connection is there
+  std::optional<Instant> retry_at_;
+  std::uint32_t retries_ = 0;
+
+  // Feeding; a standby feeds, too.
+  std::map<PeerId, Peer> peers_;
+  std::uint64_t sequence_ = 0;
+  std::map<std::uint64_t, Instant> beats_;  // when the newest sequences were sent
+  Instant beat_at_{};
+
+  // Leading.
+  std::optional<SyncSet> sync_;
+  Position own_;        // durable
+  Position begin_;      // the epoch record
+  bool ready_ = false;  // the empty S that a reign begins with is published
+  std::optional<Handing> handing_;
+};
+
+}  // namespace zeolite::replication

@@ -1,0 +1,170 @@
+// Node: promotion, switchover and demotion by command.
+
+#include <algorithm>
+#include <utility>
+
+#include "replication/node.h"
+
+namespace zeolite::replication {
+namespace {
+
+constexpr Duration kPromoteTimeout = std::chrono::seconds(15);
+
+}  // namespace
+
+wire::RoleChanged Node::role_changed() const {
+  wire::RoleChanged changed;
+  changed.role = role_ == Role::primary   ? wire::NodeRole::primary
+                 : role_ == Role::standby ? wire::NodeRole::standby
+                                          : wire::NodeRole::starting;
+  changed.epoch = epoch_;
+  changed.primary = leader();
+  return changed;
+}
+
+void Node::promote(CommandId command, bool force, Instant now, Actions& actions) {
+  if (role_ == Role::primary) {
+    actions.emplace_back(action::Answer{command, role_changed()});
+    return;
+  }
+  const auto refuse = [&](std::string why) {
+    actions.emplace_back(action::Answer{command, make_error(ErrorCode::conflict, std::move(why))});
+  };
+  if (role_ == Role::promoting || promoting_) return refuse("this node is being promoted already");
+  if (linked_ && follower_.streaming() && !force) {
+    return refuse("the primary " + upstream_ +
+                  " is alive; use switchover, or --force to take over from it all the same");
+  }
+  if (!election_ && !follower_.in_sync() && !force) {
+    return refuse(
+        "this standby was not in sync when it last heard of the primary, so acknowledged commits "
+        "may be missing; use --force to accept that");
+  }
+  promoting_ = {.command = command, .until = now + kPromoteTimeout};
+  if (!election_) {
+    begin_reign(std::max(follower_.promised(), own_end().epoch).next(), true, actions);
+    return;
+  }
+  Election::Effects effects;
+  election_->hurry(force, now, effects);
+  run(std::move(effects), now, actions);
+}
+
+void Node::answer_promoted(Actions& actions) {
+  if (!promoting_) return;
+  actions.emplace_back(action::Answer{promoting_->command, role_changed()});
+  promoting_.reset();
+}
+
+std::optional<PeerId> Node::choose_target(const std::string& name) const {
+  std::optional<PeerId> best;
+  Tid furthest;
+  for (const auto& [id, peer] : peers_) {
+    if (peer.state != Peer::State::streaming) continue;
+    if (!name.empty() && peer.hello.name != name) continue;
+    if (name.empty() && !sync_->is_waited_for(peer.hello.node)) continue;
+    if (best && peer.flushed.tid <= furthest) continue;
+    best = id;
+    furthest = peer.flushed.tid;
+  }
+  return best;
+}
+
+void Node::switchover(CommandId command, const wire::Switchover& request, Instant now,
+                      Actions& actions) {
+  const auto refuse = [&](ErrorCode code, std::string why) {
+    actions.emplace_back(action::Answer{command, make_error(code, std::move(why))});
+  };
+  if (role_ != Role::primary) {
+    return refuse(ErrorCode::not_primary, "only the primary hands over; it is " +
+                                              (leader().empty() ? "not known" : leader()));
+  }
+  if (handing_) return refuse(ErrorCode::conflict, "a switchover is under way already");
+  const std::optional<PeerId> target = choose_target(request.target);
+  if (!target) {
+    return refuse(ErrorCode::conflict,
+                  request.target.empty() ? "no standby is in sync"
+                                         : "no standby named " + request.target + " is connected");
+  }
+  handing_.emplace();
+  handing_->command = command;
+  handing_->target = *target;
+  handing_->until = now + std::chrono::milliseconds(request.timeout_ms);
+  actions.emplace_back(action::HoldCommits{});
+}
+
+void Node::commits_held(const Position& own, Instant now, Actions& actions) {
+  if (!handing_ || role_ != Role::primary) return;
+  durable(own, now, actions);
+  if (!handing_) return;
+  handing_->held = true;
+  handing_->last = own;
+  hand_over_when_ready(now, actions);
+}
+
+// Nothing of this epoch is acknowledged any more once the target was told: what it has is all there
+// ever was.
+void Node::hand_over_when_ready(Instant now, Actions& actions) {
+  if (!handing_ || !handing_->held || role_ != Role::primary) return;
+  const auto target = peers_.find(handing_->target);
+  if (target == peers_.end()) {
+    give_up_handover("the standby is gone", actions);
+    return;
+  }
+  if (target->second.flushed != handing_->last) return;
+  // What was durable and unacknowledged is acknowledged now at the latest: the target has it.
+  if (sync_->waiting() && sync_->acknowledged() < handing_->last.tid) return;
+  actions.emplace_back(
+      action::ToPeer{handing_->target, wire::Handover{.epoch = epoch_, .last = handing_->last}});
+  const std::string address = target->second.hello.address;
+  const CommandId command = handing_->command;
+  handing_.reset();
+  if (election_) {
+    Election::Effects effects;
+    election_->resign(now, effects);
+    run(std::move(effects), now, actions);
+  }
+  step_down("handed over to " + target->second.hello.name, address, actions);
+  wire::RoleChanged changed = role_changed();
+  changed.role = wire::NodeRole::standby;
+  changed.primary = address;
+  actions.emplace_back(action::Answer{command, std::move(changed)});
+}
+
+void Node::give_up_handover(const std::string& why, Actions& actions) {
+  actions.emplace_back(action::Answer{
+      handing_->command,
+      make_error(ErrorCode::timeout, "no switchover: " + why + "; this node goes on as primary")});
+  handing_.reset();
+  actions.emplace_back(action::ReleaseCommits{});
+}
+
+void Node::demote(CommandId command, Instant now, Actions& actions) {
+  if (role_ != Role::primary && role_ != Role::promoting) {
+    actions.emplace_back(action::Answer{command, role_changed()});
+    return;
+  }
+  if (election_) {
+    Election::Effects effects;
+    election_->resign(now, effects);
+    run(std::move(effects), now, actions);
+  }
+  step_down("by command", {}, actions);
+  wire::RoleChanged changed = role_changed();
+  changed.role = wire::NodeRole::standby;
+  actions.emplace_back(action::Answer{command, std::move(changed)});
+}
+
+void Node::tick_commands(Instant now, Actions& actions) {
+  if (handing_ && now >= handing_->until) {
+    give_up_handover("the standby has not everything in time", actions);
+  }
+  if (promoting_ && now >= promoting_->until && role_ != Role::promoting) {
+    actions.emplace_back(action::Answer{
+        promoting_->command,
+        make_error(ErrorCode::timeout, "the coordination service did not let it lead in time")});
+    promoting_.reset();
+  }
+}
+
+}  // namespace zeolite::replication

@@ -1,0 +1,238 @@
+// Node: the standbys that connect to it.
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "replication/node.h"
+
+namespace zeolite::replication {
+namespace {
+
+using Decision = wire::ReplicaWelcome::Decision;
+
+// How many of the newest beats are remembered; an echo of an older one confirms nothing.
+constexpr std::size_t kBeatsMax = 256;
+
+}  // namespace
+
+// Whether standbys may stream from this node: from the primary, also before it serves, or from a
+// standby that streams itself.
+bool Node::feeds() const {
+  if (role_ == Role::promoting || role_ == Role::primary) return sync_.has_value();
+  return role_ == Role::standby && linked_ && follower_.streaming();
+}
+
+void Node::peer_hello(PeerId peer, const wire::ReplicaHello& hello, Instant now, Actions& actions) {
+  const bool leads = role_ == Role::primary || role_ == Role::promoting;
+  if (leads && hello.promised > epoch_) {
+    actions.emplace_back(action::ClosePeer{peer, "it has promised a later epoch"});
+    step_down("standby " + hello.name + " has promised a later epoch", {}, actions);
+    return;
+  }
+  if (role_ == Role::ended || !feeds()) {
+    reject(peer, "this node does not serve standbys now", actions);
+    return;
+  }
+  if (hello.promised > follower_.promised()) {
+    reject(peer, "this node has not heard of that epoch yet", actions);
+    return;
+  }
+  if (hello.cluster_id != Id128{} && hello.cluster_id != follower_.cluster()) {
+    reject(peer, "this node has the database of another cluster", actions);
+    return;
+  }
+  if (hello.node == options_.id) {
+    reject(peer, "this is the node itself, or a copy of its directory with its NODE file", actions);
+    return;
+  }
+  for (const auto& [id, other] : peers_) {
+    if (id != peer && other.hello.node == hello.node) {
+      drop_peer(id, "the standby has connected again", now, actions);
+      break;
+    }
+  }
+  Peer& state = peers_[peer];
+  if (state.state == Peer::State::streaming && sync_) {  // it asks anew
+    SyncSet::Effects effects;
+    sync_->disconnected(state.hello.node, now, effects);
+    run(std::move(effects), now, actions);
+  }
+  state.state = Peer::State::comparing;
+  state.hello = hello;
+  state.heard_at = now;
+  actions.emplace_back(action::Compare{peer, hello.position});
+}
+
+void Node::peer_compared(PeerId peer, const Comparison& comparison, Instant now, Actions& actions) {
+  const auto found = peers_.find(peer);
+  if (found == peers_.end() || found->second.state != Peer::State::comparing) return;
+  Peer& state = found->second;
+  if (!feeds()) {
+    reject(peer, "this node does not serve standbys now", actions);
+    peers_.erase(peer);
+    return;
+  }
+  wire::ReplicaWelcome answer;
+  answer.position = comparison.position;
+  if (comparison.kind == Comparison::Kind::probe) {
+    answer.decision = Decision::probe;
+  } else if (!comparison.complete) {
+    answer.decision = Decision::checkpoint;
+  } else if (comparison.kind == Comparison::Kind::ancestor) {
+    answer.decision = Decision::ancestor;
+  } else {
+    answer.decision = Decision::stream;
+    answer.position = state.hello.position;
+  }
+  welcome(peer, state, std::move(answer), actions);
+  if (comparison.kind == Comparison::Kind::same && !comparison.complete) {
+    state.state = Peer::State::checkpoint;
+    return;
+  }
+  if (comparison.kind != Comparison::Kind::same || state.hello.position != state.hello.last) return;
+  state.state = Peer::State::streaming;
+  state.flushed = state.hello.position;
+  state.heard_at = now;
+  actions.emplace_back(action::Feed{peer, state.hello.position});
+  if (sync_) {
+    SyncSet::Effects effects;
+    sync_->connected(state.hello.node, state.flushed.tid, now, effects);
+    run(std::move(effects), now, actions);
+  }
+  beat(peer, state, actions);
+}
+
+void Node::welcome(PeerId peer, Peer& /*state*/, wire::ReplicaWelcome welcome, Actions& actions) {
+  welcome.epoch = follower_.promised();
+  welcome.cluster_id = follower_.cluster();
+  welcome.node = options_.id;
+  welcome.name = options_.name;
+  welcome.heartbeat_ms = static_cast<std::uint32_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(options_.heartbeat).count());
+  actions.emplace_back(action::ToPeer{peer, std::move(welcome)});
+}
+
+void Node::reject(PeerId peer, std::string why, Actions& actions) {
+  wire::ReplicaWelcome answer;
+  answer.decision = Decision::reject;
+  answer.epoch = follower_.promised();
+  answer.node = options_.id;
+  answer.name = options_.name;
+  answer.leader = leader();
+  answer.reason = why;
+  actions.emplace_back(action::ToPeer{peer, std::move(answer)});
+  actions.emplace_back(action::ClosePeer{peer, std::move(why)});
+}
+
+void Node::peer_ack(PeerId peer, const wire::ReplicaAck& ack, Instant now, Actions& actions) {
+  const auto found = peers_.find(peer);
+  if (found == peers_.end() || found->second.state != Peer::State::streaming) return;
+  Peer& state = found->second;
+  if (ack.epoch > follower_.promised()) {
+    if (sync_) step_down("a standby has promised a later epoch", {}, actions);
+    return;
+  }
+  state.heard_at = now;
+  // Before it has obeyed this reign it only tells what it has.
+  if (ack.epoch < follower_.promised()) return;
+  if (ack.flushed.tid == own_end().tid && ack.flushed.chain != own_end().chain) {
+    actions.emplace_back(action::Note{
+        true, "standby " + state.hello.name + " has another history up to the same transaction " +
+                  to_hex(ack.flushed.tid) + "; it is to compare them anew"});
+    drop_peer(peer, "the histories differ", now, actions);
+    return;
+  }
+  if (ack.flushed.tid > state.flushed.tid) state.flushed = ack.flushed;
+  state.visible = ack.visible;
+  state.echo = std::max(state.echo, ack.echo);
+  if (sync_) {
+    SyncSet::Effects effects;
+    sync_->flushed(state.hello.node, state.flushed.tid, now, effects);
+    run(std::move(effects), now, actions);
+    confirm_quorum(now);
+  }
+  hand_over_when_ready(now, actions);
+}
+
+void Node::peer_stale(PeerId peer, const wire::StaleEpoch& stale, Instant now, Actions& actions) {
+  if (stale.promised > follower_.promised() && sync_) {
+    step_down("a standby has promised a later epoch", stale.leader, actions);
+    return;
+  }
+  drop_peer(peer, "it follows another epoch", now, actions);
+}
+
+void Node::peer_lost(PeerId peer, Instant now, Actions& actions) {
+  const auto found = peers_.find(peer);
+  if (found == peers_.end()) return;
+  const NodeId node = found->second.hello.node;
+  const bool streamed = found->second.state == Peer::State::streaming;
+  if (streamed) {
+    actions.emplace_back(action::Note{true, "standby " + found->second.hello.name + " is gone"});
+  }
+  peers_.erase(found);
+  if (sync_ && streamed && role_ != Role::ended) {
+    SyncSet::Effects effects;
+    sync_->disconnected(node, now, effects);
+    run(std::move(effects), now, actions);
+  }
+}
+
+void Node::drop_peer(PeerId peer, std::string why, Instant now, Actions& actions) {
+  if (!peers_.contains(peer)) return;
+  actions.emplace_back(action::ClosePeer{peer, std::move(why)});
+  peer_lost(peer, now, actions);
+}
+
+void Node::drop_all_peers(const std::string& why, Instant now, Actions& actions) {
+  while (!peers_.empty()) drop_peer(peers_.begin()->first, why, now, actions);
+}
+
+void Node::tick_peers(Instant now, Actions& actions) {
+  std::vector<PeerId> silent;
+  for (const auto& [id, peer] : peers_) {
+    if (peer.state == Peer::State::streaming && now - peer.heard_at > options_.silence_max) {
+      silent.push_back(id);
+    }
+  }
+  for (const PeerId id : silent) drop_peer(id, "nothing was heard of it", now, actions);
+  if (now < beat_at_) return;
+  beat_at_ = now + options_.heartbeat;
+  ++sequence_;
+  beats_[sequence_] = now;
+  if (beats_.size() > kBeatsMax) beats_.erase(beats_.begin());
+  beat_all(actions);
+}
+
+void Node::beat_all(Actions& actions) {
+  for (const auto& [id, peer] : peers_) {
+    if (peer.state == Peer::State::streaming) beat(id, peer, actions);
+  }
+}
+
+void Node::beat(PeerId peer, const Peer& state, Actions& actions) {
+  wire::ReplicaHeartbeat heartbeat;
+  heartbeat.epoch = follower_.promised();
+  heartbeat.visible = shown();
+  heartbeat.last = own_end().tid;
+  heartbeat.in_sync = sync_ && sync_->in_sync(state.hello.node);
+  heartbeat.sequence = sequence_;
+  actions.emplace_back(action::ToPeer{peer, heartbeat});
+}
+
+// The whole of Q obeyed this epoch after the beat that the slowest of them echoed was sent.
+void Node::confirm_quorum(Instant /*now*/) {
+  if (!election_ || sync_->waits_for_nobody()) return;
+  std::uint64_t slowest = sequence_;
+  for (const NodeId& node : sync_->waited_for()) {
+    const auto peer = std::ranges::find_if(
+        peers_, [&](const auto& entry) { return entry.second.hello.node == node; });
+    if (peer == peers_.end()) return;
+    slowest = std::min(slowest, peer->second.echo);
+  }
+  const auto sent = beats_.find(slowest);
+  if (sent != beats_.end()) election_->quorum_confirmed(sent->second);
+}
+
+}  // namespace zeolite::replication
