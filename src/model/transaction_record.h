@@ -49,6 +49,7 @@ struct ObjectWrite {
   // this one, if that is not `back`: it repeats `back` itself, or is a deletion. Else kNoTid. Only
   // history and export tell it; it may have been packed away.
   Tid via{};
+  friend bool operator==(const ObjectWrite&, const ObjectWrite&) = default;
 };
 
 // User, description, extension: as the application gave them. Bytes, normally UTF-8; the extension
@@ -72,6 +73,7 @@ struct TransactionRecord {
   Tid pack_horizon{};               // kind pack only: history up to here may go; below tid
   bool collect_garbage = false;     // kind pack only: objects that nothing refers to may go, too
   std::vector<ObjectWrite> writes;  // each oid at most once
+  friend bool operator==(const TransactionRecord&, const TransactionRecord&) = default;
 };
 
 // What the log keeps of an object's part in a transaction: everything but the data.

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,6 +59,7 @@ struct ReplicaAppend {
   // epoch, tid and everything else are set; writes share the frame's memory. `staged_blob` is not
   // sent.
   std::vector<TransactionRecord> records;
+  friend bool operator==(const ReplicaAppend&, const ReplicaAppend&) = default;
 };
 
 // From the standby: durable up to here. Also sent every heartbeat interval.

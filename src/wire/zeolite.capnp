@@ -129,7 +129,7 @@ struct TransactionNumber {
   number @0 :UInt64;
 }
 
-# Body of voted, done, status and verify.
+# Body of voted, done, status, verify and demote.
 struct Nothing {
 }
 
@@ -255,4 +255,160 @@ struct PackReport {
   dangling @11 :List(UInt64);
   unreadableCount @12 :UInt64;
   unreadable @13 :List(Text);
+}
+
+# ---- between servers ----------------------------------------------------------------------------
+
+struct ReplicaHello {
+  versionMin @0 :UInt32;
+  versionMax @1 :UInt32;
+  clusterId @2 :Data;
+  node @3 :Data;
+  name @4 :Text;
+  address @5 :Text;
+  promised @6 :UInt64;
+  position @7 :Position;
+  last @8 :Position;
+}
+
+struct ReplicaWelcome {
+  version @0 :UInt32;
+  decision @1 :UInt8;
+  epoch @2 :UInt64;
+  clusterId @3 :Data;
+  node @4 :Data;
+  name @5 :Text;
+  position @6 :Position;
+  heartbeatMs @7 :UInt32;
+  reason @8 :Text;
+  leader @9 :Text;
+}
+
+struct Blob {
+  size @0 :UInt64;
+  hash @1 :Data;
+}
+
+struct ReplicaWrite {
+  oid @0 :UInt64;
+  previous @1 :UInt64;
+  kind @2 :UInt8;
+  data @3 :Data;
+  back @4 :UInt64;
+  via @5 :UInt64;
+  blob @6 :Blob;  # null: none
+}
+
+struct ReplicaRecord {
+  kind @0 :UInt8;
+  epoch @1 :UInt64;
+  tid @2 :UInt64;
+  session @3 :Data;
+  number @4 :UInt64;
+  status @5 :UInt8;
+  user @6 :Data;
+  description @7 :Data;
+  extension @8 :Data;
+  oidMark @9 :UInt64;
+  packHorizon @10 :UInt64;
+  collectGarbage @11 :Bool;
+  writes @12 :List(ReplicaWrite);
+}
+
+struct ReplicaAppend {
+  epoch @0 :UInt64;
+  previous @1 :Position;
+  records @2 :List(ReplicaRecord);
+}
+
+struct ReplicaAck {
+  epoch @0 :UInt64;
+  flushed @1 :Position;
+  visible @2 :UInt64;
+  freeBytes @3 :UInt64;
+}
+
+struct ReplicaHeartbeat {
+  epoch @0 :UInt64;
+  visible @1 :UInt64;
+  last @2 :UInt64;
+  inSync @3 :Bool;
+}
+
+struct ReplicaBlob {
+  oid @0 :UInt64;
+  tid @1 :UInt64;
+  offset @2 :UInt64;
+  size @3 :UInt64;
+  data @4 :Data;
+}
+
+struct StaleEpoch {
+  promised @0 :UInt64;
+  leader @1 :Text;
+}
+
+struct Handover {
+  epoch @0 :UInt64;
+  last @1 :Position;
+}
+
+struct CheckpointRequest {
+  id @0 :Data;
+  file @1 :UInt32;
+  offset @2 :UInt64;
+}
+
+struct CheckpointFile {
+  name @0 :Text;
+  size @1 :UInt64;
+}
+
+struct CheckpointBegin {
+  id @0 :Data;
+  clusterId @1 :Data;
+  position @2 :Position;
+  files @3 :List(CheckpointFile);
+}
+
+struct CheckpointChunk {
+  file @0 :UInt32;
+  offset @1 :UInt64;
+  data @2 :Data;
+  last @3 :Bool;
+  hash @4 :Data;
+}
+
+struct CheckpointAck {
+  file @0 :UInt32;
+  offset @1 :UInt64;
+}
+
+# ---- roles --------------------------------------------------------------------------------------
+
+struct Promote {
+  force @0 :Bool;
+}
+
+struct Switchover {
+  target @0 :Text;
+  timeoutMs @1 :UInt32;
+}
+
+struct RoleChanged {
+  role @0 :UInt8;
+  epoch @1 :UInt64;
+  primary @2 :Text;
+}
+
+struct Topology {
+  epoch @0 :UInt64;
+  primary @1 :Text;
+  standbys @2 :List(Text);
+}
+
+struct Await {
+  epoch @0 :UInt64;
+  atLeast @1 :UInt64;
+  timeoutMs @2 :UInt32;
 }

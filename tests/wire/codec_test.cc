@@ -7,29 +7,11 @@
 #include <set>
 #include <vector>
 
+#include "wire/codec_fixture.h"
 #include "wire/sample_messages.h"
 
 namespace zeolite::wire {
 namespace {
-
-// The one frame in `bytes`.
-Result<Frame> only_frame(const std::string& bytes) {
-  FrameDecoder decoder(kBodyMaxDefault);
-  decoder.feed(Bytes::copy_of(bytes));
-  ASSIGN_OR_RETURN(const auto frame, decoder.next());
-  if (!frame) return make_error(ErrorCode::timeout, "not a whole frame");
-  return *frame;
-}
-
-Frame frame_of(const Message& message, std::size_t compress_from = SIZE_MAX) {
-  std::string bytes;
-  encode(message, 17, bytes, compress_from);
-  return only_frame(bytes).value();
-}
-
-Result<Message> decode_body(MessageType type, std::string body) {
-  return decode({static_cast<std::uint8_t>(type), 0, Bytes(std::move(body))});
-}
 
 class EveryMessage : public testing::TestWithParam<Message> {};
 
@@ -165,6 +147,7 @@ TEST(Codec, LimitsOfListsAreKept) {
   LogReply log;
   log.items.resize(10'001);
   EXPECT_FALSE(decode(frame_of(log)));
+  EXPECT_FALSE(decode(frame_of(Topology{{}, {}, std::vector<std::string>(10'001)})));
   EXPECT_TRUE(decode(frame_of(Invalidate{Tid(1), std::vector<Oid>(10'001), true})));
 }
 
@@ -181,8 +164,26 @@ TEST(Codec, EnumeratorsOutOfRangeAreRefused) {
   Welcome welcome;
   welcome.role = static_cast<NodeRole>(3);
   EXPECT_FALSE(decode(frame_of(welcome)));
+  EXPECT_FALSE(decode(frame_of(RoleChanged{static_cast<NodeRole>(3), {}, {}})));
+  ReplicaWelcome answer;
+  answer.decision = static_cast<ReplicaWelcome::Decision>(0);
+  EXPECT_FALSE(decode(frame_of(answer)));
+  answer.decision = static_cast<ReplicaWelcome::Decision>(6);
+  EXPECT_FALSE(decode(frame_of(answer)));
   EXPECT_FALSE(decode(frame_of(ErrorReply{Error{static_cast<ErrorCode>(0), ""}})));
   EXPECT_FALSE(decode(frame_of(ErrorReply{Error{static_cast<ErrorCode>(1000), ""}})));
+}
+
+TEST(Codec, APieceOfABlobLiesWithinIt) {
+  const auto decoded = [](std::uint64_t offset, std::uint64_t size) {
+    return decode(frame_of(ReplicaBlob{Oid(1), Tid(2), offset, size, Bytes::copy_of("piece")}))
+        .has_value();
+  };
+  EXPECT_TRUE(decoded(0, 5));
+  EXPECT_TRUE(decoded(95, 100));
+  EXPECT_FALSE(decoded(96, 100));
+  EXPECT_FALSE(decoded(101, 100));
+  EXPECT_FALSE(decoded(0xFFFFFFFFFFFFFFFF, 100));
 }
 
 TEST(Codec, AWriteIsDataOrDeletion) {

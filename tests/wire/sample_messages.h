@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "wire/messages.h"
@@ -70,9 +71,82 @@ inline StatusReport sample_status_report() {
           .standbys = {{"node-c", Tid(9), 2}, {"", Tid(8), 3}}};
 }
 
+// Every kind of record and of write, in the order of a log after sample_position().
+inline std::vector<TransactionRecord> sample_records() {
+  const Tid first(sample_position().tid.value() + 1);
+  std::vector<TransactionRecord> records(5);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    records[i].epoch = Epoch(i < 2 ? 7 : 8);
+    records[i].tid = Tid(first.value() + i);
+  }
+  records[0].commit_id = {sample_id(0x10), 5};
+  records[0].status = 'p';
+  records[0].metadata = sample_metadata();
+  records[0].writes = {
+      {Oid(9), kNoTid, RevisionKind::data, Bytes::copy_of("a record"), kNoTid,
+       BlobInfo{1ULL << 40, sample_id(0x20)}},
+      {Oid(3), Tid(4), RevisionKind::back_pointer, {}, Tid(2), BlobInfo{0, {}}, {}, Tid(3)},
+      {Oid(4), Tid(5), RevisionKind::deletion, {}, kNoTid, {}, {}, Tid(3)},
+      {Oid(0xFFFFFFFFFFFFFFFF), Tid(6), RevisionKind::data, {}, kNoTid}};
+  records[1].kind = RecordKind::tombstone;
+  records[1].commit_id = {sample_id(0x30), 6};
+  records[2].kind = RecordKind::epoch;
+  records[3].kind = RecordKind::oids;
+  records[3].oid_mark = Oid(5000);
+  records[4].kind = RecordKind::pack;
+  records[4].pack_horizon = first;
+  records[4].collect_garbage = true;
+  return records;
+}
+
+inline std::vector<Message> sample_replication_messages() {
+  using Decision = ReplicaWelcome::Decision;
+  return {
+      ReplicaHello{.version_min = 2,
+                   .version_max = 3,
+                   .cluster_id = sample_id(1),
+                   .node = sample_id(2),
+                   .name = "node-b",
+                   .address = "10.0.0.2:8090",
+                   .promised = Epoch(4),
+                   .position = {Epoch(5), Tid(6), sample_id(7)},
+                   .last = sample_position()},
+      ReplicaWelcome{.version = 2,
+                     .decision = Decision::probe,
+                     .epoch = Epoch(3),
+                     .cluster_id = sample_id(4),
+                     .node = sample_id(5),
+                     .name = "node-a",
+                     .position = sample_position(),
+                     .heartbeat_ms = 500,
+                     .reason = "another cluster",
+                     .leader = "10.0.0.1:8090"},
+      ReplicaAppend{Epoch(8), sample_position(), sample_records()},
+      ReplicaAppend{Epoch(9), {}, {}},
+      ReplicaAck{Epoch(1), sample_position(), Tid(2), 1ULL << 50},
+      ReplicaHeartbeat{Epoch(1), Tid(2), Tid(3), true},
+      ReplicaBlob{Oid(1), Tid(2), 3, 10, Bytes::copy_of("a piece")},
+      StaleEpoch{Epoch(9), "10.0.0.1:8090"},
+      Handover{Epoch(9), sample_position()},
+      CheckpointRequest{sample_id(1), 2, 3},
+      CheckpointBegin{sample_id(1),
+                      sample_id(2),
+                      sample_position(),
+                      {{"MANIFEST", 100}, {"blobs/0x00/0x01.blob", 1ULL << 40}}},
+      CheckpointChunk{1, 1ULL << 33, Bytes::copy_of("a piece"), true, sample_id(3)},
+      CheckpointAck{1, 1ULL << 34},
+      Promote{true},
+      Switchover{"node-b", 5000},
+      Demote{},
+      RoleChanged{NodeRole::primary, Epoch(3), "10.0.0.1:8090"},
+      Topology{Epoch(3), "10.0.0.1:8090", {"10.0.0.2:8090", "10.0.0.3:8090"}},
+      Await{Epoch(3), Tid(4), 5},
+  };
+}
+
 // Every type at least once, no field at its default where another value is allowed.
 inline std::vector<Message> sample_messages() {
-  return {
+  std::vector<Message> messages = {
       Hello{.version_min = 2,
             .version_max = 3,
             .features = 0xF00000000000000F,
@@ -127,6 +201,8 @@ inline std::vector<Message> sample_messages() {
       Pack{Tid(7), false, true},
       PackReport{Tid(7), true, true, false, 1, 2, 3, 4, 5, 6, 2, {Oid(8), Oid(9)}, 1, {"a record"}},
   };
+  for (Message& message : sample_replication_messages()) messages.push_back(std::move(message));
+  return messages;
 }
 
 }  // namespace zeolite::wire
