@@ -100,9 +100,10 @@ struct Codec<CheckpointAck> {
   static void build(const CheckpointAck& m, Schema::Builder to) {
     to.setFile(m.file);
     to.setOffset(m.offset);
+    to.setBytes(m.bytes);
   }
   static CheckpointAck read(Schema::Reader from, BodyReader&) {
-    return {from.getFile(), from.getOffset()};
+    return {from.getFile(), from.getOffset(), from.getBytes()};
   }
 };
 ZEOLITE_WIRE_CODEC(CheckpointAck);

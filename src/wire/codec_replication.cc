@@ -86,10 +86,11 @@ struct Codec<ReplicaAck> {
     wire::build(m.flushed, to.initFlushed());
     to.setVisible(m.visible.value());
     to.setFreeBytes(m.free_bytes);
+    to.setEcho(m.echo);
   }
   static ReplicaAck read(Schema::Reader from, BodyReader& body) {
     return {Epoch(from.getEpoch()), body.position(from.getFlushed()), Tid(from.getVisible()),
-            from.getFreeBytes()};
+            from.getFreeBytes(), from.getEcho()};
   }
 };
 ZEOLITE_WIRE_CODEC(ReplicaAck);
@@ -103,9 +104,11 @@ struct Codec<ReplicaHeartbeat> {
     to.setVisible(m.visible.value());
     to.setLast(m.last.value());
     to.setInSync(m.in_sync);
+    to.setSequence(m.sequence);
   }
   static ReplicaHeartbeat read(Schema::Reader from, BodyReader&) {
-    return {Epoch(from.getEpoch()), Tid(from.getVisible()), Tid(from.getLast()), from.getInSync()};
+    return {Epoch(from.getEpoch()), Tid(from.getVisible()), Tid(from.getLast()), from.getInSync(),
+            from.getSequence()};
   }
 };
 ZEOLITE_WIRE_CODEC(ReplicaHeartbeat);

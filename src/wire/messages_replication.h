@@ -151,11 +151,13 @@ struct CheckpointChunk {
   Id128 hash{};
   friend bool operator==(const CheckpointChunk&, const CheckpointChunk&) = default;
 };
-// From the receiver: it has all up to here; the sender keeps a bounded amount beyond under way.
+// From the receiver: it has written the file up to here, `bytes` more than it had acknowledged; the
+// sender keeps a bounded amount beyond under way.
 struct CheckpointAck {
   static constexpr MessageType kType = MessageType::checkpoint_ack;
   std::uint32_t file = 0;
   std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
   friend bool operator==(const CheckpointAck&, const CheckpointAck&) = default;
 };
 

@@ -326,6 +326,7 @@ struct ReplicaAck {
   flushed @1 :Position;
   visible @2 :UInt64;
   freeBytes @3 :UInt64;
+  echo @4 :UInt64;
 }
 
 struct ReplicaHeartbeat {
@@ -333,6 +334,7 @@ struct ReplicaHeartbeat {
   visible @1 :UInt64;
   last @2 :UInt64;
   inSync @3 :Bool;
+  sequence @4 :UInt64;
 }
 
 struct ReplicaBlob {
@@ -382,6 +384,7 @@ struct CheckpointChunk {
 struct CheckpointAck {
   file @0 :UInt32;
   offset @1 :UInt64;
+  bytes @2 :UInt64;
 }
 
 # ---- roles --------------------------------------------------------------------------------------
