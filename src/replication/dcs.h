@@ -33,6 +33,7 @@ struct LeaderKey {
   std::string address;  // its native port, as others reach it
   Epoch epoch;
   Revision revision = 0;
+  LeaseId lease = 0;  // by which it lives: tells an earlier process's key of this node from ours
   friend bool operator==(const LeaderKey&, const LeaderKey&) = default;
 };
 
@@ -82,7 +83,7 @@ struct GrantLease {
 struct KeepAlive {
   LeaseId lease = 0;
 };
-// Ends it, with all keys that live by it.
+// Ends it, with all keys that live by it. Held: it was there.
 struct Revoke {
   LeaseId lease = 0;
 };
@@ -103,7 +104,9 @@ struct Acquire {
   Epoch epoch;  // the counter's value + 1
   Revision epoch_revision = 0;
   Revision sync_revision = 0;
-  std::optional<Id128> cluster;  // written if the key is absent; compared if it was seen
+  std::optional<Id128> cluster;  // of the candidate's database; nothing: it has none yet
+  bool cluster_seen = false;     // the key must have this value; else it must be absent, and is
+                                 // written if there is a value
 };
 
 // If the leader key is still at `leader_revision`: nothing changes. Success proves that at some
@@ -145,7 +148,8 @@ struct Guarded {
   Revision revision = 0;
 };
 
-// An error (unavailable, timeout, protocol_error) means that it is not known whether it happened.
+// An error (unavailable, timeout, protocol_error, too_new) means that it is not known whether it
+// happened; not_found that it did not, as the lease that a key was to live by is gone.
 using Answer = std::variant<Viewed, Leased, Guarded>;
 
 }  // namespace dcs
