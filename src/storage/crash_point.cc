@@ -7,6 +7,7 @@
 #include <atomic>
 #include <charconv>
 #include <cstdlib>
+#include <initializer_list>
 #include <string>
 
 #include "base/check.h"
@@ -48,6 +49,14 @@ constexpr std::array<std::string_view, 9> kBlobNames = {
     "blob.after_remove",    // packed away; the directories are still there
 };
 
+constexpr std::array<std::string_view, 5> kNodeNames = {
+    "replace.before_rename",  // the new content is synced, under another name
+    "replace.after_rename",   // it has its name, which is not synced
+    "node.before_create",     // a new node: it has an id, which is not stored
+    "node.before_promise",    // nothing is written
+    "node.after_promise",     // durable; the caller is not told
+};
+
 constexpr std::array<std::string_view, 2> kFailNames = {
     "wal.append",  // nothing of the group is written
     "wal.sync",    // it is written, and nobody knows whether it is on the disk
@@ -71,8 +80,9 @@ Armed& armed_failure() {
   return instance;
 }
 
-bool read_environment(const char* variable, std::span<const std::string_view> names,
-                      std::span<const std::string_view> more_names, Armed& armed) {
+using Names = std::span<const std::string_view>;
+
+bool read_environment(const char* variable, std::initializer_list<Names> known, Armed& armed) {
   const char* const text = std::getenv(variable);
   if (text == nullptr || *text == '\0') return false;
   const std::string_view setting = text;
@@ -83,8 +93,8 @@ bool read_environment(const char* variable, std::span<const std::string_view> na
     const std::string_view count = setting.substr(colon + 1);
     std::from_chars(count.data(), count.data() + count.size(), hits);
   }
-  CHECK(std::ranges::find(names, name) != names.end() ||
-            std::ranges::find(more_names, name) != more_names.end(),
+  CHECK(std::ranges::any_of(
+            known, [name](Names names) { return std::ranges::find(names, name) != names.end(); }),
         "ZEOLITE_CRASH_POINT or ZEOLITE_FAIL_POINT names no such point");
   armed.name = name;
   armed.left = std::max(hits, 1U);
@@ -93,16 +103,16 @@ bool read_environment(const char* variable, std::span<const std::string_view> na
 
 }  // namespace
 
-std::span<const std::string_view> crash_point_names() { return kNames; }
-std::span<const std::string_view> blob_crash_point_names() { return kBlobNames; }
-std::span<const std::string_view> fail_point_names() { return kFailNames; }
+Names crash_point_names() { return kNames; }
+Names blob_crash_point_names() { return kBlobNames; }
+Names node_crash_point_names() { return kNodeNames; }
+Names fail_point_names() { return kFailNames; }
 
 namespace detail {
 
 const bool kCrashPointArmed =
-    read_environment("ZEOLITE_CRASH_POINT", kNames, kBlobNames, armed_crash());
-const bool kFailPointArmed =
-    read_environment("ZEOLITE_FAIL_POINT", kFailNames, {}, armed_failure());
+    read_environment("ZEOLITE_CRASH_POINT", {kNames, kBlobNames, kNodeNames}, armed_crash());
+const bool kFailPointArmed = read_environment("ZEOLITE_FAIL_POINT", {kFailNames}, armed_failure());
 
 void pass_crash_point(std::string_view name) {
   if (armed_crash().pass(name)) _exit(kExitLikeSigkill);

@@ -12,9 +12,11 @@ namespace zeolite::storage {
 //
 // In the same way ZEOLITE_FAIL_POINT=name:n makes the disk operation `name` fail the n-th time.
 
-// All names, so that a test can walk them: those that every append passes, and those of blobs.
+// All names, so that a test can walk them: those that every append passes, those of blobs, and
+// those of what a node of a cluster does besides appending.
 [[nodiscard]] std::span<const std::string_view> crash_point_names();
 [[nodiscard]] std::span<const std::string_view> blob_crash_point_names();
+[[nodiscard]] std::span<const std::string_view> node_crash_point_names();
 [[nodiscard]] std::span<const std::string_view> fail_point_names();
 
 namespace detail {

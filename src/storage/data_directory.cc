@@ -1,22 +1,19 @@
 #include "storage/data_directory.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/random.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 
+#include "base/check.h"
 #include "storage/crash_point.h"
 #include "storage/high_water_mark.h"
+#include "storage/random_id.h"
 
 namespace zeolite::storage {
 
 namespace {
 
 constexpr std::string_view kFormatFile = "FORMAT";
-constexpr std::string_view kLockFile = "LOCK";
 constexpr std::string_view kHighWaterMarkFile = "HWM";
 constexpr std::string_view kRecordsDirectory = "records";
 constexpr std::string_view kFormatWord = "zeolite ";
@@ -61,56 +58,17 @@ Result<Format> decode_format(const std::filesystem::path& path, std::string_view
   return format;
 }
 
-Result<Id128> random_id() {
-  Id128 id;
-  if (::getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) {
-    return make_error(ErrorCode::io_error, "the operating system gives no random numbers");
-  }
-  return id;
-}
-
-Result<> make_directory(const std::filesystem::path& path) {
+// A copy of a database that is to be installed (storage/checkpoint_install.h).
+bool has_checkpoint(const std::filesystem::path& directory) {
   std::error_code error;
-  const bool created = std::filesystem::create_directories(path, error);
-  if (error) return system_error("create directory", path, error.value());
-  if (!created) return {};
-  // The records are for whoever runs the server; others ask it.
-  std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);
-  if (error) return system_error("set the permissions of directory", path, error.value());
-  if (path.has_parent_path()) return sync_directory(path.parent_path());
-  return {};
-}
-
-Result<FileDescriptor> take_lock(const std::filesystem::path& directory, bool read_only) {
-  const std::filesystem::path path = directory / kLockFile;
-  FileDescriptor lock(read_only ? ::open(path.c_str(), O_RDONLY | O_CLOEXEC)
-                                : ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  if (!lock.is_open() && errno == ENOENT) {
-    return make_error(ErrorCode::not_found, "there is no database in " + directory.string());
-  }
-  if (!lock.is_open()) return system_error("open", path, errno);
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return system_error("lock", path, errno);
-    std::array<char, 32> holder{};
-    const ssize_t size = ::pread(lock.get(), holder.data(), holder.size() - 1, 0);
-    const std::string pid = size > 0 ? std::string(holder.data()) : "unknown\n";
-    return make_error(ErrorCode::busy, directory.string() + " is in use by process " +
-                                           pid.substr(0, pid.find('\n')) +
-                                           "; stop it, or give another directory");
-  }
-  if (read_only) return lock;
-  const std::string pid = std::to_string(::getpid()) + "\n";
-  // Only for the message above; the lock itself does not depend on it.
-  if (::ftruncate(lock.get(), 0) != 0 || ::pwrite(lock.get(), pid.data(), pid.size(), 0) < 0) {
-    return system_error("write", path, errno);
-  }
-  return lock;
+  return std::filesystem::exists(directory / "incoming" / "COMPLETE", error);
 }
 
 // Refuses to build a database among files that are not one's leftovers.
 Result<> check_nothing_else(const std::filesystem::path& directory) {
-  static constexpr std::array<std::string_view, 6> kOurs = {
-      kLockFile, kHighWaterMarkFile, "HWM.new", "FORMAT.new", kRecordsDirectory, "lost+found"};
+  static constexpr std::array<std::string_view, 10> kOurs = {
+      "LOCK", kHighWaterMarkFile, "HWM.new",    "FORMAT.new", kRecordsDirectory,
+      "NODE", "NODE.new",         "divergence", "incoming",   "lost+found"};
   std::error_code error;
   for (const auto& item : std::filesystem::directory_iterator(directory, error)) {
     const std::string name = item.path().filename().string();
@@ -127,7 +85,12 @@ Result<> check_nothing_else(const std::filesystem::path& directory) {
 }
 
 // The FORMAT file comes last: until it is there, the directory counts as empty.
-Result<Format> create_database(const DataDirectory::Options& options) {
+Result<Id128> create_database(const DataDirectory::Options& options) {
+  if (has_checkpoint(options.path)) {
+    return make_error(ErrorCode::invalid_argument,
+                      "the copy of a database in " + (options.path / "incoming").string() +
+                          " is not installed yet: start the server, which does it");
+  }
   RETURN_IF_ERROR(check_nothing_else(options.path));
   Format format{kFormatVersion, {}};
   if (options.cluster_id) {
@@ -135,50 +98,63 @@ Result<Format> create_database(const DataDirectory::Options& options) {
   } else {
     ASSIGN_OR_RETURN(format.cluster_id, random_id());
   }
-  RETURN_IF_ERROR(make_directory(options.path / kRecordsDirectory));
+  RETURN_IF_ERROR(make_private_directory(options.path / kRecordsDirectory));
   RETURN_IF_ERROR(HighWaterMark::create(options.path / kHighWaterMarkFile));
   crash_point("create.before_format");
   RETURN_IF_ERROR(replace_file(options.path / kFormatFile, encode_format(format)));
   crash_point("create.after_format");
-  return format;
+  return format.cluster_id;
 }
 
 }  // namespace
 
-Result<DataDirectory> DataDirectory::open(const Options& given) {
-  Options options = given;
-  std::error_code error;
-  options.path = std::filesystem::absolute(given.path, error).lexically_normal();
-  if (!options.path.has_filename()) options.path = options.path.parent_path();
-  const bool may_create = options.create_if_missing && !options.read_only;
-  if (may_create) RETURN_IF_ERROR(make_directory(options.path));
-  if (!std::filesystem::is_directory(options.path, error)) {
-    return make_error(ErrorCode::not_found, "there is no directory " + options.path.string());
-  }
-  const std::filesystem::path format_path = options.path / kFormatFile;
-  if (!may_create && !std::filesystem::exists(format_path, error)) {
-    return make_error(ErrorCode::not_found, "there is no database in " + options.path.string());
-  }
-  ASSIGN_OR_RETURN(FileDescriptor lock, take_lock(options.path, options.read_only));
+Result<std::optional<Id128>> DataDirectory::read_cluster_id(const std::filesystem::path& path) {
+  const std::filesystem::path format_path = DirectoryLock::normalized(path) / kFormatFile;
   ASSIGN_OR_RETURN(const std::optional<std::string> text, read_small_file(format_path));
-  Format format;
-  if (text) {
-    ASSIGN_OR_RETURN(format, decode_format(format_path, *text));
-  } else {
-    ASSIGN_OR_RETURN(format, create_database(options));
-  }
-  if (options.cluster_id && *options.cluster_id != format.cluster_id) {
-    return make_error(ErrorCode::invalid_argument, options.path.string() + " belongs to cluster " +
-                                                       to_hex(format.cluster_id) + ", not to " +
-                                                       to_hex(*options.cluster_id));
-  }
-  return DataDirectory(options.path, std::move(lock), format.cluster_id);
+  if (!text) return std::nullopt;
+  ASSIGN_OR_RETURN(const Format format, decode_format(format_path, *text));
+  return format.cluster_id;
 }
 
-std::filesystem::path DataDirectory::records_path() const { return path_ / kRecordsDirectory; }
+Result<> DataDirectory::check_usable(const std::filesystem::path& path) {
+  std::error_code error;
+  if (std::filesystem::exists(path / kFormatFile, error) || has_checkpoint(path)) return {};
+  return check_nothing_else(path);
+}
+
+Result<DataDirectory> DataDirectory::open(const Options& given) {
+  Options options = given;
+  options.path = DirectoryLock::normalized(given.path);
+  const bool may_create = options.create_if_missing && !options.read_only;
+  std::error_code error;
+  if (!may_create && std::filesystem::is_directory(options.path, error) &&
+      !std::filesystem::exists(options.path / kFormatFile, error)) {
+    return make_error(ErrorCode::not_found, "there is no database in " + options.path.string());
+  }
+  if (options.lock == nullptr) {
+    using Access = DirectoryLock::Access;
+    const Access access = may_create ? Access::create : Access::write;
+    ASSIGN_OR_RETURN(options.lock,
+                     DirectoryLock::take(options.path, options.read_only ? Access::read : access));
+  }
+  CHECK(options.lock->path() == options.path, "the lock is that of the directory");
+  CHECK(options.read_only || options.lock->may_write(), "the lock is one for writing");
+  ASSIGN_OR_RETURN(std::optional<Id128> cluster_id, read_cluster_id(options.path));
+  if (!cluster_id) {
+    ASSIGN_OR_RETURN(cluster_id, create_database(options));
+  }
+  if (options.cluster_id && *options.cluster_id != *cluster_id) {
+    return make_error(ErrorCode::invalid_argument, options.path.string() + " belongs to cluster " +
+                                                       to_hex(*cluster_id) + ", not to " +
+                                                       to_hex(*options.cluster_id));
+  }
+  return DataDirectory(std::move(options.lock), *cluster_id);
+}
+
+std::filesystem::path DataDirectory::records_path() const { return path() / kRecordsDirectory; }
 
 std::filesystem::path DataDirectory::high_water_mark_path() const {
-  return path_ / kHighWaterMarkFile;
+  return path() / kHighWaterMarkFile;
 }
 
 }  // namespace zeolite::storage

@@ -1,11 +1,12 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 
 #include "base/error.h"
 #include "model/ids.h"
-#include "storage/file_descriptor.h"
+#include "storage/directory_lock.h"
 
 namespace zeolite::storage {
 
@@ -25,25 +26,33 @@ class DataDirectory {
     // For a directory to be created: the cluster it joins; random when empty. For an existing one:
     // which it must belong to.
     std::optional<Id128> cluster_id = std::nullopt;
+    // Of this directory, when the caller has it already; else it is taken.
+    std::shared_ptr<const DirectoryLock> lock = nullptr;
   };
 
   // Errors: busy (another opener holds it; names its process), too_new, not_found (missing and not
-  // to be created), invalid_argument (something else is in it, or another cluster's database),
-  // corruption (its FORMAT is damaged), io_error.
+  // to be created), invalid_argument (something else is in it, another cluster's database, or a
+  // checkpoint that is not installed yet), corruption (its FORMAT is damaged), io_error.
   [[nodiscard]] static Result<DataDirectory> open(const Options& options);
 
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  // The cluster of the database in `path`, without locking it; nothing when there is none (yet).
+  // Errors: too_new, corruption, io_error.
+  [[nodiscard]] static Result<std::optional<Id128>> read_cluster_id(
+      const std::filesystem::path& path);
+  // Whether a database is in `path`, or can be made there: else invalid_argument, as of open().
+  [[nodiscard]] static Result<> check_usable(const std::filesystem::path& path);
+
+  [[nodiscard]] const std::filesystem::path& path() const { return lock_->path(); }
   [[nodiscard]] const Id128& cluster_id() const { return cluster_id_; }
   // RocksDB's directory; exists.
   [[nodiscard]] std::filesystem::path records_path() const;
   [[nodiscard]] std::filesystem::path high_water_mark_path() const;
 
  private:
-  DataDirectory(std::filesystem::path path, FileDescriptor lock, const Id128& cluster_id)
-      : path_(std::move(path)), lock_(std::move(lock)), cluster_id_(cluster_id) {}
+  DataDirectory(std::shared_ptr<const DirectoryLock> lock, const Id128& cluster_id)
+      : lock_(std::move(lock)), cluster_id_(cluster_id) {}
 
-  std::filesystem::path path_;
-  FileDescriptor lock_;
+  std::shared_ptr<const DirectoryLock> lock_;
   Id128 cluster_id_;
 };
 

@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "storage/crash_point.h"
+
 namespace zeolite::storage {
 
 Result<std::optional<std::string>> read_small_file(const std::filesystem::path& path) {
@@ -38,7 +40,9 @@ Result<> replace_file(const std::filesystem::path& path, ByteView content) {
     }
     if (::fsync(file.get()) != 0) return system_error("sync", temporary, errno);
   }
+  crash_point("replace.before_rename");
   if (::rename(temporary.c_str(), path.c_str()) != 0) return system_error("create", path, errno);
+  crash_point("replace.after_rename");
   return sync_directory(path.parent_path());
 }
 

@@ -55,7 +55,7 @@ RocksObjectStore::~RocksObjectStore() = default;
 Result<std::unique_ptr<RocksObjectStore>> RocksObjectStore::open(const RocksStoreOptions& options) {
   ASSIGN_OR_RETURN(DataDirectory directory,
                    DataDirectory::open({options.directory, options.create_if_missing,
-                                        options.read_only, options.cluster_id}));
+                                        options.read_only, options.cluster_id, options.lock}));
   std::unique_ptr<RocksObjectStore> store(new RocksObjectStore(options, std::move(directory)));
   ASSIGN_OR_RETURN(store->mark_, HighWaterMark::open(store->directory_.high_water_mark_path(),
                                                      options.read_only));

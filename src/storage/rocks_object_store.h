@@ -34,8 +34,9 @@ struct RocksStoreOptions {
   bool create_if_missing = true;
   // Opens without changing anything; append answers read_only.
   bool read_only = false;
-  // See DataDirectory::Options.
+  // These two: see DataDirectory::Options.
   std::optional<Id128> cluster_id = std::nullopt;
+  std::shared_ptr<const DirectoryLock> lock = nullptr;
 
   // Bounds the memory of the store: blocks, indexes, filters and memtables together.
   std::size_t block_cache_bytes = 256 << 20;

@@ -95,6 +95,33 @@ TEST_F(DataDirectoryTest, SomethingElsesDirectoryIsRefused) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
   EXPECT_THAT(refused.error().detail, HasSubstr("letter.txt"));
+  EXPECT_EQ(DataDirectory::check_usable(path_).error().code, ErrorCode::invalid_argument);
+}
+
+TEST_F(DataDirectoryTest, DatabaseIsMadeBesideWhatANodeKeeps) {
+  std::filesystem::create_directories(path_ / "divergence");
+  std::filesystem::create_directories(path_ / "incoming" / "records");
+  std::ofstream(path_ / "NODE") << "not looked at";
+  EXPECT_FALSE(DataDirectory::read_cluster_id(path_).value());
+  EXPECT_TRUE(DataDirectory::check_usable(path_));
+  const auto created = open();
+  ASSERT_TRUE(created) << created.error().to_string();
+  EXPECT_EQ(DataDirectory::read_cluster_id(path_).value(), created->cluster_id());
+  EXPECT_TRUE(DataDirectory::check_usable(path_));
+}
+
+TEST_F(DataDirectoryTest, NoDatabaseIsMadeBesideACopyThatIsToBeInstalled) {
+  std::filesystem::create_directories(path_ / "incoming");
+  std::ofstream(path_ / "incoming" / "COMPLETE") << "not looked at";
+  const auto refused = open();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+  EXPECT_THAT(refused.error().detail, HasSubstr("is not installed yet"));
+  EXPECT_FALSE(std::filesystem::exists(path_ / "FORMAT"));
+  std::filesystem::remove(path_ / "incoming" / "COMPLETE");
+  ASSERT_TRUE(open());
+  std::ofstream(path_ / "incoming" / "COMPLETE") << "not looked at";
+  EXPECT_TRUE(open()) << "the old one is still whole";
 }
 
 TEST_F(DataDirectoryTest, AnotherClustersDatabaseIsRefused) {
