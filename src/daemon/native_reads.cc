@@ -1,5 +1,6 @@
 #include "daemon/native_reads.h"
 
+#include <chrono>
 #include <type_traits>
 #include <utility>
 
@@ -15,6 +16,11 @@ using Connection = std::shared_ptr<NativeConnection>;
 constexpr std::size_t kCatchUpEntries = 4'096;
 // A catch-up with more than this drops the cache: that is cheaper, and always right.
 constexpr std::size_t kCatchUpBytesMax = 32U << 20;
+
+template <typename M>
+constexpr bool kChangesRole =
+    std::is_same_v<M, wire::Promote> || std::is_same_v<M, wire::Switchover> ||
+    std::is_same_v<M, wire::Demote>;
 
 // What a catch-up found, as encoded frames.
 struct CatchUp {
@@ -162,6 +168,38 @@ void answer_pack(ShardHub& hub, const Connection& connection, std::uint32_t requ
                          });
 }
 
+void answer_await(ShardHub& hub, const Connection& connection, std::uint32_t request_id,
+                  const wire::Await& request) {
+  // Serving a later reign, the whole of the earlier ones is at or below the line.
+  if (request.epoch < hub.engine().epoch() && !request.epoch.is_zero() &&
+      request.at_least > hub.line()) {
+    connection->send(
+        wire::ErrorReply{Error{ErrorCode::stale_epoch, "transaction " + to_hex(request.at_least) +
+                                                           " is not in this server's history"}},
+        request_id);
+    return;
+  }
+  hub.await(connection, request.at_least, std::chrono::milliseconds(request.timeout_ms),
+            [&hub, connection, request_id, request](bool reached) {
+              if (reached) {
+                connection->send(wire::Pong{{}, hub.line()}, request_id);
+                return;
+              }
+              connection->send(
+                  wire::ErrorReply{Error{ErrorCode::timeout,
+                                         "transaction " + to_hex(request.at_least) +
+                                             " did not become visible here in time; the last is " +
+                                             to_hex(hub.line())}},
+                  request_id);
+            });
+}
+
+void refuse_role_change(const Connection& connection, std::uint32_t request_id) {
+  connection->send(
+      wire::ErrorReply{Error{ErrorCode::invalid_argument, "this server does not replicate"}},
+      request_id);
+}
+
 }  // namespace
 
 void answer_read(ShardHub& hub, const Connection& connection, server::SessionEffects::Read read) {
@@ -193,6 +231,10 @@ void answer_read(ShardHub& hub, const Connection& connection, server::SessionEff
                            });
         } else if constexpr (std::is_same_v<T, wire::Pack>) {
           answer_pack(hub, connection, id, request);
+        } else if constexpr (std::is_same_v<T, wire::Await>) {
+          answer_await(hub, connection, id, request);
+        } else if constexpr (kChangesRole<T>) {
+          refuse_role_change(connection, id);
         } else {
           static_assert(std::is_same_v<T, wire::Verify>);
           hub.check_on_pool(

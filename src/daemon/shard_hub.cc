@@ -17,7 +17,8 @@ ShardHub::ShardHub(net::IoShard& shard, std::size_t shard_index, StorageEngine& 
       environment_(environment),
       line_(engine.visible()),
       last_transaction_(engine.store().last_transaction()),
-      records_(environment.record_cache_bytes) {}
+      records_(environment.record_cache_bytes),
+      waiters_(shard) {}
 
 void ShardHub::wake() {
   shard_.post([this] { take_deliveries(); });
@@ -28,7 +29,10 @@ void ShardHub::take_deliveries() {
 }
 
 void ShardHub::carry_out(Delivery delivery) {
-  if (delivery.published) publish(*delivery.published, delivery.replies);
+  if (delivery.published) {
+    publish(*delivery.published, delivery.replies);
+    waiters_.moved(line_);
+  }
   for (CommitEffects::Reply& reply : delivery.replies) {
     if (reply.ticket != 0) answer(std::move(reply));
   }
@@ -112,7 +116,23 @@ void ShardHub::remove(HubClient& client) {
   } else {
     connections_.erase(client.owner());
   }
+  waiters_.forget(client.owner());
   engine_.owner_lost(client.owner());
+}
+
+void ShardHub::await(std::shared_ptr<HubClient> client, Tid at_least, Duration timeout,
+                     LineWaiters::Done done) {
+  if (at_least <= line_) {
+    done(true);
+    return;
+  }
+  client->read_began();
+  const commit::OwnerId owner = client->owner();
+  waiters_.add(owner, at_least, timeout,
+               [client = std::move(client), done = std::move(done)](bool reached) {
+                 done(reached);
+                 client->read_ended();
+               });
 }
 
 Result<storage::Loaded> ShardHub::load_from_memory(Oid oid, Tid before) {

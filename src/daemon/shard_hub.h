@@ -12,6 +12,7 @@
 
 #include "daemon/delivery.h"
 #include "daemon/hub_client.h"
+#include "daemon/line_waiters.h"
 #include "daemon/pack_service.h"
 #include "daemon/storage_engine.h"
 #include "daemon/zeo_status.h"
@@ -98,6 +99,11 @@ class ShardHub {
   // Remembers a record that is current as of the line.
   void remember(Oid oid, const storage::Loaded& loaded);
 
+  // Calls `done(true)` once line() is at least `at_least`, `done(false)` if it is not in time. Not
+  // at all when `client` is removed before. `client` is kept until then.
+  void await(std::shared_ptr<HubClient> client, Tid at_least, Duration timeout,
+             LineWaiters::Done done);
+
   // Connections registered with this hub. Any thread.
   [[nodiscard]] std::size_t clients() const { return clients_.load(std::memory_order_relaxed); }
   // Records were packed away: none that was read before now is kept in memory, and the connections
@@ -149,6 +155,7 @@ class ShardHub {
   Tid last_transaction_;
   invalidation::LineHistory history_;
   server::RecordCache records_;  // all current at line_
+  LineWaiters waiters_;
   std::unordered_map<commit::OwnerId, std::shared_ptr<HubClient>> connections_;
   std::size_t subscribers_ = 0;  // of connections_, those that want invalidations
   // publish() is walking connections_, and these closed meanwhile.

@@ -36,11 +36,12 @@ struct SessionEffects {
   // Hello was accepted: find the storage and answer with attached() or refused().
   std::optional<std::string> attach;
 
-  // A request that only reads: the caller answers it itself, at the connection's line.
+  // A request that commits nothing: the caller answers it itself; reads at the connection's line.
   struct Read {
     std::uint32_t request_id = 0;
     std::variant<wire::Load, wire::LoadSerial, wire::LoadMany, wire::Walk, wire::ReadLog,
-                 wire::StatusQuery, wire::Verify, wire::Pack, wire::Ping>
+                 wire::StatusQuery, wire::Verify, wire::Pack, wire::Ping, wire::Await,
+                 wire::Promote, wire::Switchover, wire::Demote>
         what;
   };
   std::vector<Read> read;

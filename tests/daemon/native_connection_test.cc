@@ -205,5 +205,50 @@ TEST_F(NativeConnectionTest, AbortDoesNotUndoACommitThatIsBeingWritten) {
   run([&] { EXPECT_EQ(staged_->used(), 0U); });
 }
 
+TEST_F(NativeConnectionTest, AnAwaitedLineThatIsReachedIsAPong) {
+  net::Peer peer = connect();
+  const Tid tid = commit(peer, 1, 7);
+  peer.send(wire::Await{{}, tid, 0}, 5);
+  EXPECT_EQ(peer.expect<wire::Pong>(5).visible, tid);
+}
+
+TEST_F(NativeConnectionTest, AnAwaitedLineIsWaitedFor) {
+  net::Peer writer = connect();
+  net::Peer reader = connect();
+  const Tid first = commit(writer, 1, 7);
+  EXPECT_EQ(reader.expect<wire::Invalidate>(0).tid, first);
+  reader.send(wire::Await{{}, Tid(first.value() + 1), 600'000}, 5);
+  EXPECT_EQ(settle(reader), first);  // not answered yet
+  const Tid second = commit(writer, 2, 8);
+  EXPECT_EQ(reader.expect<wire::Invalidate>(0).tid, second);
+  EXPECT_EQ(reader.expect<wire::Pong>(5).visible, second);
+}
+
+TEST_F(NativeConnectionTest, AnAwaitedLineThatDoesNotComeInTimeIsAnError) {
+  net::Peer peer = connect();
+  peer.send(wire::Await{engine_->epoch(), kMaxTid, 0}, 5);
+  EXPECT_EQ(peer.expect<wire::ErrorReply>(5).error.code, ErrorCode::timeout);
+}
+
+TEST_F(NativeConnectionTest, ALineOfAnEarlierReignThatWasNotReachedNeverWillBe) {
+  net::Peer peer = connect();
+  ASSERT_GT(engine_->epoch(), Epoch(0));
+  peer.send(wire::Await{Epoch(engine_->epoch().value() - 1), kMaxTid, 600'000}, 5);
+  // (Of epoch 0 nothing is known: it is waited for.)
+  if (engine_->epoch() > Epoch(1)) {
+    EXPECT_EQ(peer.expect<wire::ErrorReply>(5).error.code, ErrorCode::stale_epoch);
+  }
+}
+
+TEST_F(NativeConnectionTest, AServerAloneDoesNotChangeItsRole) {
+  net::Peer peer = connect();
+  peer.send(wire::Promote{}, 5);
+  EXPECT_EQ(peer.expect<wire::ErrorReply>(5).error.code, ErrorCode::invalid_argument);
+  peer.send(wire::Switchover{}, 6);
+  EXPECT_EQ(peer.expect<wire::ErrorReply>(6).error.code, ErrorCode::invalid_argument);
+  peer.send(wire::Demote{}, 7);
+  EXPECT_EQ(peer.expect<wire::ErrorReply>(7).error.code, ErrorCode::invalid_argument);
+}
+
 }  // namespace
 }  // namespace zeolite::daemon

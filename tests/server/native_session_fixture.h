@@ -51,6 +51,19 @@ class NativeSessionTest : public ::testing::Test {
     return result;
   }
 
+  // As a request to a session that is live.
+  static void expect_out_of_order(const wire::Message& message) {
+    NativeSession fresh(kOwner);
+    SessionEffects out;
+    fresh.on_message(hello(), 1, out);
+    fresh.attached(storage());
+    fresh.caught_up(false, out);
+    out.clear();
+    fresh.on_message(message, 2, out);
+    ASSERT_TRUE(out.close) << message.index();
+    EXPECT_EQ(out.close->code, ErrorCode::protocol_error) << message.index();
+  }
+
   void send(wire::Message message, std::uint32_t request_id) {
     effects.clear();
     session.on_message(std::move(message), request_id, effects);

@@ -131,21 +131,22 @@ TEST_F(NativeSessionTest, ASecondHelloIsOutOfOrder) {
 }
 
 TEST_F(NativeSessionTest, AnswersAreNotRequests) {
-  const wire::Message answers[] = {
-      wire::Welcome{},   wire::ErrorReply{}, wire::Pong{},         wire::Invalidate{},
-      wire::Loaded{},    wire::LoadedMany{}, wire::Walked{},       wire::Voted{},
-      wire::Committed{}, wire::Conflicted{}, wire::Done{},         wire::OutcomeKnown{},
-      wire::Oids{},      wire::LogReply{},   wire::StatusReport{}, wire::VerifyReport{}};
-  for (const wire::Message& message : answers) {
-    NativeSession fresh(kOwner);
-    SessionEffects out;
-    fresh.on_message(hello(), 1, out);
-    fresh.attached(storage());
-    fresh.caught_up(false, out);
-    out.clear();
-    fresh.on_message(message, 2, out);
-    ASSERT_TRUE(out.close) << message.index();
-    EXPECT_EQ(out.close->code, ErrorCode::protocol_error) << message.index();
+  for (const wire::Message& message : std::initializer_list<wire::Message>{
+           wire::Welcome{}, wire::ErrorReply{}, wire::Pong{}, wire::Invalidate{}, wire::Loaded{},
+           wire::LoadedMany{}, wire::Walked{}, wire::Voted{}, wire::Committed{}, wire::Conflicted{},
+           wire::Done{}, wire::OutcomeKnown{}, wire::Oids{}, wire::LogReply{}, wire::StatusReport{},
+           wire::VerifyReport{}, wire::RoleChanged{}, wire::Topology{}}) {
+    expect_out_of_order(message);
+  }
+}
+
+TEST_F(NativeSessionTest, WhatServersSayToEachOtherIsNoRequestOfAClient) {
+  for (const wire::Message& message : std::initializer_list<wire::Message>{
+           wire::ReplicaHello{}, wire::ReplicaWelcome{}, wire::ReplicaAppend{}, wire::ReplicaAck{},
+           wire::ReplicaHeartbeat{}, wire::ReplicaBlob{}, wire::StaleEpoch{}, wire::Handover{},
+           wire::CheckpointRequest{}, wire::CheckpointBegin{}, wire::CheckpointChunk{},
+           wire::CheckpointAck{}}) {
+    expect_out_of_order(message);
   }
 }
 
@@ -166,7 +167,8 @@ TEST_F(NativeSessionTest, ReadsArePassedThrough) {
   go_live();
   const wire::Message reads[] = {wire::Load{Oid(4)}, wire::LoadSerial{}, wire::LoadMany{},
                                  wire::Walk{},       wire::ReadLog{},    wire::StatusQuery{},
-                                 wire::Verify{},     wire::Ping{}};
+                                 wire::Verify{},     wire::Ping{},       wire::Await{},
+                                 wire::Promote{},    wire::Switchover{}, wire::Demote{}};
   std::uint32_t request_id = 20;
   for (const wire::Message& message : reads) {
     send(message, ++request_id);
