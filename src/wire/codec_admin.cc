@@ -99,8 +99,12 @@ struct Codec<StatusReport> {
   static std::size_t words(const StatusReport& m) {
     std::size_t words = words_of_text(m.node) + words_of_text(m.storage) +
                         words_of_text(m.version) + words_of_text(m.refuses_why) +
+                        words_of_text(m.leader) + words_of_text(m.durability) +
                         words_of_list<schema::Standby>(m.standbys.size());
-    for (const StatusReport::Standby& standby : m.standbys) words += words_of_text(standby.node);
+    for (const StatusReport::Standby& standby : m.standbys) {
+      words += words_of_text(standby.node) + words_of_text(standby.state) +
+               words_of_text(standby.address);
+    }
     return words;
   }
   static void build(const StatusReport& m, Schema::Builder to);
@@ -131,7 +135,14 @@ void Codec<StatusReport>::build(const StatusReport& m, Schema::Builder to) {
     standby.setNode(as_text(m.standbys[i].node));
     standby.setAcknowledged(m.standbys[i].acknowledged.value());
     standby.setLagTransactions(m.standbys[i].lag_transactions);
+    standby.setState(as_text(m.standbys[i].state));
+    standby.setInSync(m.standbys[i].in_sync);
+    standby.setLagMs(m.standbys[i].lag_ms);
+    standby.setAddress(as_text(m.standbys[i].address));
   }
+  to.setLeader(as_text(m.leader));
+  to.setDurability(as_text(m.durability));
+  to.setPromised(m.promised.value());
 }
 
 StatusReport Codec<StatusReport>::read(Schema::Reader from, BodyReader& body) {
@@ -159,8 +170,13 @@ StatusReport Codec<StatusReport>::read(Schema::Reader from, BodyReader& body) {
   for (unsigned i = 0; i < count; ++i) {
     const auto standby = standbys[i];
     m.standbys.push_back({BodyReader::text(standby.getNode()), Tid(standby.getAcknowledged()),
-                          standby.getLagTransactions()});
+                          standby.getLagTransactions(), BodyReader::text(standby.getState()),
+                          standby.getInSync(), standby.getLagMs(),
+                          BodyReader::text(standby.getAddress())});
   }
+  m.leader = BodyReader::text(from.getLeader());
+  m.durability = BodyReader::text(from.getDurability());
+  m.promised = Epoch(from.getPromised());
   return m;
 }
 ZEOLITE_WIRE_CODEC(StatusReport);

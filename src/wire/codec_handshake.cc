@@ -19,6 +19,8 @@ struct Codec<Hello> {
     to.setSession(as_data(m.session));
     wire::build(m.cache, to.initCache());
     to.setWantsInvalidations(m.wants_invalidations);
+    to.setAcceptsStandby(m.accepts_standby);
+    to.setMaxStalenessMs(m.max_staleness_ms);
   }
   static Hello read(Schema::Reader from, BodyReader& body) {
     Hello m;
@@ -30,6 +32,8 @@ struct Codec<Hello> {
     m.session = body.id(from.getSession());
     m.cache = body.position(from.getCache());
     m.wants_invalidations = from.getWantsInvalidations();
+    m.accepts_standby = from.getAcceptsStandby();
+    m.max_staleness_ms = from.getMaxStalenessMs();
     return m;
   }
 };
@@ -73,14 +77,17 @@ ZEOLITE_WIRE_CODEC(Welcome);
 template <>
 struct Codec<ErrorReply> {
   using Schema = schema::ErrorReply;
-  static std::size_t words(const ErrorReply& m) { return words_of_text(m.error.detail); }
+  static std::size_t words(const ErrorReply& m) {
+    return words_of_text(m.error.detail) + words_of_text(m.leader);
+  }
   static void build(const ErrorReply& m, Schema::Builder to) {
     to.setCode(static_cast<std::uint16_t>(m.error.code));
     to.setDetail(as_text(m.error.detail));
+    to.setLeader(as_text(m.leader));
   }
   static ErrorReply read(Schema::Reader from, BodyReader& body) {
     const auto code = body.enumerator(from.getCode(), ErrorCode::not_found, ErrorCode::too_new);
-    return {Error{code, BodyReader::text(from.getDetail())}};
+    return {Error{code, BodyReader::text(from.getDetail())}, BodyReader::text(from.getLeader())};
   }
 };
 ZEOLITE_WIRE_CODEC(ErrorReply);

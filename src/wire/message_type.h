@@ -62,6 +62,10 @@ enum class MessageType : std::uint8_t {
 
 inline constexpr std::uint32_t kProtocolVersion = 1;
 
+// Bits of Hello.features and Welcome.features.
+// The client follows the cluster: it takes `topology` messages.
+inline constexpr std::uint64_t kFeatureTopology = 1;
+
 // What the server is to the cluster.
 enum class NodeRole : std::uint8_t {
   starting = 0,

@@ -44,6 +44,10 @@ struct StatusReport {
     std::string node;
     Tid acknowledged;
     std::uint64_t lag_transactions = 0;
+    std::string state{};       // what it is doing, in a word: streaming, catching up, ...
+    bool in_sync = false;      // it has all that was acknowledged, and may be promoted
+    std::uint64_t lag_ms = 0;  // since it last had everything; 0: it has
+    std::string address{};     // its native port as others reach it; empty: not known
     friend bool operator==(const Standby&, const Standby&) = default;
   };
   NodeRole role = NodeRole::starting;
@@ -60,6 +64,9 @@ struct StatusReport {
   bool accepts_writes = true;
   std::string refuses_why;  // when it does not
   std::vector<Standby> standbys;
+  std::string leader{};      // address of the primary, when it is known
+  std::string durability{};  // what a commit waits for: local, standby or strict
+  Epoch promised{};          // lower ones are refused
   friend bool operator==(const StatusReport&, const StatusReport&) = default;
 };
 

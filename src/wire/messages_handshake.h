@@ -24,6 +24,9 @@ struct Hello {
   // Where the client's cache stands; tid 0: no cache. The chain is compared when it is not zero.
   Position cache;
   bool wants_invalidations = true;  // false: no invalidate frames (command line tools)
+  bool accepts_standby = false;     // it reads from a standby as well
+  // How far behind the primary a standby that it reads from may be; 0: any.
+  std::uint32_t max_staleness_ms = 0;
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 
@@ -51,8 +54,9 @@ struct Welcome {
 struct ErrorReply {
   static constexpr MessageType kType = MessageType::error;
   Error error{ErrorCode::protocol_error, {}};
+  std::string leader{};  // not_primary: address of the primary, when it is known
   friend bool operator==(const ErrorReply& a, const ErrorReply& b) {
-    return a.error.code == b.error.code && a.error.detail == b.error.detail;
+    return a.error.code == b.error.code && a.error.detail == b.error.detail && a.leader == b.leader;
   }
 };
 

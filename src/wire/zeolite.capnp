@@ -24,6 +24,8 @@ struct Hello {
   session @5 :Data;
   cache @6 :Position;
   wantsInvalidations @7 :Bool;
+  acceptsStandby @8 :Bool;
+  maxStalenessMs @9 :UInt32;
 }
 
 struct Welcome {
@@ -42,6 +44,7 @@ struct Welcome {
 struct ErrorReply {
   code @0 :UInt16;
   detail @1 :Text;
+  leader @2 :Text;
 }
 
 struct Ping {
@@ -203,6 +206,10 @@ struct Standby {
   node @0 :Text;
   acknowledged @1 :UInt64;
   lagTransactions @2 :UInt64;
+  state @3 :Text;
+  inSync @4 :Bool;
+  lagMs @5 :UInt64;
+  address @6 :Text;
 }
 
 struct StatusReport {
@@ -224,6 +231,9 @@ struct StatusReport {
   uptimeMs @15 :UInt64;
   refusesWhy @16 :Text;
   standbys @17 :List(Standby);
+  leader @18 :Text;
+  durability @19 :Text;
+  promised @20 :UInt64;
 }
 
 struct VerifyReport {

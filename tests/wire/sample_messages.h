@@ -68,7 +68,11 @@ inline StatusReport sample_status_report() {
           .uptime_ms = 19,
           .accepts_writes = false,
           .refuses_why = "the disk is full",
-          .standbys = {{"node-c", Tid(9), 2}, {"", Tid(8), 3}}};
+          .standbys = {{"node-c", Tid(9), 2, "streaming", true, 20, "10.0.0.3:8090"},
+                       {"", Tid(8), 3, "catching up", false, 4, ""}},
+          .leader = "10.0.0.1:8090",
+          .durability = "standby",
+          .promised = Epoch(4)};
 }
 
 // Every kind of record and of write, in the order of a log after sample_position().
@@ -154,7 +158,9 @@ inline std::vector<Message> sample_messages() {
             .label = "worker 1",
             .session = sample_id(1),
             .cache = sample_position(),
-            .wants_invalidations = false},
+            .wants_invalidations = false,
+            .accepts_standby = true,
+            .max_staleness_ms = 5000},
       Welcome{.version = 2,
               .features = 5,
               .cluster_id = sample_id(0x40),
@@ -166,6 +172,7 @@ inline std::vector<Message> sample_messages() {
               .body_max = 1000,
               .transaction_bytes_max = 1ULL << 40},
       ErrorReply{Error{ErrorCode::out_of_space, "the disk is full; make room"}},
+      ErrorReply{Error{ErrorCode::not_primary, "this is a standby"}, "10.0.0.1:8090"},
       Ping{Bytes::copy_of("payload")},
       Pong{Bytes::copy_of("payload"), Tid(5)},
       Invalidate{Tid(6), {Oid(1), Oid(3), Oid(2)}, false},
