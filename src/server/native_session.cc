@@ -23,8 +23,8 @@ constexpr std::uint64_t kTransactionOverhead = 1024;
 // Transactions of one connection that are staged or voted at the same time.
 constexpr std::size_t kTransactionsMax = 4096;
 
-// Features this side understands: none beyond version 1 yet.
-constexpr std::uint64_t kFeatures = 0;
+// Features this side understands.
+constexpr std::uint64_t kFeatures = wire::kFeatureTopology;
 
 // Oids from here on are refused: one write of a very high oid would use up all oids below it, as
 // those handed out later must lie above every oid in use.

@@ -43,7 +43,7 @@ TEST_F(NativeSessionTest, UnknownFeaturesAreNotAgreedTo) {
   send(message, 1);
   session.attached(storage());
   session.caught_up(false, effects);
-  EXPECT_EQ(sent<wire::Welcome>(1).features, 0U);
+  EXPECT_EQ(sent<wire::Welcome>(1).features, wire::kFeatureTopology);
 }
 
 TEST_F(NativeSessionTest, LongLabelsAreCut) {
