@@ -24,7 +24,8 @@ function(zeolite_module name)
   endif()
 endfunction()
 
-# zeolite_tests(NAME SOURCES ... [LINK target...] [LABEL unit|integration])
+# zeolite_tests(NAME SOURCES ... [LINK target...] [LABEL unit|sim|integration|soak]
+#               [TIMEOUT seconds])
 # One GoogleTest executable NAME_tests; each test is a ctest of its own name.
 function(zeolite_tests name)
   cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})

@@ -19,10 +19,11 @@ from test_results import Results, read_ctest
 
 JOBS = os.cpu_count() or 1
 
-# ctest arguments. Whatever carries neither label is an integration test: examples, package.
+# ctest arguments. Whatever carries none of the labels is an integration test: examples, package.
 LABELS = {
     "unit": ["-L", "^unit$"],
-    "integration": ["-LE", "^(unit|soak)$"],
+    "sim": ["-L", "^sim$"],
+    "integration": ["-LE", "^(unit|sim|soak)$"],
     "fuzz": ["-L", "^fuzz$"],
     "soak": ["-L", "^soak$"],
 }
@@ -154,8 +155,9 @@ STAGES = {
     "checks": Stage(run_checks, "tools/check.sh fast"),
     "unit": Stage(lambda: run_tests("dev", ["unit"]), "build dev, ctest unit"),
     "integration": Stage(lambda: run_tests("dev", ["integration"]), "build dev, ctest integration"),
-    "release": Stage(lambda: run_tests("release", ["unit", "integration"]),
-                     "build release, ctest unit and integration"),
+    "sim": Stage(lambda: run_tests("release", ["sim"]), "build release, ctest sim"),
+    "release": Stage(lambda: run_tests("release", ["unit", "sim", "integration"]),
+                     "build release, ctest unit, sim and integration"),
     "python": Stage(lambda: python_tests.run_all(build_program),
                     "build release, stock ZEO clients and their packages' own suites"),
     "python-soak": Stage(lambda: python_tests.run_long(build_program),
