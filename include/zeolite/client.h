@@ -23,11 +23,22 @@ struct ClientAccess;
 namespace zeolite::client {
 inline namespace v1 {
 
+// From which servers of a cluster a client reads.
+enum class ReadPreference {
+  primary,  // from the primary, where it commits, too
+  standby,  // from a standby, or the primary when there is none; it only reads
+};
+
 struct Options {
-  // "host:port" of each node of one cluster, in order of preference. The client finds the primary.
+  // "host:port" of each node of one cluster, in order of preference. The client finds the primary,
+  // also at an address that only the servers know.
   std::vector<std::string> addresses = {"127.0.0.1:8090"};
   std::string storage = "main";
   std::string label;  // shown in the server's log and status
+
+  ReadPreference read_preference = ReadPreference::primary;
+  // How far behind the primary a standby that is read from may be, as it knows itself; 0: any.
+  std::chrono::milliseconds max_staleness{0};
 
   // Memory for object revisions, with all overhead; 0: no cache.
   std::size_t cache_bytes = std::size_t{64} << 20;
@@ -154,7 +165,8 @@ class Transaction {
 // A connection to one storage of a cluster, with an object cache that the server keeps right.
 //
 // It connects in the background, to the first address that answers as primary, and again for ever
-// when the connection is lost. Calls wait for a connection up to the call timeout.
+// when the connection is lost; after a takeover that is another server. Calls wait for a connection
+// up to the call timeout.
 //
 // Thread: any, at the same time. One thread of its own does the network's work. Make one per
 // process, and destroy it (or close it) after all transactions, not on its own thread.
@@ -181,6 +193,10 @@ class Client {
   // Asks the server for news: every later snapshot holds all that was committed anywhere when this
   // was called. Returns the new snapshot.
   Tid sync();
+  // Every later snapshot holds transaction `at_least`: what a commit returned, here or in another
+  // process. Waits until the server has it, which a standby may not yet. Returns the new snapshot.
+  // Throws TimeoutError.
+  Tid sync(Tid at_least);
   // What begin() would take as its snapshot; 0 before the first connection.
   [[nodiscard]] Tid snapshot() const;
   // How old that snapshot can be: time since the server was last heard of.

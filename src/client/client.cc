@@ -83,6 +83,21 @@ Tid Client::sync() {
   return snapshot();
 }
 
+Tid Client::sync(Tid at_least) {
+  const ::zeolite::Tid wanted = internal(at_least);
+  if (core_->view().history() != 0 && core_->view().point().tid >= wanted) return snapshot();
+  wire::Await await;
+  await.at_least = wanted;
+  await.timeout_ms = static_cast<std::uint32_t>(
+      std::chrono::ceil<std::chrono::milliseconds>(core_->call_deadline() - core_->now()).count());
+  static_cast<void>(reply_of<wire::Pong>(core_->call(core_->request(await))));
+  // As in sync(): the answer follows the invalidations.
+  if (!core_->view().wait_for(wanted, core_->wait_deadline())) {
+    throw TimeoutError("transaction " + to_hex(wanted) + " was not told in time");
+  }
+  return snapshot();
+}
+
 Tid Client::snapshot() const { return external(core_->view().point().tid); }
 
 std::chrono::nanoseconds Client::snapshot_age() const {

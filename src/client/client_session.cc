@@ -26,6 +26,9 @@ void ClientSession::connected(Instant now, SessionEffects& effects) {
   hello.label = options_.label;
   hello.session = options_.session;
   hello.cache = position_;
+  hello.features = wire::kFeatureTopology;
+  hello.accepts_standby = options_.reads_standby;
+  hello.max_staleness_ms = options_.max_staleness_ms;
   effects.send.push_back({0, std::move(hello)});
 }
 
@@ -43,9 +46,14 @@ void ClientSession::received(std::uint32_t request_id, wire::Message message, In
     on_invalidate(std::move(*invalidate), effects);
     return;
   }
-  if (const auto* error = std::get_if<wire::ErrorReply>(&message);
+  if (auto* topology = std::get_if<wire::Topology>(&message)) {
+    on_topology(std::move(*topology), effects);
+    return;
+  }
+  if (auto* error = std::get_if<wire::ErrorReply>(&message);
       error != nullptr && (request_id == 0 || state_ == State::greeting)) {
-    effects.close = error->error;
+    effects.close = std::move(error->error);
+    effects.leader = std::move(error->leader);
     return;
   }
   if (state_ == State::greeting) {
@@ -67,9 +75,7 @@ Result<> ClientSession::check_welcome(const wire::Welcome& welcome) const {
                                                      std::to_string(welcome.version) +
                                                      ", which this client does not speak");
   }
-  if (welcome.role != wire::NodeRole::primary) {
-    return make_error(ErrorCode::not_primary, "node '" + welcome.node + "' is not the primary");
-  }
+  RETURN_IF_ERROR(check_role(welcome));
   if (welcome.epoch < epoch_max_) {
     return make_error(ErrorCode::stale_epoch,
                       "node '" + welcome.node + "' is in epoch " +
@@ -82,6 +88,42 @@ Result<> ClientSession::check_welcome(const wire::Welcome& welcome) const {
                           "client was connected to before");
   }
   return {};
+}
+
+Result<> ClientSession::check_role(const wire::Welcome& welcome) const {
+  const std::string node = "node '" + welcome.node + "'";
+  if (!options_.reads_standby) {
+    if (welcome.role == wire::NodeRole::primary) return {};
+    return make_error(ErrorCode::not_primary, node + " is not the primary");
+  }
+  if (welcome.role == wire::NodeRole::starting) {
+    return make_error(ErrorCode::unavailable, node + " is starting");
+  }
+  if (welcome.role == wire::NodeRole::primary) {
+    if (accept_primary_) return {};
+    return make_error(ErrorCode::unavailable, node + " is the primary; a standby comes first");
+  }
+  const bool same_cluster = view_.place().cluster_id == welcome.cluster_id;
+  if (same_cluster && welcome.visible.tid < position_.tid && welcome.epoch <= position_.epoch) {
+    return make_error(ErrorCode::unavailable, node + " has not yet got transaction " +
+                                                  to_hex(position_.tid) +
+                                                  ", which this client has seen");
+  }
+  return {};
+}
+
+void ClientSession::on_topology(wire::Topology topology, SessionEffects& effects) {
+  if (topology.epoch < epoch_max_) return;
+  epoch_max_ = topology.epoch;
+  if (role_ == wire::NodeRole::standby) {
+    epoch_ = topology.epoch;
+  } else if (state_ == State::ready && topology.epoch > epoch_) {
+    // What is still said here belongs to a reign that has ended.
+    effects.close = Error{ErrorCode::stale_epoch,
+                          "epoch " + std::to_string(epoch_max_.value()) + " has begun elsewhere"};
+    effects.leader = topology.primary;
+  }
+  effects.topology = std::move(topology);
 }
 
 void ClientSession::on_welcome(const wire::Welcome& welcome, SessionEffects& effects) {
@@ -126,7 +168,9 @@ void ClientSession::take_line(const wire::Welcome& welcome, SessionEffects& effe
   history_ = view_.history();
   established_ = true;
   cluster_id_ = welcome.cluster_id;
-  epoch_max_ = welcome.epoch;
+  role_ = welcome.role;
+  epoch_ = welcome.epoch;
+  epoch_max_ = std::max(epoch_max_, welcome.epoch);
   position_ = welcome.visible;
   view_.set_connected(position_, cluster_id_);
 }
@@ -199,7 +243,7 @@ void ClientSession::on_invalidate(wire::Invalidate message, SessionEffects& effe
   }
   if (!last) return;
   for (const Oid oid : partial_->oids) cache_.invalidate(oid, partial_->tid);
-  position_ = Position{epoch_max_, partial_->tid, {}};
+  position_ = Position{epoch_, partial_->tid, {}};
   partial_.reset();
   view_.advance(position_);
 }
@@ -215,7 +259,7 @@ void ClientSession::on_own_commit(const CommitRequest& commit, const wire::Commi
     cache_.invalidate(write.oid, tid);
     if (!write.removal) cache_.insert(write.oid, {tid, kNoTid, write.data});
   }
-  position_ = Position{epoch_max_, tid, {}};
+  position_ = Position{epoch_, tid, {}};
   view_.advance(position_);
 }
 

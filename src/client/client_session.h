@@ -34,8 +34,12 @@ struct SessionEffects {
     std::string text;
   };
   std::vector<Line> log;
+  // The nodes of the cluster are these now.
+  std::optional<wire::Topology> topology;
   // Close the connection, for this reason; disconnected() is to follow.
   std::optional<Error> close;
+  // With `close`: address of the primary, as this server told it; empty: it did not.
+  std::string leader;
   // Requests that ended: call `done(answer)` of each, after all the above.
   struct Finished {
     std::function<void(Answer)> done;
@@ -57,7 +61,11 @@ struct SessionEffects {
 // the request's time is over.
 //
 // Epochs: a server with a lower one than was seen before is refused, it belongs to a reign that has
-// ended.
+// ended. So is a standby that is behind the line: snapshots do not go backward by a change of
+// server, but only when a takeover lost something.
+//
+// A session that reads from a standby commits nothing, so that where a request goes does not depend
+// on which server answered first.
 //
 // Does no I/O, reads no clock, owns no thread. Thread: one at a time. Owner: the client.
 class ClientSession {
@@ -67,6 +75,8 @@ class ClientSession {
     std::string label;
     SessionId session{};  // random
     Duration heartbeat = std::chrono::seconds(5);
+    bool reads_standby = false;          // and takes a primary only when it may, see accept_primary
+    std::uint32_t max_staleness_ms = 0;  // of that standby; 0: any
   };
   // All references must outlive the session. The view holds where the cache stands (set_initial).
   ClientSession(Options options, ObjectCache& cache, ConnectionView& view,
@@ -81,6 +91,9 @@ class ClientSession {
   void disconnected(const Error& why, SessionEffects& effects);
   // Something moved on the connection, though no frame came.
   void alive(Instant now);
+
+  // Whether a session that reads from a standby takes a primary, too: when no standby was found.
+  void accept_primary(bool accept) { accept_primary_ = accept; }
 
   // Sends the request now or when there is a connection. Its `done` ends up in effects.finished.
   void submit(Request request, SessionEffects& effects);
@@ -127,8 +140,11 @@ class ClientSession {
   // Handshake.
   void on_welcome(const wire::Welcome& welcome, SessionEffects& effects);
   [[nodiscard]] Result<> check_welcome(const wire::Welcome& welcome) const;
+  [[nodiscard]] Result<> check_role(const wire::Welcome& welcome) const;
   void take_line(const wire::Welcome& welcome, SessionEffects& effects);
   void resume_requests(SessionEffects& effects);
+
+  void on_topology(wire::Topology topology, SessionEffects& effects);
 
   // The line.
   void on_invalidate(wire::Invalidate message, SessionEffects& effects);
@@ -143,7 +159,7 @@ class ClientSession {
                        SessionEffects& effects);
   void on_outcome_reply(PendingMap::iterator request, const wire::Message& message, Instant now,
                         SessionEffects& effects);
-  void on_error_reply(PendingMap::iterator request, const Error& error, Instant now,
+  void on_error_reply(PendingMap::iterator request, const wire::ErrorReply& reply, Instant now,
                       SessionEffects& effects);
   void send_request(PendingMap::iterator request, SessionEffects& effects);
   [[nodiscard]] bool send_commit(PendingMap::iterator request, SessionEffects& effects);
@@ -167,7 +183,10 @@ class ClientSession {
   Id128 cluster_id_{};            // zero: none seen yet
   bool established_ = false;      // this process was connected before: the line has readers
   std::uint64_t history_ = 0;
-  Epoch epoch_max_;  // highest seen by this process
+  Epoch epoch_max_;                                 // highest seen by this process
+  Epoch epoch_;                                     // of what this connection tells
+  wire::NodeRole role_ = wire::NodeRole::starting;  // of the server
+  bool accept_primary_ = false;
   ServerLimits limits_;
   std::optional<wire::Invalidate> partial_;  // parts so far of an invalidation in several frames
   Instant heard_at_;

@@ -30,6 +30,13 @@ bool means_other_node(ErrorCode code) {
          code == ErrorCode::shutting_down;
 }
 
+// What a standby cannot do.
+bool needs_primary(const Request& request) {
+  return request.kind != Request::Kind::repeatable ||
+         std::holds_alternative<wire::OutcomeQuery>(request.message) ||
+         std::holds_alternative<wire::NewOids>(request.message);
+}
+
 std::vector<Oid> remaining_oids(const wire::LoadMany& load, std::size_t done) {
   return {load.oids.begin() + static_cast<std::ptrdiff_t>(done), load.oids.end()};
 }
@@ -46,8 +53,13 @@ void ClientSession::submit(Request request, SessionEffects& effects) {
   pending.request = std::move(request);
   const auto entry = pending_.emplace_hint(pending_.end(), serial, std::move(pending));
   const Request& added = entry->second.request;
-  if (added.kind == Request::Kind::finish &&
-      (state_ != State::ready || added.connection != connection_)) {
+  if (options_.reads_standby && needs_primary(added)) {
+    fail(entry,
+         Error{ErrorCode::read_only,
+               "this client was made to read from a standby; commit with one that was not"},
+         effects);
+  } else if (added.kind == Request::Kind::finish &&
+             (state_ != State::ready || added.connection != connection_)) {
     fail(entry,
          Error{ErrorCode::aborted,
                "the connection was lost after the transaction was prepared, "
@@ -143,7 +155,7 @@ void ClientSession::on_reply(std::uint32_t request_id, wire::Message message, In
     return;
   }
   if (const auto* error = std::get_if<wire::ErrorReply>(&message)) {
-    on_error_reply(entry, error->error, now, effects);
+    on_error_reply(entry, *error, now, effects);
   } else if (entry->second.stage == Pending::Stage::asking) {
     on_outcome_reply(entry, message, now, effects);
   } else if (entry->second.request.kind == Request::Kind::repeatable) {
@@ -244,15 +256,19 @@ void ClientSession::on_outcome_reply(PendingMap::iterator entry, const wire::Mes
   counters_.commits.fetch_add(1, std::memory_order_relaxed);
   Answer answer;
   answer.answered = true;
-  answer.message = wire::Committed{known->tid, epoch_max_};
+  answer.message = wire::Committed{known->tid, epoch_};
   finish(entry, std::move(answer), effects);
 }
 
-void ClientSession::on_error_reply(PendingMap::iterator entry, const Error& error, Instant now,
-                                   SessionEffects& effects) {
+void ClientSession::on_error_reply(PendingMap::iterator entry, const wire::ErrorReply& reply,
+                                   Instant now, SessionEffects& effects) {
   Pending& pending = entry->second;
+  const Error& error = reply.error;
   const bool elsewhere = means_other_node(error.code);
-  if (elsewhere) effects.close = error;
+  if (elsewhere) {
+    effects.close = error;
+    effects.leader = reply.leader;
+  }
   if (pending.stage == Pending::Stage::asking) {
     if (error.code == ErrorCode::expired) {
       fail(entry,

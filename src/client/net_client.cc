@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/connect.hpp>
 #include <future>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -39,6 +40,7 @@ void check_options(const client::Options& options) {
   require(options.backoff_min.count() > 0, "backoff_min must be above zero");
   require(options.heartbeat.count() > 0, "heartbeat must be above zero");
   require(options.cache_save_interval.count() > 0, "cache_save_interval must be above zero");
+  require(options.max_staleness.count() >= 0, "max_staleness must not be below zero");
 }
 
 }  // namespace
@@ -57,12 +59,9 @@ std::shared_ptr<NetClient> NetClient::start(client::Options options) {
 NetClient::NetClient(client::Options options, std::vector<net::HostPort> addresses)
     : ClientCore(options.cache_bytes, options.call_timeout),
       options_(std::move(options)),
-      addresses_(std::move(addresses)),
-      locator_(addresses_.size(), options_.backoff_min, options_.backoff_max) {
+      locator_(std::move(addresses), options_.backoff_min, options_.backoff_max) {
   open_cache_file();
-  session_.emplace(ClientSession::Options{options_.storage, options_.label, random_session(),
-                                          options_.heartbeat},
-                   cache(), view(), counters());
+  session_.emplace(session_options(options_), cache(), view(), counters());
   shard_ = std::make_unique<net::IoShard>("zeolite-client");
   io_ = std::make_unique<Io>(shard_->context());
   shard_->post([this] {
@@ -70,6 +69,19 @@ NetClient::NetClient(client::Options options, std::vector<net::HostPort> address
     attempt();
   });
   if (cache_file_) saver_ = std::thread([this] { run_saver(); });
+}
+
+ClientSession::Options NetClient::session_options(const client::Options& options) {
+  constexpr std::int64_t kStalenessMax = std::numeric_limits<std::uint32_t>::max();
+  ClientSession::Options result;
+  result.storage = options.storage;
+  result.label = options.label;
+  result.session = random_session();
+  result.heartbeat = options.heartbeat;
+  result.reads_standby = options.read_preference == client::ReadPreference::standby;
+  result.max_staleness_ms = static_cast<std::uint32_t>(
+      std::min<std::int64_t>(options.max_staleness.count(), kStalenessMax));
+  return result;
 }
 
 NetClient::~NetClient() { close(); }
@@ -126,7 +138,7 @@ void NetClient::attempt() {
     if (connection_) {
       connection_->close(why);
     } else {
-      attempt_failed(why);
+      attempt_failed(why, {});
     }
     shard_->end_turn();
   });
@@ -136,7 +148,8 @@ void NetClient::attempt() {
         if (mine != attempt_) return;
         if (error) {
           attempt_failed(Error{ErrorCode::unavailable,
-                               "host '" + address().host + "' has no address: " + error.message()});
+                               "host '" + address().host + "' has no address: " + error.message()},
+                         {});
         } else {
           connect_to(endpoints);
         }
@@ -152,7 +165,7 @@ void NetClient::connect_to(const tcp::resolver::results_type& endpoints) {
         if (mine != attempt_) return;
         if (error) {
           attempt_failed(
-              Error{ErrorCode::unavailable, address().to_string() + ": " + error.message()});
+              Error{ErrorCode::unavailable, address().to_string() + ": " + error.message()}, {});
         } else {
           on_socket(std::move(*socket));
         }
@@ -171,15 +184,21 @@ void NetClient::on_socket(tcp::socket socket) {
   carry_out();
 }
 
-void NetClient::attempt_failed(const Error& why) {
+void NetClient::attempt_failed(const Error& why, const std::string& leader) {
   ++attempt_;
   session_->disconnected(why, effects_);
-  if (told_failure_ != why.detail) {
-    told_failure_ = why.detail;
-    log(client::LogLevel::warning, "not connected: " + why.detail);
+  const std::string told = leader.empty() ? why.detail : why.detail + "; the primary is " + leader;
+  if (told_failure_ != told) {
+    told_failure_ = told;
+    log(leader.empty() ? client::LogLevel::warning : client::LogLevel::info,
+        "not connected: " + told);
   }
   carry_out();
-  try_again_after(locator_.failed(random()));
+  const Duration pause =
+      leader.empty() ? locator_.failed(random()) : locator_.redirected(leader, now(), random());
+  // A round over all addresses has ended: none is a standby that can be read from.
+  if (pause > Duration(0)) session_->accept_primary(true);
+  try_again_after(pause);
 }
 
 void NetClient::try_again_after(Duration pause) {
@@ -209,8 +228,9 @@ void NetClient::on_closed(const Error& why) {
   const Error told{why.code, address().to_string() + ": " + why.detail};
   // The connection is still on the stack; its pending operations keep it alive.
   connection_.reset();
-  if (!was_ready) {
-    attempt_failed(told);
+  const std::string leader = std::exchange(leader_, {});
+  if (!was_ready || !leader.empty()) {
+    attempt_failed(told, leader);
     return;
   }
   ++attempt_;
@@ -236,8 +256,11 @@ void NetClient::carry_out() {
     io_->connecting.cancel();
     told_failure_.clear();
     locator_.established(now());
+    session_->accept_primary(false);
   }
+  if (effects.topology) learn(*effects.topology);
   if (effects.close && connection_) {
+    leader_ = std::move(effects.leader);
     const std::shared_ptr<net::FramedConnection> closing = connection_;
     closing->close(*effects.close);
   }
@@ -245,6 +268,14 @@ void NetClient::carry_out() {
     finished.done(std::move(finished.answer));
   }
   arm_timer();
+}
+
+// In the order in which they are to be tried.
+void NetClient::learn(const wire::Topology& topology) {
+  std::vector<std::string> nodes = topology.standbys;
+  const bool standby_first = options_.read_preference == client::ReadPreference::standby;
+  nodes.insert(standby_first ? nodes.end() : nodes.begin(), topology.primary);
+  locator_.learn(nodes);
 }
 
 void NetClient::arm_timer() {

@@ -53,6 +53,7 @@ class NetClient final : public ClientCore, private net::FramedConnection::Handle
   };
 
   NetClient(client::Options options, std::vector<net::HostPort> addresses);
+  static ClientSession::Options session_options(const client::Options& options);
 
   void open_cache_file();
   void save_cache();
@@ -62,21 +63,22 @@ class NetClient final : public ClientCore, private net::FramedConnection::Handle
   void attempt();
   void connect_to(const boost::asio::ip::tcp::resolver::results_type& endpoints);
   void on_socket(boost::asio::ip::tcp::socket socket);
-  void attempt_failed(const Error& why);
+  // Goes on with the next address: with `leader`, if it is not empty, which the server named.
+  void attempt_failed(const Error& why, const std::string& leader);
   void try_again_after(Duration pause);
   void on_frame(wire::Frame frame) override;
   void on_closed(const Error& why) override;
   void on_tick();
   void carry_out();
+  void learn(const wire::Topology& topology);
   void arm_timer();
   void shut_down();
 
-  [[nodiscard]] const net::HostPort& address() const { return addresses_[locator_.current()]; }
+  [[nodiscard]] const net::HostPort& address() const { return locator_.current(); }
   [[nodiscard]] double random() { return std::uniform_real_distribution<double>()(random_); }
   void log(client::LogLevel level, const std::string& text) const;
 
   client::Options options_;
-  std::vector<net::HostPort> addresses_;
   SystemClock clock_;
   std::mt19937_64 random_{std::random_device{}()};
   std::optional<CacheFile> cache_file_;
@@ -87,6 +89,7 @@ class NetClient final : public ClientCore, private net::FramedConnection::Handle
   SessionEffects effects_;
   std::shared_ptr<net::FramedConnection> connection_;
   std::uint64_t attempt_ = 0;  // tells the completions of an attempt that was given up
+  std::string leader_;         // as the server told whose connection is being closed
   std::string told_failure_;   // last one logged, so that retries do not fill the log
   Instant timer_at_{Duration::max()};
   std::unique_ptr<Io> io_;

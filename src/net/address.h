@@ -19,6 +19,7 @@ struct HostPort {
 
   // "host:port", with brackets around an IPv6 address.
   [[nodiscard]] std::string to_string() const;
+  friend bool operator==(const HostPort&, const HostPort&) = default;
 };
 
 // Accepts "host:port", "[v6]:port", ":port" (host 127.0.0.1), "port". Error invalid_argument

@@ -32,6 +32,33 @@ Request commit_of(FakeClient& client, Oid oid, const std::string& data, Tid base
   return request;
 }
 
+TEST(ClientSessionRequests, AReaderOfStandbysCommitsNothing) {
+  FakeClient client(1 << 20, true);
+  client.server.role = wire::NodeRole::standby;
+  client.connect();
+  const auto commit = ask(client, commit_of(client, Oid(1), "a"));
+  const auto oids = ask(client, wire::NewOids{});
+  const auto outcome = ask(client, wire::OutcomeQuery{});
+  for (const auto& answer : {commit, oids, outcome}) {
+    ASSERT_TRUE(*answer);
+    EXPECT_EQ((*answer)->error->code, ErrorCode::read_only);
+  }
+  EXPECT_FALSE((*ask(client, wire::Ping{}))->error);
+  EXPECT_TRUE(client.session.ready());
+}
+
+TEST(ClientSessionRequests, ARequestThatOnlyThePrimaryAnswersNamesIt) {
+  FakeClient client;
+  client.connect();
+  client.deliver = false;
+  const auto answer = ask(client, wire::Load{Oid(1), kMaxTid});
+  const std::uint32_t id = client.sent.back().request_id;
+  client.receive(id, wire::ErrorReply{{ErrorCode::not_primary, "not any more"}, "b:2"});
+  ASSERT_TRUE(client.closed);
+  EXPECT_EQ(client.leader, "b:2");
+  EXPECT_FALSE(*answer);  // is asked there
+}
+
 TEST(ClientSessionRequests, AnswersWaitForAConnection) {
   FakeClient client;
   const auto answer = ask(client, wire::Ping{});

@@ -20,6 +20,105 @@ TEST(ClientSession, RefusesWhatIsNotThePrimary) {
   EXPECT_FALSE(client.view().connected());
 }
 
+TEST(ClientSession, TellsWhereThePrimaryIsWhenItIsToldSo) {
+  FakeClient client;
+  client.server.refuse_hello =
+      wire::ErrorReply{{ErrorCode::not_primary, "this is a standby"}, "10.0.0.1:8090"};
+  client.connect();
+  ASSERT_TRUE(client.closed);
+  EXPECT_EQ(client.closed->code, ErrorCode::not_primary);
+  EXPECT_EQ(client.leader, "10.0.0.1:8090");
+}
+
+TEST(ClientSession, SaysThatItFollowsTheCluster) {
+  FakeClient client;
+  client.connect();
+  const auto hello = std::get<wire::Hello>(client.server.received.front());
+  EXPECT_EQ(hello.features & wire::kFeatureTopology, wire::kFeatureTopology);
+  EXPECT_FALSE(hello.accepts_standby);
+  client.receive(0, wire::Topology{Epoch(1), "a:1", {"b:2"}});
+  ASSERT_TRUE(client.topology);
+  EXPECT_EQ(client.topology->primary, "a:1");
+  EXPECT_TRUE(client.session.ready());
+}
+
+TEST(ClientSession, LeavesAPrimaryWhoseReignHasEnded) {
+  FakeClient client;
+  client.connect();
+  client.receive(0, wire::Topology{Epoch(2), "b:2", {}});
+  ASSERT_TRUE(client.closed);
+  EXPECT_EQ(client.closed->code, ErrorCode::stale_epoch);
+  EXPECT_EQ(client.leader, "b:2");
+  client.connect();  // that server again, still in epoch 1
+  EXPECT_FALSE(client.session.ready());
+}
+
+TEST(ClientSession, IgnoresATopologyOfAnEarlierReign) {
+  FakeClient client;
+  client.server.epoch = Epoch(3);
+  client.connect();
+  client.receive(0, wire::Topology{Epoch(2), "b:2", {}});
+  EXPECT_FALSE(client.topology);
+  EXPECT_TRUE(client.session.ready());
+}
+
+TEST(ClientSession, ReadsFromAStandbyWhenItWasMadeTo) {
+  FakeClient client(1 << 20, true);
+  client.server.role = wire::NodeRole::standby;
+  client.connect();
+  EXPECT_TRUE(client.session.ready());
+  const auto hello = std::get<wire::Hello>(client.server.received.front());
+  EXPECT_TRUE(hello.accepts_standby);
+  EXPECT_EQ(hello.max_staleness_ms, 700U);
+}
+
+TEST(ClientSession, AReaderOfStandbysTakesThePrimaryOnlyWhenItMay) {
+  FakeClient client(1 << 20, true);
+  client.connect();
+  EXPECT_FALSE(client.session.ready());
+  client.session.accept_primary(true);
+  client.connect();
+  EXPECT_TRUE(client.session.ready());
+}
+
+TEST(ClientSession, NobodyReadsFromAServerThatIsStarting) {
+  FakeClient client(1 << 20, true);
+  client.session.accept_primary(true);
+  client.server.role = wire::NodeRole::starting;
+  client.connect();
+  EXPECT_FALSE(client.session.ready());
+}
+
+TEST(ClientSession, AStandbyThatIsBehindTheLineIsNotReadFrom) {
+  FakeClient client(1 << 20, true);
+  client.server.role = wire::NodeRole::standby;
+  client.server.put(Oid(1), "a");
+  client.connect();
+  client.disconnect();
+  client.server.visible = Tid(100);
+  client.connect();
+  ASSERT_TRUE(client.closed);
+  EXPECT_EQ(client.closed->code, ErrorCode::unavailable);
+  EXPECT_EQ(client.view().point().tid, Tid(110));
+  // A later reign may have lost what was seen.
+  client.server.epoch = Epoch(2);
+  client.server.position_known = false;
+  client.connect();
+  EXPECT_TRUE(client.session.ready());
+  EXPECT_EQ(client.view().point().tid, Tid(100));
+}
+
+TEST(ClientSession, AStandbyFollowsTheNextReign) {
+  FakeClient client(1 << 20, true);
+  client.server.role = wire::NodeRole::standby;
+  client.connect();
+  client.receive(0, wire::Topology{Epoch(2), "b:2", {}});
+  EXPECT_TRUE(client.session.ready());
+  client.server.put(Oid(1), "a");
+  client.deliver_all();
+  EXPECT_EQ(client.view().place().position.epoch, Epoch(2));
+}
+
 TEST(ClientSession, RefusesALowerEpochThanItSaw) {
   FakeClient client;
   client.server.epoch = Epoch(5);

@@ -32,6 +32,18 @@ TEST_F(ClientTest, SyncSeesWhatOthersCommitted) {
   EXPECT_EQ(client_.begin().load(Oid{1}).str(), "new");
 }
 
+TEST_F(ClientTest, SyncWaitsForATransactionThatWasToldElsewhere) {
+  core_->deliver = false;
+  const ::zeolite::Tid tid = server().put(::zeolite::Oid(1), "new");
+  core_->deliver = true;
+  EXPECT_EQ(client_.sync(Tid{tid.value()}).value, tid.value());
+  EXPECT_EQ(server().count_received<wire::Await>(), 1U);
+  // What it knows already is not asked for.
+  EXPECT_EQ(client_.sync(Tid{first_.value()}).value, tid.value());
+  EXPECT_EQ(server().count_received<wire::Await>(), 1U);
+  EXPECT_THROW(client_.sync(Tid{tid.value() + 1}), TimeoutError);
+}
+
 TEST_F(ClientTest, LoadsHistory) {
   server().put(::zeolite::Oid(1), "new");
   core_->deliver_all();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -14,10 +15,15 @@ namespace zeolite::client_core::testing {
 // without, the test decides when each does. Time stands still until the test moves it.
 class FakeClient final : public ClientCore {
  public:
-  explicit FakeClient(std::size_t cache_bytes = 1 << 20)
+  explicit FakeClient(std::size_t cache_bytes = 1 << 20, bool reads_standby = false)
       : ClientCore(cache_bytes, std::chrono::seconds(10)),
-        session({"main", "test", SessionId{9}, std::chrono::seconds(5)}, cache(), view(),
-                counters()) {}
+        session({.storage = "main",
+                 .label = "test",
+                 .session = SessionId{9},
+                 .heartbeat = std::chrono::seconds(5),
+                 .reads_standby = reads_standby,
+                 .max_staleness_ms = reads_standby ? 700U : 0U},
+                cache(), view(), counters()) {}
 
   void submit(Request request) override {
     session.submit(std::move(request), effects_);
@@ -72,6 +78,8 @@ class FakeClient final : public ClientCore {
   bool deliver = true;
   bool own_thread = false;
   std::optional<Error> closed;             // why the session last closed a connection
+  std::string leader;                      // that it named then
+  std::optional<wire::Topology> topology;  // as it was last told
   std::vector<FakeServer::Outgoing> sent;  // by the session
 
  private:
@@ -81,8 +89,10 @@ class FakeClient final : public ClientCore {
       sent.push_back({send.request_id, send.message});
       if (linked_) server.receive(send.request_id, send.message);
     }
+    if (effects.topology) topology = effects.topology;
     if (effects.close) {
       closed = effects.close;
+      leader = effects.leader;
       linked_ = false;
       session.disconnected(*effects.close, effects_);
     }

@@ -14,7 +14,7 @@
 
 namespace zeolite::client_core::testing {
 
-// A primary in memory that speaks the native protocol's messages: one storage, one connection, and
+// A server in memory that speaks the native protocol's messages: one storage, one connection, and
 // commits by others on demand. Replies are queued in the order in which a server sends them; the
 // test takes them out when it wants.
 class FakeServer {
@@ -73,6 +73,7 @@ class FakeServer {
   bool hold_outcome = false;   // outcomes are answered as pending
   bool expire_outcomes = false;
   std::optional<Error> refuse_commit;  // the next commit is answered by this
+  std::optional<wire::ErrorReply> refuse_hello;
   std::size_t load_many_max = 10'000;
 
   // State.
@@ -100,6 +101,7 @@ class FakeServer {
   }
 
   void on(std::uint32_t, const wire::Hello& hello) {
+    if (refuse_hello) return reply(0, *refuse_hello);
     const bool valid = position_known && !hello.cache.tid.is_zero() && hello.cache.tid <= visible;
     if (valid) {
       std::set<Oid> changed;
@@ -148,6 +150,12 @@ class FakeServer {
     reply(id, std::move(many));
   }
   void on(std::uint32_t id, const wire::Ping& m) { reply(id, wire::Pong{m.payload, visible}); }
+
+  // Time stands still here: what is not there will not come in time.
+  void on(std::uint32_t id, const wire::Await& m) {
+    if (m.at_least <= visible) return reply(id, wire::Pong{{}, visible});
+    reply(id, wire::ErrorReply{{ErrorCode::timeout, "not in time"}});
+  }
 
   void on(std::uint32_t, const wire::Stage& m) {
     wire::Commit& staged = staged_[m.number];

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
 #include <future>
 
 #include "client/fake_server.h"
@@ -42,6 +43,10 @@ class ServedFake : private net::FramedConnection::Handler {
     });
     done.get_future().wait();
   }
+  template <typename M>
+  void tell(const M& message) {
+    connection_->send(message, 0);
+  }
   void cut() {
     if (connection_) std::exchange(connection_, nullptr)->detach();
   }
@@ -49,6 +54,7 @@ class ServedFake : private net::FramedConnection::Handler {
 
   testing::FakeServer server;
   bool cut_at_commit = false;  // the next commit happens, its reply is lost
+  std::function<void()> when_cut = [] {};
 
  private:
   void accept(net::Socket socket) {
@@ -64,6 +70,7 @@ class ServedFake : private net::FramedConnection::Handler {
     server.receive(frame.request_id, *message);
     if (cut_at_commit && std::holds_alternative<wire::Commit>(*message)) {
       cut_at_commit = false;
+      when_cut();
       cut();
       return;
     }
@@ -104,6 +111,102 @@ TEST(NetClient, PassesByAnAddressThatIsNotThePrimary) {
   client::Client client(options_for({"127.0.0.1:1", standby.address(), primary.address()}));
   client.wait_connected();
   EXPECT_EQ(client.status().node, "fake");
+}
+
+TEST(NetClient, GoesWhereAServerSaysThePrimaryIs) {
+  ServedFake standby;
+  ServedFake primary;
+  primary.server.cluster_id = standby.server.cluster_id;
+  standby.server.refuse_hello =
+      wire::ErrorReply{{ErrorCode::not_primary, "this is a standby"}, primary.address()};
+  // A pause or an address that does not answer would take longer than the test may.
+  client::Options options = options_for({standby.address()});
+  options.backoff_min = options.backoff_max = std::chrono::hours(1);
+  client::Client client(options);
+  client.wait_connected();
+  EXPECT_EQ(client.status().role, client::ServerStatus::Role::primary);
+}
+
+TEST(NetClient, FollowsATakeoverToAnAddressThatTheClusterTold) {
+  ServedFake first;
+  ServedFake second;
+  client::Client client(options_for({first.address()}));
+  client::run_transaction(client, [](client::Transaction& transaction) {
+    transaction.store(client::Oid{1}, std::string("one"));
+  });
+  first.on_shard(
+      [&] { first.tell(wire::Topology{Epoch(1), first.address(), {second.address()}}); });
+  client.ping();
+  // The second has all that the first had, and the first refuses.
+  first.on_shard([&] {
+    testing::FakeServer& old = first.server;
+    second.on_shard([&] {
+      second.server.objects = old.objects;
+      second.server.log = old.log;
+      second.server.visible = old.visible;
+      second.server.epoch = Epoch(2);
+    });
+    old.refuse_hello = wire::ErrorReply{{ErrorCode::not_primary, "stepped down"}, {}};
+    first.cut();
+  });
+  client.wait_connected();
+  EXPECT_EQ(client.begin().load(client::Oid{1}).str(), "one");
+  EXPECT_EQ(client.stats().caches_dropped, 0U);
+  EXPECT_EQ(client.stats().cache_hits, 1U);
+}
+
+TEST(NetClient, AsksTheNextPrimaryWhatBecameOfACommit) {
+  ServedFake first;
+  ServedFake second;
+  client::Client client(options_for({first.address(), second.address()}));
+  client.wait_connected();
+  // The commit happens and is replicated; then its primary is gone before it answers.
+  first.on_shard([&] {
+    first.cut_at_commit = true;
+    first.when_cut = [&] {
+      testing::FakeServer& old = first.server;
+      second.on_shard([&] {
+        second.server.objects = old.objects;
+        second.server.log = old.log;
+        second.server.outcomes = old.outcomes;
+        second.server.visible = old.visible;
+        second.server.epoch = Epoch(2);
+      });
+      old.refuse_hello =
+          wire::ErrorReply{{ErrorCode::not_primary, "stepped down"}, second.address()};
+    };
+  });
+  client::Transaction transaction = client.begin();
+  transaction.store(client::Oid{1}, std::string("one"));
+  const client::Tid tid = transaction.commit();
+  EXPECT_GE(client.snapshot(), tid);
+  second.on_shard([&] {
+    EXPECT_EQ(second.server.count_received<wire::OutcomeQuery>(), 1U);
+    EXPECT_EQ(second.server.count_received<wire::Commit>(), 0U);
+  });
+}
+
+TEST(NetClient, ReadsFromAStandbyBeforeThePrimary) {
+  ServedFake primary;
+  ServedFake standby;
+  standby.server.role = wire::NodeRole::standby;
+  client::Options options = options_for({primary.address(), standby.address()});
+  options.read_preference = client::ReadPreference::standby;
+  client::Client client(options);
+  client.wait_connected();
+  EXPECT_EQ(client.status().role, client::ServerStatus::Role::standby);
+  client::Transaction transaction = client.begin();
+  transaction.store(client::Oid{1}, std::string("one"));
+  EXPECT_THROW(transaction.commit(), client::ReadOnlyError);
+}
+
+TEST(NetClient, ReadsFromThePrimaryWhenThereIsNoStandby) {
+  ServedFake primary;
+  client::Options options = options_for({"127.0.0.1:1", primary.address()});
+  options.read_preference = client::ReadPreference::standby;
+  client::Client client(options);
+  client.wait_connected();
+  EXPECT_EQ(client.status().role, client::ServerStatus::Role::primary);
 }
 
 TEST(NetClient, FindsOutWhatBecameOfACommitWhoseReplyWasLost) {
