@@ -134,6 +134,10 @@ struct ServerStatus {
     std::string node;
     Tid acknowledged;
     std::uint64_t lag_transactions = 0;
+    std::string state;
+    bool in_sync = false;              // it may be promoted
+    std::chrono::milliseconds lag{0};  // since it last had everything
+    std::string address;
   };
   Role role = Role::starting;
   std::string node;
@@ -149,6 +153,9 @@ struct ServerStatus {
   bool accepts_writes = true;
   std::string refuses_why;  // when it does not
   std::vector<Standby> standbys;
+  std::string leader;          // address of the primary, when it is known
+  std::string durability;      // what a commit waits for
+  std::uint64_t promised = 0;  // epoch: the node obeys no lower one
 };
 
 // Counters of one Client since it was made, but for `cache_*_now`.

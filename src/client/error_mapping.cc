@@ -111,9 +111,13 @@ client::ServerStatus external(const wire::StatusReport& report) {
   status.accepts_writes = report.accepts_writes;
   status.refuses_why = report.refuses_why;
   for (const wire::StatusReport::Standby& standby : report.standbys) {
-    status.standbys.push_back(
-        {standby.node, external(standby.acknowledged), standby.lag_transactions});
+    status.standbys.push_back({standby.node, external(standby.acknowledged),
+                               standby.lag_transactions, standby.state, standby.in_sync,
+                               std::chrono::milliseconds(standby.lag_ms), standby.address});
   }
+  status.leader = report.leader;
+  status.durability = report.durability;
+  status.promised = report.promised.value();
   return status;
 }
 
