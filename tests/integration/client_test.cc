@@ -365,6 +365,9 @@ TEST_F(ClientLibrary, ExamplesDoWhatTheySay) {
   const ProgramResult log = run_program({EXAMPLE_LOG_FOLLOW, "--once", server_->address()});
   EXPECT_EQ(log.exit_code, 0) << log.error;
   EXPECT_NE(log.out.find("say hello"), std::string::npos) << log.out;
+  const ProgramResult standby = run_program({EXAMPLE_STANDBY_READ, server_->address()});
+  EXPECT_EQ(standby.exit_code, 0) << standby.error;
+  EXPECT_EQ(standby.out, "written at the primary\n");
 }
 
 }  // namespace
