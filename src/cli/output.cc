@@ -139,21 +139,46 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+namespace {
+
+std::string standby_text(const wire::StatusReport::Standby& standby) {
+  std::string text = printable(standby.node);
+  if (!standby.address.empty()) text += " (" + printable(standby.address) + ")";
+  if (!standby.state.empty()) text += ", " + printable(standby.state);
+  if (standby.in_sync) text += ", in sync";
+  text += fmt::format(", has {}, {} transactions", to_hex(standby.acknowledged),
+                      standby.lag_transactions);
+  if (standby.lag_ms > 0) text += fmt::format(" and {} ms", standby.lag_ms);
+  return text + " behind";
+}
+
+std::string primary_text(const wire::StatusReport& s) {
+  if (!s.leader.empty()) return printable(s.leader);
+  return s.role == wire::NodeRole::primary ? "this node" : "not known";
+}
+
+// Only worth a word while it is not kept yet.
+std::string promise_text(const wire::StatusReport& s) {
+  return s.promised > s.epoch ? fmt::format(" (promised {})", s.promised.value()) : "";
+}
+
+}  // namespace
+
 std::string status_text(const wire::StatusReport& s) {
   std::string out = fmt::format(
       "role         {}\nnode         {}\nstorage      {}\nversion      {}\nuptime       {}\n"
-      "epoch        {}\nlast tid     {}\nvisible tid  {}\nclients      {}\n"
+      "epoch        {}{}\nlast tid     {}\nvisible tid  {}\nclients      {}\n"
       "under way    {} voted, {} waiting\n"
       "since start  {} commits, {} conflicts, {} aborts, {} loads\n"
-      "writes       {}\n",
+      "writes       {}\ndurability   {}\nprimary      {}\n",
       role_name(s.role), printable(s.node), printable(s.storage), printable(s.version),
-      uptime_text(s.uptime_ms), s.epoch.value(), tid_with_time(s.last_tid),
+      uptime_text(s.uptime_ms), s.epoch.value(), promise_text(s), tid_with_time(s.last_tid),
       tid_with_time(s.visible_tid), s.clients, s.voted, s.waiting, s.commits, s.conflicts, s.aborts,
-      s.loads, s.accepts_writes ? "accepted" : "refused: " + printable(s.refuses_why));
+      s.loads, s.accepts_writes ? "accepted" : "refused: " + printable(s.refuses_why),
+      s.durability.empty() ? "local" : printable(s.durability), primary_text(s));
   if (s.standbys.empty()) out += "standbys     none\n";
   for (const auto& standby : s.standbys) {
-    out += fmt::format("standby      {} has {}, {} transactions behind\n", printable(standby.node),
-                       to_hex(standby.acknowledged), standby.lag_transactions);
+    out += fmt::format("standby      {}\n", standby_text(standby));
   }
   return out;
 }
@@ -163,7 +188,11 @@ std::string status_json(const wire::StatusReport& s) {
   for (const auto& standby : s.standbys) {
     standbys.push_back(json::object{{"node", json_text(standby.node)},
                                     {"acknowledged_tid", to_hex(standby.acknowledged)},
-                                    {"lag_transactions", standby.lag_transactions}});
+                                    {"lag_transactions", standby.lag_transactions},
+                                    {"lag_ms", standby.lag_ms},
+                                    {"state", json_text(standby.state)},
+                                    {"in_sync", standby.in_sync},
+                                    {"address", json_text(standby.address)}});
   }
   return line({{"role", role_name(s.role)},
                {"node", json_text(s.node)},
@@ -182,7 +211,10 @@ std::string status_json(const wire::StatusReport& s) {
                {"uptime_ms", s.uptime_ms},
                {"accepts_writes", s.accepts_writes},
                {"refuses_why", json_text(s.refuses_why)},
-               {"standbys", std::move(standbys)}});
+               {"standbys", std::move(standbys)},
+               {"leader", json_text(s.leader)},
+               {"durability", json_text(s.durability)},
+               {"promised", s.promised.value()}});
 }
 
 std::string loaded_json(Oid oid, const wire::Loaded& loaded) {

@@ -56,9 +56,30 @@ TEST(Output, StatusJsonHasTheContractsKeys) {
 TEST(Output, StatusShowsStandbysWithTheirLag) {
   wire::StatusReport status = sample_status();
   EXPECT_THAT(status_text(status), HasSubstr("standbys     none\n"));
-  status.standbys.push_back({"db2", kTid, 5});
-  EXPECT_THAT(status_text(status), HasSubstr("db2 has 0352f5a1c3d4e5f6, 5 transactions behind"));
-  EXPECT_THAT(status_json(status), HasSubstr(R"("lag_transactions":5)"));
+  status.standbys.push_back({"db2", kTid, 5, "streaming", true, 20, "10.0.0.2:8090"});
+  status.standbys.push_back({"db3", Tid(0), 0, {}, false, 0, {}});
+  const std::string text = status_text(status);
+  EXPECT_THAT(text, HasSubstr("standby      db2 (10.0.0.2:8090), streaming, in sync, has "
+                              "0352f5a1c3d4e5f6, 5 transactions and 20 ms behind\n"));
+  EXPECT_THAT(text, HasSubstr("standby      db3, has 0000000000000000, 0 transactions behind\n"));
+  EXPECT_THAT(status_json(status),
+              HasSubstr(R"("lag_transactions":5,"lag_ms":20,"state":"streaming","in_sync":true,)"
+                        R"("address":"10.0.0.2:8090"})"));
+}
+
+TEST(Output, StatusSaysWhoLeadsAndWhatIsPromised) {
+  wire::StatusReport status = sample_status();
+  EXPECT_THAT(status_text(status), HasSubstr("durability   local\nprimary      this node\n"));
+  EXPECT_THAT(status_text(status), HasSubstr("epoch        3\n"));
+  status.role = wire::NodeRole::standby;
+  EXPECT_THAT(status_text(status), HasSubstr("primary      not known\n"));
+  status.leader = "10.0.0.1:8090";
+  status.durability = "standby";
+  status.promised = Epoch(4);
+  EXPECT_THAT(status_text(status), HasSubstr("durability   standby\nprimary      10.0.0.1:8090\n"));
+  EXPECT_THAT(status_text(status), HasSubstr("epoch        3 (promised 4)\n"));
+  EXPECT_THAT(status_json(status),
+              HasSubstr(R"("leader":"10.0.0.1:8090","durability":"standby","promised":4)"));
 }
 
 TEST(Output, StatusSaysWhyWritesAreRefused) {
