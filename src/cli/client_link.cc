@@ -1,5 +1,6 @@
 #include "cli/client_link.h"
 
+#include <algorithm>
 #include <boost/asio/connect.hpp>
 #include <utility>
 #include <variant>
@@ -26,16 +27,19 @@ Result<std::vector<ServerAddress>> resolve_all(net::IoShard& shard,
 ClientLink::ClientLink(net::IoShard& shard, Options options, Owner& owner)
     : shard_(shard),
       options_(std::move(options)),
+      given_(options_.addresses.size()),
       owner_(&owner),
+      resolver_(shard.context()),
       socket_(shard.context()),
       timer_(shard.context()) {}
 
 void ClientLink::connect() {
   tried_ = 0;
+  followed_ = false;
   standby_.reset();
   last_error_.reset();
   // With one address there is nothing to choose from.
-  any_role_ = !options_.primary_only && options_.addresses.size() == 1;
+  any_role_ = !options_.primary_only && given_ == 1;
   try_next();
 }
 
@@ -69,8 +73,30 @@ void ClientLink::open(std::size_t index) {
                           : Error{ErrorCode::unavailable, "nothing was heard from there in time"});
     self->shard_.end_turn();
   });
+  ServerAddress& address = options_.addresses[index];
+  if (!address.endpoints.empty()) {
+    dial(attempt);
+    return;
+  }
+  const Result<net::HostPort> parsed = net::parse_host_port(address.text);
+  resolver_.async_resolve(parsed->host, std::to_string(parsed->port),
+                          [self = shared_from_this(), attempt, index](
+                              const boost::system::error_code& error, const auto& found) {
+                            if (attempt != self->attempt_ || self->owner_ == nullptr) return;
+                            if (error) {
+                              self->attempt_failed(Error{ErrorCode::unavailable, error.message()});
+                            } else {
+                              self->options_.addresses[index].endpoints.assign(found.begin(),
+                                                                               found.end());
+                              self->dial(attempt);
+                            }
+                            self->shard_.end_turn();
+                          });
+}
+
+void ClientLink::dial(std::uint64_t attempt) {
   boost::asio::async_connect(
-      socket_, options_.addresses[index].endpoints,
+      socket_, options_.addresses[index_].endpoints,
       [self = shared_from_this(), attempt](const boost::system::error_code& error, const auto&) {
         self->connected(attempt, error);
         self->shard_.end_turn();
@@ -86,6 +112,7 @@ void ClientLink::connected(std::uint64_t attempt, const boost::system::error_cod
   connection_ = std::make_shared<net::FramedConnection>(shard_, std::move(socket_), *this,
                                                         net::FramedConnection::Limits{});
   connection_->start();
+  options_.hello.accepts_standby = any_role_;
   send(options_.hello, 1);
 }
 
@@ -100,6 +127,7 @@ void ClientLink::drop() {
   ++attempt_;
   ready_ = false;
   timer_.cancel();
+  resolver_.cancel();
   boost::system::error_code ignored;
   socket_.close(ignored);
   if (connection_) std::exchange(connection_, nullptr)->detach();
@@ -133,13 +161,39 @@ void ClientLink::on_frame(wire::Frame frame) {
   }
   if (const auto* welcome = std::get_if<wire::Welcome>(&*message)) {
     on_welcome(*welcome);
-  } else if (auto* refused = std::get_if<wire::ErrorReply>(&*message)) {
-    const std::string& where = options_.addresses[index_].text;
-    drop();
-    last_error_ = std::move(refused->error).prefixed(where + " refused the connection");
-    try_next();
+  } else if (auto* reply = std::get_if<wire::ErrorReply>(&*message)) {
+    refused(std::move(*reply));
   }
   // Invalidations that bring a cache up to date come before the welcome; there is no cache here.
+}
+
+void ClientLink::refused(wire::ErrorReply reply) {
+  const std::string where = options_.addresses[index_].text;
+  drop();
+  const bool standby = reply.error.code == ErrorCode::not_primary;
+  last_error_ = std::move(reply.error).prefixed(where + " refused the connection");
+  if (standby && !any_role_) {
+    if (!standby_) standby_ = index_;
+    if (follow(reply.leader)) return;
+  }
+  try_next();
+}
+
+bool ClientLink::follow(const std::string& leader) {
+  const Result<net::HostPort> address = net::parse_host_port(leader);
+  if (!address || std::exchange(followed_, true)) return false;
+  std::vector<ServerAddress>& known = options_.addresses;
+  const std::string text = address->to_string();
+  const auto found = std::ranges::find(known, text, &ServerAddress::text);
+  auto index = static_cast<std::size_t>(found - known.begin());
+  if (index == index_) return false;
+  if (found == known.end()) {
+    known.resize(given_);
+    index = given_;
+    known.push_back({text, {}});
+  }
+  open(index);
+  return true;
 }
 
 void ClientLink::on_welcome(const wire::Welcome& welcome) {

@@ -28,7 +28,9 @@ struct ServerAddress {
     net::IoShard& shard, const std::vector<net::HostPort>& addresses);
 
 // A native connection to the one of several servers that is the primary (or, when none is and that
-// is enough, to the first that answers), with the handshake done.
+// is enough, to the first that answers), with the handshake done. A server that is not the primary
+// and says who is sends it there, also to an address that was not given; once in a pass, since what
+// a server knows of the others may be out of date.
 //
 // Thread: the shard's. Owner: shared by its pending operations; its owner calls shut() before it
 // goes away.
@@ -55,7 +57,7 @@ class ClientLink final : public net::FramedConnection::Handler,
 
   ClientLink(net::IoShard& shard, Options options, Owner& owner);
 
-  // Tries each address once, beginning with the one that was good last. Call when down.
+  // Tries each address at least once, beginning with the one that was good last. Call when down.
   void connect();
 
   // Only while ready.
@@ -75,14 +77,20 @@ class ClientLink final : public net::FramedConnection::Handler,
  private:
   void try_next();
   void open(std::size_t index);
+  void dial(std::uint64_t attempt);
   void connected(std::uint64_t attempt, const boost::system::error_code& error);
   void attempt_failed(Error why);
+  void refused(wire::ErrorReply reply);
+  // Whether it goes to that address now.
+  bool follow(const std::string& leader);
   void on_welcome(const wire::Welcome& welcome);
   void fail(Error why);
 
   net::IoShard& shard_;
-  Options options_;
+  Options options_;          // one address may be added behind those given, by a hint
+  const std::size_t given_;  // addresses
   Owner* owner_;
+  boost::asio::ip::tcp::resolver resolver_;
   boost::asio::ip::tcp::socket socket_;
   boost::asio::steady_timer timer_;
   std::shared_ptr<net::FramedConnection> connection_;
@@ -90,6 +98,7 @@ class ClientLink final : public net::FramedConnection::Handler,
   std::size_t index_ = 0;      // of the address tried now, or in use
   std::size_t first_ = 0;      // where a pass begins
   std::size_t tried_ = 0;      // addresses tried in this pass
+  bool followed_ = false;      // a hint, in this pass
   std::optional<std::size_t> standby_;  // answered in this pass, but is not the primary
   bool any_role_ = false;
   bool ready_ = false;

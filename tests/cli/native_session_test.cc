@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <string>
+#include <utility>
 
 #include "cli/fake_server.h"
 
@@ -67,6 +69,60 @@ TEST(NativeSession, FindsThePrimaryAmongSeveral) {
   const auto session = NativeSession::open(target_of({&standby, &primary}), {});
   ASSERT_TRUE(session);
   EXPECT_EQ((*session)->welcome().role, wire::NodeRole::primary);
+}
+
+// Refuses those that do not read from a standby, and names a primary.
+FakeServer::OnMessage standby_of(std::string leader) {
+  return [leader = std::move(leader)](FakeServer::Peer& peer, std::uint32_t id,
+                                      const wire::Message& message) {
+    const auto* hello = std::get_if<wire::Hello>(&message);
+    if (hello != nullptr && hello->accepts_standby) {
+      peer.send(welcome_of(wire::NodeRole::standby), id);
+    } else if (hello != nullptr) {
+      peer.send(wire::ErrorReply{{ErrorCode::not_primary, "a standby"}, leader}, id);
+    }
+  };
+}
+
+TEST(NativeSession, GoesWhereAStandbySaysThePrimaryIs) {
+  const FakeServer primary(in_role(wire::NodeRole::primary));
+  const FakeServer standby(standby_of(primary.address().to_string()));
+  const auto session = NativeSession::open(target_of({&standby}), {.primary_only = true});
+  ASSERT_TRUE(session) << session.error().detail;
+  EXPECT_EQ((*session)->welcome().role, wire::NodeRole::primary);
+}
+
+TEST(NativeSession, AskedAloneAStandbyAnswersForItself) {
+  const FakeServer primary(in_role(wire::NodeRole::primary));
+  const FakeServer standby(standby_of(primary.address().to_string()));
+  const auto session = NativeSession::open(target_of({&standby}), {});
+  ASSERT_TRUE(session) << session.error().detail;
+  EXPECT_EQ((*session)->welcome().role, wire::NodeRole::standby);
+}
+
+TEST(NativeSession, StandbysThatNameEachOtherAreNotFollowedForEver) {
+  // Neither can name the other before it has a port: both name a third that is gone.
+  std::string gone;
+  {
+    const FakeServer third(in_role(wire::NodeRole::primary));
+    gone = third.address().to_string();
+  }
+  const FakeServer a(standby_of(gone));
+  const FakeServer b(standby_of(a.address().to_string()));
+  const auto refused = NativeSession::open(target_of({&b, &a}), {.primary_only = true});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::not_primary);
+  const auto session = NativeSession::open(target_of({&b, &a}), {});
+  ASSERT_TRUE(session) << session.error().detail;
+  EXPECT_EQ((*session)->welcome().role, wire::NodeRole::standby);
+}
+
+TEST(NativeSession, AHintThatLeadsNowhereIsLeft) {
+  for (const char* hint : {"", "nowhere:at all", "127.0.0.1:1"}) {
+    const FakeServer standby(standby_of(hint));
+    const auto refused = NativeSession::open(target_of({&standby}), {.primary_only = true});
+    ASSERT_FALSE(refused);
+  }
 }
 
 TEST(NativeSession, TakesAStandbyWhenNoneIsPrimary) {
