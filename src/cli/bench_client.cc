@@ -9,7 +9,8 @@ namespace zeolite::cli {
 namespace {
 
 constexpr Duration kFirstPause = std::chrono::milliseconds(20);
-constexpr Duration kLongestPause = std::chrono::seconds(1);
+// Short, for a takeover's gap is to be measured, not the pause.
+constexpr Duration kLongestPause = std::chrono::milliseconds(250);
 
 }  // namespace
 
@@ -82,6 +83,7 @@ void BenchClient::on_message(std::uint32_t request_id, wire::Message message) {
   if (const auto* invalidate = std::get_if<wire::Invalidate>(&message)) {
     on_invalidate(*invalidate);
   } else if (request_id == request_id_ && busy_) {
+    asked_ = false;
     on_reply(std::move(message), BenchClock::now());
   }
 }
@@ -89,6 +91,11 @@ void BenchClient::on_message(std::uint32_t request_id, wire::Message message) {
 void BenchClient::reconnect(const Error& why) {
   link_->drop();
   lost(why);
+}
+
+void BenchClient::check(BenchClock::time_point now, Duration limit) {
+  if (!connected_ || !asked_ || now - sent_ < limit) return;
+  reconnect(Error{ErrorCode::timeout, "the server did not answer in time"});
 }
 
 void BenchClient::on_down(const Error& why) { lost(why); }
@@ -103,6 +110,7 @@ void BenchClient::lost(const Error& why) {
     on_lost();
   }
   busy_ = false;
+  asked_ = false;
   if (finishing_ && !outcome_open()) {
     report_idle();
     return;

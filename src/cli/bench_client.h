@@ -33,6 +33,8 @@ class BenchClient : private ClientLink::Owner {
   void begin();
   // Finishes what is under way and begins no more.
   void finish();
+  // About every second: a server that has not answered for `limit` is given up for another.
+  void check(BenchClock::time_point now, Duration limit);
   // A commit was sent and what became of it is not known yet.
   [[nodiscard]] virtual bool outcome_open() const { return false; }
   [[nodiscard]] bool connected() const { return connected_; }
@@ -58,6 +60,7 @@ class BenchClient : private ClientLink::Owner {
   void request(const M& message) {
     sent_ = BenchClock::now();
     busy_ = true;
+    asked_ = true;
     link_->send(message, ++request_id_);
   }
   // Could begin. The first time the owner is told; after that it is proceed().
@@ -88,7 +91,8 @@ class BenchClient : private ClientLink::Owner {
   std::uint32_t request_id_ = 1;  // the handshake had that one
   int failures_ = 0;              // attempts to connect, in a row
   bool connected_ = false;
-  bool busy_ = false;  // a request is under way, or a pause
+  bool busy_ = false;   // a request is under way, or a pause
+  bool asked_ = false;  // busy_ with a request
   bool prepared_ = false;
   bool begun_ = false;
   bool finishing_ = false;

@@ -20,6 +20,9 @@ namespace {
 
 constexpr Duration kPrepareTimeout = std::chrono::seconds(30);
 constexpr Duration kFinishTimeout = std::chrono::seconds(10);
+// Of several servers: one that answers nothing for so long is left for another.
+constexpr Duration kAnswerTimeout = std::chrono::seconds(5);
+constexpr Duration kCheckInterval = std::chrono::milliseconds(500);
 constexpr std::uint32_t kOidsPerRequest = 10'000;
 constexpr std::size_t kPrepareTransactionBytes = 4U << 20;
 
@@ -33,6 +36,7 @@ class LoadGenerator {
     std::promise<void> gone;
     shard_.post([this, &gone] {
       timer_.cancel();
+      check_timer_.cancel();
       clients_.clear();
       gone.set_value();
     });
@@ -136,6 +140,20 @@ class LoadGenerator {
           [this] { finish(); });
     run_.begin(BenchClock::now());
     for (const auto& client : clients_) client->begin();
+    // With one address there is nobody else to ask, and patience costs nothing.
+    if (addresses_.size() > 1 && run_.options().kind != BenchKind::invalidate) check();
+  }
+
+  void check() {
+    const BenchClock::time_point now = BenchClock::now();
+    const Duration limit = run_.options().target.timeout.value_or(kAnswerTimeout);
+    for (const auto& client : clients_) client->check(now, limit);
+    check_timer_.expires_after(std::min(kCheckInterval, limit));
+    check_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (error || ended_) return;
+      check();
+      shard_.end_turn();
+    });
   }
 
   void finish() {
@@ -194,6 +212,7 @@ class LoadGenerator {
   std::promise<Result<>> finished_;
   net::IoShard shard_{"bench"};
   boost::asio::steady_timer timer_{shard_.context()};
+  boost::asio::steady_timer check_timer_{shard_.context()};
   std::vector<std::unique_ptr<BenchClient>> clients_;
 };
 

@@ -5,7 +5,10 @@
 #include <atomic>
 #include <chrono>
 #include <map>
+#include <mutex>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "cli/fake_server.h"
 
@@ -187,6 +190,106 @@ TEST_F(LoadGeneratorTest, AServerThatDoesNotComeBackIsToldInTheEnd) {
   const BenchReport report = run(BenchKind::commit);
   ASSERT_TRUE(report.silence);
   EXPECT_EQ(report.silence->code, ErrorCode::unavailable) << report.silence->detail;
+}
+
+// A primary that ends at its 20th commit, with the answer lost, and a standby that has all its
+// outcomes and takes over a while later.
+class Takeover {
+ public:
+  // How the primary ends.
+  enum class End : std::uint8_t {
+    hang_up,
+    freeze
+  };
+  explicit Takeover(End end) : end_(end) {}
+
+  static constexpr std::chrono::milliseconds kGap{60};
+
+  [[nodiscard]] Target target() const {
+    Target target;
+    target.at = {primary_.address(), standby_.address()};
+    return target;
+  }
+  [[nodiscard]] const FakeServer& standby() const { return standby_; }
+
+ private:
+  void at_primary(FakeServer::Peer& peer, std::uint32_t id, const wire::Message& message) {
+    const std::lock_guard lock(mutex_);
+    if (std::holds_alternative<wire::Commit>(message) && ++commits_ == 20) {
+      committed_ = true;
+      ended_at_ = BenchClock::now();
+    }
+    if (!ended_at_) {
+      serve(peer, id, message);
+    } else if (end_ == End::hang_up) {
+      peer.hang_up();
+    }
+  }
+  void at_standby(FakeServer::Peer& peer, std::uint32_t id, const wire::Message& message) {
+    const std::lock_guard lock(mutex_);
+    if (ended_at_ && BenchClock::now() - *ended_at_ >= kGap) {
+      serve(peer, id, message);
+    } else {
+      peer.send(
+          wire::ErrorReply{{ErrorCode::not_primary, "a standby"}, primary_.address().to_string()},
+          id);
+    }
+  }
+  void serve(FakeServer::Peer& peer, std::uint32_t id, const wire::Message& message) const {
+    if (std::holds_alternative<wire::Hello>(message)) {
+      peer.send(welcome_of(wire::NodeRole::primary), id);
+    } else if (const auto* oids = std::get_if<wire::NewOids>(&message)) {
+      peer.send(wire::Oids{Oid(1), oids->count}, id);
+    } else if (std::holds_alternative<wire::Commit>(message)) {
+      peer.send(wire::Committed{Tid(1), Epoch(1)}, id);
+    } else if (std::holds_alternative<wire::OutcomeQuery>(message)) {
+      peer.send(wire::OutcomeKnown{committed_, Tid(committed_ ? 1 : 0)}, id);
+    }
+  }
+
+  const End end_;
+  std::mutex mutex_;  // guards all below
+  int commits_ = 0;
+  bool committed_ = false;
+  std::optional<BenchClock::time_point> ended_at_;
+  FakeServer primary_{[this](FakeServer::Peer& peer, std::uint32_t id,
+                             const wire::Message& message) { at_primary(peer, id, message); }};
+  FakeServer standby_{[this](FakeServer::Peer& peer, std::uint32_t id,
+                             const wire::Message& message) { at_standby(peer, id, message); }};
+};
+
+void expect_through(const Takeover& takeover, std::vector<net::HostPort> at) {
+  BenchOptions options;
+  options.clients = 1;
+  options.seconds = 1.5;
+  options.objects = 1;
+  options.target = takeover.target();
+  options.target.at = std::move(at);
+  options.target.timeout = std::chrono::milliseconds(300);
+  const Result<BenchReport> report = run_bench(options);
+  ASSERT_TRUE(report) << report.error().detail;
+  EXPECT_EQ(report->resolved, 1U);
+  EXPECT_EQ(report->unknown, 0U);
+  EXPECT_EQ(report->errors, 0U);
+  EXPECT_GE(report->reconnects, 1U);
+  EXPECT_GT(report->commits, 20U);
+  EXPECT_GE(report->longest_gap, Takeover::kGap);
+  EXPECT_FALSE(report->silence);
+}
+
+TEST(LoadGenerator, GoesOnThroughATakeover) {
+  const Takeover takeover(Takeover::End::hang_up);
+  expect_through(takeover, takeover.target().at);
+}
+
+TEST(LoadGenerator, LeavesAPrimaryThatIsFrozen) {
+  const Takeover takeover(Takeover::End::freeze);
+  expect_through(takeover, takeover.target().at);
+}
+
+TEST(LoadGenerator, FindsThePrimaryThroughAStandby) {
+  const Takeover takeover(Takeover::End::hang_up);
+  expect_through(takeover, {takeover.standby().address()});
 }
 
 TEST(LoadGenerator, NobodyThereIsAnError) {
