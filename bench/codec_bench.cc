@@ -19,7 +19,7 @@ Commit commit() {
   Commit m;
   m.number = 77;
   m.begun = Tid(1ULL << 60);
-  m.writes.push_back({Oid(5), Tid(6), RevisionKind::data, record(), kNoTid});
+  m.writes.push_back({Oid(5), Tid(6), RevisionKind::data, record()});
   return m;
 }
 
