@@ -568,4 +568,10 @@ Result<bool> BlobDirectory::is_installed(const std::string& staged_name, Oid oid
   return staged && found && same_file(*staged, *found);
 }
 
+Result<> forget_owner(const std::filesystem::path& path) {
+  const std::filesystem::path owner = path / kPrivate / kOwnerFile;
+  if (::unlink(owner.c_str()) == 0 || errno == ENOENT) return {};
+  return file_error("remove", owner, errno);
+}
+
 }  // namespace zeolite::blobs

@@ -170,4 +170,8 @@ class BlobDirectory {
   std::map<Key, Pending> pending_;  // installed, not settled
 };
 
+// The directory at `path`, which nobody has open, belongs to no database any more: whoever opens it
+// next claims it. For a node whose database is replaced. Nothing to do when there is none.
+[[nodiscard]] Result<> forget_owner(const std::filesystem::path& path);
+
 }  // namespace zeolite::blobs

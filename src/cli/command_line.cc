@@ -9,6 +9,7 @@
 
 #include "cli/help_text.h"
 #include "cli/pack_command.h"
+#include "etcd/etcd_client.h"
 
 namespace zeolite::cli {
 
@@ -110,6 +111,9 @@ class Parser {
     add_export();
     add_verify();
     add_pack();
+    add_promote();
+    add_switchover();
+    add_demote();
     add_bench();
     add_version();
   }
@@ -156,9 +160,7 @@ class Parser {
 
   void add_serve() {
     CLI::App& sub = command("serve", kServeHelp, [this] {
-      if (durability_ == "standby") {
-        reject("--durability standby needs a standby, which this version does not have; use local");
-      }
+      take_replication();
       if (native_) {
         Result<net::HostPort> address = net::parse_host_port(*native_);
         if (!address) reject("--native: " + address.error().detail);
@@ -168,6 +170,11 @@ class Parser {
         Result<net::ListenAddress> address = net::parse_listen_address(*zeo_);
         if (!address) reject("--zeo: " + address.error().detail);
         serve_.zeo = *address;
+      }
+      if (zeo_read_) {
+        Result<net::ListenAddress> address = net::parse_listen_address(*zeo_read_);
+        if (!address) reject("--zeo-read: " + address.error().detail);
+        serve_.zeo_read = *address;
       }
       if (!serve_.data && !serve_.config) {
         reject("say where the data is: --data DIR, or --config FILE with a [[storage]]");
@@ -189,6 +196,9 @@ class Parser {
     sub.add_option("--zeo", zeo_,
                    "listen here for ZEO clients (127.0.0.1:8100), or on a Unix socket, unix:PATH")
         ->type_name("H:P");
+    sub.add_option("--zeo-read", zeo_read_,
+                   "the same for ZEO clients that only read (127.0.0.1:8101); also on a standby")
+        ->type_name("H:P");
     sub.add_flag("--zeo-msgpack", serve_.zeo_msgpack,
                  "offer ZEO clients msgpack; they need the Python package msgpack then");
     sub.add_flag("--zeo-read-only", serve_.zeo_read_only, "ZEO clients may only read");
@@ -209,10 +219,94 @@ class Parser {
     sub.add_flag("--no-blobs", serve_.no_blobs, "the storage of --data keeps no blobs");
     sub.add_flag("--no-pack-gc", serve_.no_pack_gc,
                  "packs that ZEO clients start remove old history only, no garbage");
-    sub.add_option("--durability", durability_, "who must have a commit before it is acknowledged")
-        ->check(CLI::IsMember({"local", "standby"}));
+    add_replication(sub);
     sub.add_option("--log-level", serve_.log_level, "debug, info, warning or error (info)")
         ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  }
+
+  void add_replication(CLI::App& sub) {
+    sub.add_option("--standby-of", standby_of_,
+                   "follow the server there, on its native port, until promoted")
+        ->type_name("H:P");
+    sub.add_option("--etcd", etcd_, "elect who is primary through these etcd members")
+        ->type_name("URL,URL");
+    sub.add_option("--cluster", serve_.cluster, "name of the cluster in etcd (main)")
+        ->type_name("NAME")
+        ->check(not_empty());
+    sub.add_option("--advertise", advertise_,
+                   "the native port as other servers and clients reach it (as it listens)")
+        ->type_name("H:P");
+    sub.add_option(
+           "--durability", serve_.durability,
+           "local: a commit is acknowledged when it is on this disk; standby (default): when "
+           "it is also on those of the standbys that are up to date")
+        ->check(CLI::IsMember({"local", "standby"}));
+    sub.add_flag("--strict", serve_.strict, "commits wait when there is no standby");
+    sub.add_option("--lease", serve_.lease_s,
+                   "seconds after which a primary that is not heard of is replaced (3)")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(2.0, 600.0));
+    sub.add_flag("--supervise", serve_.supervise,
+                 "a parent process watches the server; when it dies, its lease ends at once");
+  }
+
+  void take_replication() {
+    if (standby_of_) {
+      Result<net::HostPort> address = net::parse_host_port(*standby_of_);
+      if (!address) reject("--standby-of: " + address.error().detail);
+      serve_.standby_of = *address;
+    }
+    if (advertise_) {
+      Result<net::HostPort> address = net::parse_host_port(*advertise_);
+      if (!address) reject("--advertise: " + address.error().detail);
+      serve_.advertise = *address;
+    }
+    if (etcd_) {
+      auto endpoints = etcd::parse_endpoints(*etcd_);
+      if (!endpoints) reject("--etcd: " + endpoints.error().detail);
+      serve_.etcd = *std::move(endpoints);
+    }
+    if (etcd_ && standby_of_) {
+      reject("--standby-of and --etcd exclude each other: with etcd, who follows whom is elected");
+    }
+    if (serve_.strict && serve_.durability == "local") {
+      reject("--strict is for --durability standby");
+    }
+  }
+
+  void add_promote() {
+    CLI::App& sub = command("promote", kPromoteHelp, [this] {
+      take_target(texts_, promote_.target);
+      return Command(promote_);
+    });
+    add_target(sub, promote_.target, texts_);
+    sub.add_flag("--force", promote_.force,
+                 "also while its primary is alive, or when acknowledged commits may be missing");
+    add_json(sub, promote_.json);
+  }
+
+  void add_switchover() {
+    CLI::App& sub = command("switchover", kSwitchoverHelp, [this] {
+      take_target(texts_, switchover_.target);
+      return Command(switchover_);
+    });
+    add_target(sub, switchover_.target, texts_);
+    sub.add_option("--to", switchover_.to, "name of the standby (the one that is furthest)")
+        ->type_name("NODE");
+    sub.add_option("--within", switchover_.timeout_ms,
+                   "milliseconds after which it is given up (10000)")
+        ->type_name("MS")
+        ->check(CLI::Range(1, 600'000));
+    add_json(sub, switchover_.json);
+  }
+
+  void add_demote() {
+    CLI::App& sub = command("demote", kDemoteHelp, [this] {
+      take_target(texts_, demote_.target);
+      return Command(demote_);
+    });
+    add_target(sub, demote_.target, texts_);
+    add_json(sub, demote_.json);
   }
 
   void add_status() {
@@ -394,8 +488,15 @@ class Parser {
   VersionOptions version_;
   TargetTexts texts_;
   std::optional<std::string> native_;
+  std::optional<std::string> zeo_read_;
+  std::optional<std::string> standby_of_;
+  std::optional<std::string> advertise_;
+  std::optional<std::string> etcd_;
+  PromoteOptions promote_;
+  SwitchoverOptions switchover_;
+  DemoteOptions demote_;
   std::optional<std::string> zeo_;
-  std::string durability_ = "local", oid_, before_, since_, file_storage_, kind_;
+  std::string oid_, before_, since_, file_storage_, kind_;
 };
 
 }  // namespace

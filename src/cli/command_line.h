@@ -27,6 +27,15 @@ struct ServeOptions {
   std::optional<std::string> name;
   std::optional<net::HostPort> native;
   std::optional<net::ListenAddress> zeo;
+  std::optional<net::ListenAddress> zeo_read;
+  std::optional<net::HostPort> standby_of;
+  std::vector<net::HostPort> etcd;
+  std::optional<std::string> cluster;
+  std::optional<net::HostPort> advertise;
+  std::optional<std::string> durability;  // local or standby
+  bool strict = false;
+  std::optional<double> lease_s;
+  bool supervise = false;
   bool zeo_msgpack = false;
   bool zeo_read_only = false;
   std::optional<std::size_t> zeo_invalidation_limit;  // transactions
@@ -92,6 +101,24 @@ struct PackOptions {
   bool json = false;
 };
 
+struct PromoteOptions {
+  Target target;
+  bool force = false;
+  bool json = false;
+};
+
+struct SwitchoverOptions {
+  Target target;
+  std::string to;  // name of a standby; empty: whichever is in sync
+  std::uint32_t timeout_ms = 10'000;
+  bool json = false;
+};
+
+struct DemoteOptions {
+  Target target;
+  bool json = false;
+};
+
 enum class BenchKind : std::uint8_t {
   commit,
   load,
@@ -114,9 +141,9 @@ struct VersionOptions {
   bool json = false;
 };
 
-using Command =
-    std::variant<ServeOptions, StatusOptions, LoadOptions, LogOptions, ImportOptions, ExportOptions,
-                 VerifyOptions, PackOptions, BenchOptions, VersionOptions>;
+using Command = std::variant<ServeOptions, StatusOptions, LoadOptions, LogOptions, ImportOptions,
+                             ExportOptions, VerifyOptions, PackOptions, PromoteOptions,
+                             SwitchoverOptions, DemoteOptions, BenchOptions, VersionOptions>;
 
 // There is no command to run: help was asked for (done), or the command line is wrong (usage).
 struct NoCommand {

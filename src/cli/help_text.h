@@ -30,12 +30,38 @@ inline constexpr CommandHelp kServeHelp{
     R"(Serve the data in a directory until SIGTERM or SIGINT. The server is ready when a line
 beginning "ready" with its address appears on standard error; the log goes there, too. The first
 signal answers what is under way and stops, a second one stops at once; neither loses an
-acknowledged commit. Without --native (and without `native` in the file) it listens on
-127.0.0.1:8090.)",
+acknowledged commit. Without any port named here or in the file it listens on 127.0.0.1: 8090 for
+the native protocol, 8100 for ZEO clients, 8101 for those that only read.)",
     R"(Examples:
   zeolite serve --data var/main
   zeolite serve --data var/main --native 0.0.0.0:8090 --name db1
+  zeolite serve --data var/copy --native 127.0.0.1:8190 --standby-of 127.0.0.1:8090
+  zeolite serve --data var/main --etcd http://e1:2379,http://e2:2379,http://e3:2379
   zeolite serve --config /etc/zeolite.toml --log-level warning)"};
+
+inline constexpr CommandHelp kPromoteHelp{
+    "make a standby the primary",
+    R"(Make the standby at --at the primary. For when its primary is gone and no election decides;
+see to it that the old primary is dead, or it may go on serving whoever still reaches it. Refused
+while the primary is alive (use switchover), or when the standby was not in sync, unless --force.)",
+    R"(Examples:
+  zeolite promote --at db2:8090)"};
+
+inline constexpr CommandHelp kSwitchoverHelp{
+    "let a standby take over from the primary",
+    R"(Let a standby take over from the primary, in order: commits are held back for a moment, the
+standby gets everything, takes over, and the old primary follows it. When that is not done in time,
+the primary goes on.)",
+    R"(Examples:
+  zeolite switchover --at db1:8090,db2:8090
+  zeolite switchover --at db1:8090 --to db2)"};
+
+inline constexpr CommandHelp kDemoteHelp{
+    "make the primary step down",
+    R"(Make the primary step down, without naming who takes over: with an election another may, else
+nobody leads until a standby is promoted.)",
+    R"(Examples:
+  zeolite demote --at db1:8090)"};
 
 inline constexpr CommandHelp kStatusHelp{
     "what a server is and does",

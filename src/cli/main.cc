@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "cli/pack_command.h"
 #include "cli/process.h"
+#include "cli/role_commands.h"
 #include "cli/serve_command.h"
 
 namespace zeolite::cli {
@@ -25,6 +26,9 @@ struct Run {
   ExitCode operator()(const ExportOptions& options) const { return run_export(options); }
   ExitCode operator()(const VerifyOptions& options) const { return run_verify(options); }
   ExitCode operator()(const PackOptions& options) const { return run_pack(options); }
+  ExitCode operator()(const PromoteOptions& options) const { return run_promote(options); }
+  ExitCode operator()(const SwitchoverOptions& options) const { return run_switchover(options); }
+  ExitCode operator()(const DemoteOptions& options) const { return run_demote(options); }
   ExitCode operator()(const BenchOptions& options) const { return run_bench_command(options); }
   ExitCode operator()(const VersionOptions& options) const {
     const Result<> printed = print(options.json ? version_json() : version_text());

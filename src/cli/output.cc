@@ -440,4 +440,16 @@ std::string version_text() { return fmt::format("zeolite {}\n", daemon::kVersion
 
 std::string version_json() { return line({{"version", daemon::kVersion}}); }
 
+std::string role_changed_text(const wire::RoleChanged& changed) {
+  return fmt::format("role     {}\nepoch    {}\nprimary  {}\n", role_name(changed.role),
+                     changed.epoch.value(),
+                     changed.primary.empty() ? "not known" : printable(changed.primary));
+}
+
+std::string role_changed_json(const wire::RoleChanged& changed) {
+  return line({{"role", role_name(changed.role)},
+               {"epoch", changed.epoch.value()},
+               {"primary", changed.primary}});
+}
+
 }  // namespace zeolite::cli

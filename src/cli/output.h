@@ -44,4 +44,8 @@ namespace zeolite::cli {
 [[nodiscard]] std::string version_text();
 [[nodiscard]] std::string version_json();
 
+// What a server became by `promote`, `switchover` or `demote`.
+[[nodiscard]] std::string role_changed_text(const wire::RoleChanged& changed);
+[[nodiscard]] std::string role_changed_json(const wire::RoleChanged& changed);
+
 }  // namespace zeolite::cli

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -16,6 +17,7 @@
 #include <utility>
 
 #include "cli/process.h"
+#include "cli/supervisor.h"
 #include "daemon/config_file.h"
 #include "daemon/server.h"
 
@@ -25,6 +27,7 @@ namespace {
 
 constexpr std::uint16_t kDefaultNativePort = 8090;
 constexpr std::uint16_t kDefaultZeoPort = 8100;
+constexpr std::uint16_t kDefaultZeoReadPort = 8101;
 
 // Waits for signals on a thread of its own, so that what it calls may do anything. To be made
 // before any other thread, which then leave the signals to it.
@@ -49,6 +52,13 @@ class SignalWaiter {
   void set_server(daemon::Server* server) {
     const std::lock_guard lock(mutex_);
     server_ = server;
+    served_ = true;
+    if (server_ != nullptr && stopping_) server_->request_stop();
+  }
+  // Whether a signal has come.
+  [[nodiscard]] bool stopping() {
+    const std::lock_guard lock(mutex_);
+    return stopping_;
   }
 
  private:
@@ -63,15 +73,19 @@ class SignalWaiter {
       const std::lock_guard lock(mutex_);
       // Nothing acknowledged is lost by ending here: it is what a crash does.
       if (stopping) std::_Exit(128 + signal);
-      if (server_ == nullptr) std::_Exit(0);
       stopping = true;
-      server_->request_stop();
+      stopping_ = true;
+      // Between two servers of the same process the next one is stopped as soon as it is there.
+      if (server_ == nullptr && !served_) std::_Exit(0);
+      if (server_ != nullptr) server_->request_stop();
     }
   }
 
   sigset_t signals_{};
   std::mutex mutex_;
-  daemon::Server* server_ = nullptr;  // guarded by mutex_
+  daemon::Server* server_ = nullptr;  // guarded by mutex_, as the two below
+  bool served_ = false;
+  bool stopping_ = false;
   std::thread thread_;
 };
 
@@ -102,7 +116,8 @@ void print_ready(const daemon::ServerConfig& config, const daemon::Server& serve
   std::string line = "ready";
   if (config.native) line += " native=" + server.native_address();
   if (config.zeo) line += " zeo=" + server.zeo_address();
-  line += " storage=";
+  if (config.zeo_read) line += " zeo-read=" + server.zeo_read_address();
+  line += " pid=" + std::to_string(::getpid()) + " storage=";
   for (const daemon::StorageConfig& storage : config.storages) {
     if (&storage != &config.storages.front()) line += ',';
     line += storage.name;
@@ -112,21 +127,26 @@ void print_ready(const daemon::ServerConfig& config, const daemon::Server& serve
   std::fflush(stderr);
 }
 
-ExitCode serve(const ServeOptions& options, const daemon::ServerConfig& config) {
+ExitCode serve(const ServeOptions& options, daemon::ServerConfig config) {
   SignalWaiter signals;
   raise_open_files_limit();
   const std::shared_ptr<spdlog::logger> logger = make_logger(options.log_level);
-  auto server =
-      daemon::Server::start(config, [logger](daemon::LogLevel level, std::string_view message) {
-        logger->log(level_of(level), "{}", message);
-      });
-  if (!server) return report_failure("serve", server.error());
-  signals.set_server(server->get());
-  print_ready(config, **server);
-  const Result<> result = (*server)->wait();
-  signals.set_server(nullptr);
-  server->reset();
-  return result ? ExitCode::done : report_failure("serve", result.error());
+  const daemon::LogSink log = [logger](daemon::LogLevel level, std::string_view message) {
+    logger->log(level_of(level), "{}", message);
+  };
+  bool ready = false;
+  while (true) {
+    auto server = daemon::Server::start(config, log);
+    if (!server) return report_failure("serve", server.error());
+    signals.set_server(server->get());
+    if (!std::exchange(ready, true)) print_ready(config, **server);
+    Result<daemon::Server::End> end = (*server)->wait();
+    signals.set_server(nullptr);
+    server->reset();
+    if (!end) return report_failure("serve", end.error());
+    if (!end->restart || signals.stopping()) return ExitCode::done;
+    config = *std::move(end->restart);
+  }
 }
 
 // The storage that --data, --storage-name and --blob-dir tell of; with a configuration file, the
@@ -158,13 +178,29 @@ Result<> take_storage(const ServeOptions& options, daemon::ServerConfig& config)
 
 // Named ports are opened, no others; the usual ones when none is named.
 void take_ports(const ServeOptions& options, daemon::ServerConfig& config) {
-  if (options.native || options.zeo) {
+  if (options.native || options.zeo || options.zeo_read) {
     config.native = options.native;
     config.zeo = options.zeo;
+    config.zeo_read = options.zeo_read;
   }
-  if (config.native || config.zeo) return;
+  if (config.native || config.zeo || config.zeo_read) return;
   config.native = {.host = "127.0.0.1", .port = kDefaultNativePort};
   config.zeo = net::HostPort{.host = "127.0.0.1", .port = kDefaultZeoPort};
+  config.zeo_read = net::HostPort{.host = "127.0.0.1", .port = kDefaultZeoReadPort};
+}
+
+void take_replication(const ServeOptions& options, daemon::ReplicationConfig& config) {
+  if (options.standby_of) config.standby_of = options.standby_of;
+  if (!options.etcd.empty()) config.etcd = options.etcd;
+  if (options.cluster) config.cluster = *options.cluster;
+  if (options.advertise) config.advertise = options.advertise;
+  if (options.durability) config.waits_for_standby = *options.durability == "standby";
+  config.strict |= options.strict;
+  if (options.lease_s) {
+    config.lease =
+        std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*options.lease_s));
+    config.stall_timeout = config.lease;
+  }
 }
 
 }  // namespace
@@ -181,6 +217,7 @@ Result<daemon::ServerConfig> server_config(const ServeOptions& options) {
   }
   if (options.name) config.node_name = *options.name;
   take_ports(options, config);
+  take_replication(options, config.replication);
   config.zeo_msgpack |= options.zeo_msgpack;
   config.zeo_read_only |= options.zeo_read_only;
   if (options.no_pack_gc) config.zeo_pack_gc = false;
@@ -200,7 +237,12 @@ ExitCode run_serve(const ServeOptions& options) {
     report_failure("serve", config.error());
     return ExitCode::usage;
   }
-  return serve(options, *config);
+  if (!options.supervise) return serve(options, *config);
+  return supervise(config->replication.etcd, [&](std::function<void(replication::LeaseId)> told) {
+    daemon::ServerConfig watched = *config;
+    watched.replication.lease_taken = std::move(told);
+    return serve(options, std::move(watched));
+  });
 }
 
 }  // namespace zeolite::cli

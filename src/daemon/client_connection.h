@@ -4,10 +4,12 @@
 #include <string>
 
 #include "base/time.h"
+#include "daemon/cluster_view.h"
 #include "daemon/config.h"
 #include "daemon/hub_client.h"
 #include "daemon/server.h"
 #include "net/shared_budget.h"
+#include "net/stream_connection.h"
 
 namespace zeolite::daemon {
 
@@ -16,6 +18,10 @@ class ShardHub;
 // What all connections of the server share.
 struct ConnectionEnvironment {
   const ServerConfig* config = nullptr;
+  // What this server is to its cluster; null: it does not replicate.
+  std::function<std::shared_ptr<const ClusterView>()> cluster;
+  // A standby's connection: takes the socket over.
+  std::function<void(int released, wire::ReplicaHello hello)> adopt_standby;
   const Clock* clock = nullptr;
   LogSink log;
   // The hub of a storage on the calling shard; null when there is no storage of that name.
@@ -28,15 +34,42 @@ struct ConnectionEnvironment {
   std::function<void(std::size_t shard, commit::OwnerId)> ended;
 };
 
-// A connection as the server keeps it, whatever protocol it speaks.
+// A connection as the server keeps it, whatever protocol it speaks. Decides when its socket is not
+// read for a while: too many requests wait for answers, or too much output for the peer.
 // Thread: its shard's. Owner: shared by the server's register, its hub and reads under way.
 class ClientConnection : public HubClient {
  public:
+  // `environment` outlives this.
+  explicit ClientConnection(ConnectionEnvironment& environment) : environment_(environment) {}
+
   virtual void start() = 0;
   // At once, without last words.
   virtual void close(Error why) = 0;
   // About every second: closes peers that do not move on.
   virtual void check_progress(Instant now) = 0;
+  // The cluster has another primary, or other standbys.
+  virtual void cluster_changed() {}
+
+  // HubClient.
+  void read_began() final { ++reads_waiting_; }
+  void read_ended() final;
+
+ protected:
+  [[nodiscard]] ConnectionEnvironment& environment() const { return environment_; }
+  // To be called when pending() or the output has changed.
+  void adjust_reading();
+  [[nodiscard]] bool reading_paused() const { return reading_paused_; }
+  // One line about a connection that has ended, for the log; `who` names the client.
+  void log_end(const std::string& who, bool attached, const Error& why) const;
+
+ private:
+  [[nodiscard]] virtual net::StreamConnection& stream() = 0;
+  // Requests that wait for answers of the coordinator.
+  [[nodiscard]] virtual std::size_t pending() const { return 0; }
+
+  ConnectionEnvironment& environment_;
+  std::size_t reads_waiting_ = 0;
+  bool reading_paused_ = false;
 };
 
 }  // namespace zeolite::daemon

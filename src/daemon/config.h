@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/time.h"
+#include "model/ids.h"
 #include "net/address.h"
 
 namespace zeolite::daemon {
@@ -19,17 +21,47 @@ struct StorageConfig {
   bool keeps_blobs = true;      // false: clients are told that there are none, and store none
 };
 
+// Whom the server follows, and who follows it (docs/replication.md). Only with one storage.
+struct ReplicationConfig {
+  std::optional<net::HostPort> standby_of;  // --standby-of: begins as its standby
+  std::vector<net::HostPort> etcd;          // --etcd: who leads is elected
+  std::string cluster = "main";             // --cluster: name of the keys there
+  std::optional<net::HostPort> advertise;  // the native port as others reach it; else as it listens
+  bool waits_for_standby = true;           // --durability standby; false: local
+  bool strict = false;                     // commits wait when there is no standby
+  Duration lease = std::chrono::seconds(3);
+  Duration heartbeat = std::chrono::milliseconds(100);
+  Duration stall_timeout = std::chrono::seconds(3);  // a standby that does not get on for so long
+  std::uint64_t checkpoint_bytes_per_second = 0;     // 0: as fast as it goes
+
+  // Called with each lease that the node gets; from a thread of the server's.
+  std::function<void(std::int64_t lease)> lease_taken;
+
+  // Of a server that begins anew in the same process; see Server::End.
+  struct Resume {
+    bool as_standby = false;
+    std::string follow;            // whom, when it is not by election
+    Duration abstain{};            // an election is left to others for so long
+    std::optional<Id128> cluster;  // the own database is empty and joins this cluster
+  };
+  Resume resume;
+};
+
 // Everything `zeolite serve` can be told. Sizes are bytes.
 struct ServerConfig {
   std::string node_name = "node";         // --name
   std::vector<StorageConfig> storages;    // the first is what clients get by default
   std::optional<net::HostPort> native;    // --native; not set: the port is not opened
   std::optional<net::ListenAddress> zeo;  // --zeo; not set: the port is not opened
-  bool zeo_msgpack = false;               // offer clients msgpack instead of pickles
-  bool zeo_read_only = false;             // ZEO clients may read only
-  bool zeo_pack_gc = true;                // packs that ZEO clients start collect garbage, too
+  // --zeo-read: the same, for clients that only read; also on a standby.
+  std::optional<net::ListenAddress> zeo_read;
+  bool zeo_msgpack = false;    // offer clients msgpack instead of pickles
+  bool zeo_read_only = false;  // ZEO clients may read only
+  bool zeo_pack_gc = true;     // packs that ZEO clients start collect garbage, too
   // A ZEO client that missed more transactions than this drops its cache.
   std::size_t zeo_invalidations_max = SIZE_MAX;
+  ReplicationConfig replication;
+
   unsigned io_threads = 0;    // 0: one per core, at most 4
   unsigned read_threads = 2;  // for reads that must wait for the disk
 

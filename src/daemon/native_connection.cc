@@ -9,8 +9,6 @@ namespace zeolite::daemon {
 
 namespace {
 
-// Requests of one connection that may wait for answers before its socket is no longer read.
-constexpr std::size_t kPendingMax = 1024;
 // Small replies gain nothing from compression on a local network; large ones do.
 constexpr std::size_t kCompressFrom = 16 * 1024;
 
@@ -19,8 +17,7 @@ constexpr std::size_t kCompressFrom = 16 * 1024;
 NativeConnection::NativeConnection(ConnectionEnvironment& environment, net::IoShard& shard,
                                    std::size_t shard_index, commit::OwnerId owner,
                                    net::Socket socket)
-    : environment_(environment),
-      shard_(shard),
+    : ClientConnection(environment),
       shard_index_(shard_index),
       session_(owner),
       socket_(std::make_shared<net::FramedConnection>(
@@ -48,6 +45,10 @@ void NativeConnection::on_frame(wire::Frame frame) {
     socket_->close_after_flush(std::move(message).error());
     return;
   }
+  if (auto* hello = std::get_if<wire::ReplicaHello>(&*message); hello != nullptr && !hub_) {
+    give_away(std::move(*hello));
+    return;
+  }
   session_.on_message(*std::move(message), frame.request_id, effects, frame.body.size());
   run(effects);
   account_held_bytes();
@@ -71,17 +72,21 @@ void NativeConnection::run(server::SessionEffects& effects) {
 }
 
 void NativeConnection::attach(const std::string& storage, server::SessionEffects& effects) {
-  ShardHub* hub = environment_.find_hub(shard_index_, storage);
+  ShardHub* hub = environment().find_hub(shard_index_, storage);
   if (hub == nullptr) {
     session_.refused(Error{ErrorCode::not_found, "there is no storage named '" + storage + "'"},
                      effects);
     return;
   }
+  hub->take_deliveries();
+  if (std::optional<Error> why = refusal(*hub)) {
+    session_.refused(*std::move(why), effects);
+    return;
+  }
   hub_ = hub;
-  hub_->take_deliveries();
   joined_at_ = hub_->line();
   if (wants_invalidations()) {
-    subscription_.emplace(joined_at_, environment_.config->outbound_bytes_max);
+    subscription_.emplace(joined_at_, environment().config->outbound_bytes_max);
   }
   hub_->add(shared_from_this());
   const storage::ObjectStore& store = hub_->engine().store();
@@ -89,18 +94,19 @@ void NativeConnection::attach(const std::string& storage, server::SessionEffects
   // when nothing was appended since the line; else the tid alone must do.
   const Position last = store.last_position();
   const bool at_line = last.tid == hub_->line();
-  session_.attached({.cluster_id = store.cluster_id(),
-                     .node = environment_.config->node_name,
-                     .role = wire::NodeRole::primary,
-                     .epoch = hub_->engine().epoch(),
-                     .visible = {at_line ? last.epoch : hub_->engine().epoch(), hub_->line(),
-                                 at_line ? last.chain : ChainHash{}},
-                     .body_max = environment_.config->frame_bytes_max,
-                     .transaction_bytes_max = environment_.config->transaction_bytes_max});
-  socket_->set_body_max(environment_.config->frame_bytes_max);
+  session_.attached(
+      {.cluster_id = store.cluster_id(),
+       .node = environment().config->node_name,
+       .role = environment().cluster ? environment().cluster()->role : wire::NodeRole::primary,
+       .epoch = environment().cluster ? environment().cluster()->epoch : hub_->engine().epoch(),
+       .visible = {at_line ? last.epoch : hub_->engine().epoch(), hub_->line(),
+                   at_line ? last.chain : ChainHash{}},
+       .body_max = environment().config->frame_bytes_max,
+       .transaction_bytes_max = environment().config->transaction_bytes_max});
+  socket_->set_body_max(environment().config->frame_bytes_max);
   socket_->set_compress_from(kCompressFrom);
-  environment_.log(LogLevel::debug, "client " + socket_->peer() + " (" + session_.hello().label +
-                                        ") uses storage " + storage);
+  environment().log(LogLevel::debug, "client " + socket_->peer() + " (" + session_.hello().label +
+                                         ") uses storage " + storage);
   const Position& cache = session_.hello().cache;
   if (!wants_invalidations()) {
     session_.caught_up(false, effects);
@@ -119,6 +125,7 @@ void NativeConnection::caught_up(bool cache_valid) {
   server::SessionEffects effects;
   session_.caught_up(cache_valid, effects);
   run(effects);
+  send_topology();
   std::vector<invalidation::BatchPtr> waiting;
   subscription_->caught_up(joined_at_, waiting);
   std::string frames;
@@ -145,27 +152,6 @@ void NativeConnection::on_reply(commit::CommitEffects::Reply reply) {
   adjust_reading();
 }
 
-void NativeConnection::read_began() { ++reads_waiting_; }
-
-void NativeConnection::read_ended() {
-  const std::shared_ptr<NativeConnection> self = shared_from_this();
-  --reads_waiting_;
-  adjust_reading();
-}
-
-void NativeConnection::adjust_reading() {
-  if (socket_->closed()) return;
-  const bool busy = session_.pending() + reads_waiting_ >= kPendingMax ||
-                    socket_->outbound() > environment_.config->outbound_bytes_max / 8;
-  if (busy == reading_paused_) return;
-  reading_paused_ = busy;
-  if (busy) {
-    socket_->pause_reading();
-  } else {
-    socket_->resume_reading();
-  }
-}
-
 void NativeConnection::account_held_bytes() {
   if (socket_->closed()) return;
   if (!staged_.settle(session_.held_bytes())) {
@@ -174,16 +160,61 @@ void NativeConnection::account_held_bytes() {
   }
 }
 
+void NativeConnection::give_away(wire::ReplicaHello hello) {
+  if (!environment().adopt_standby) {
+    end(Error{ErrorCode::invalid_argument,
+              "this server has several storages, and serves no standbys"});
+    return;
+  }
+  const std::shared_ptr<NativeConnection> self = shared_from_this();
+  if (Result<int> socket = socket_->release(); socket) {
+    environment().adopt_standby(*socket, std::move(hello));
+  }
+  environment().ended(shard_index_, session_.owner());
+}
+
+std::optional<Error> NativeConnection::refusal(const ShardHub& hub) const {
+  if (!environment().cluster) return std::nullopt;
+  const wire::Hello& hello = session_.hello();
+  const wire::NodeRole role = environment().cluster()->role;
+  if (role == wire::NodeRole::primary) return std::nullopt;
+  if (!hello.accepts_standby) {
+    return Error{ErrorCode::not_primary, "this server is not the primary of its cluster"};
+  }
+  // Tools ask whatever there is; who caches needs a line to begin at.
+  if (!hello.wants_invalidations) return std::nullopt;
+  if (hub.line().is_zero()) {
+    return Error{ErrorCode::unavailable, "this standby has nothing to show yet; ask again"};
+  }
+  return std::nullopt;
+}
+
+std::string NativeConnection::leader() const {
+  return environment().cluster ? environment().cluster()->leader : std::string();
+}
+
+void NativeConnection::cluster_changed() {
+  if (session_.live()) send_topology();
+}
+
+void NativeConnection::send_topology() {
+  if (!environment().cluster || (session_.hello().features & wire::kFeatureTopology) == 0) return;
+  const std::shared_ptr<const ClusterView> view = environment().cluster();
+  socket_->send(wire::Topology{view->epoch, view->leader, view->addresses}, 0);
+}
+
 void NativeConnection::close(Error why) { socket_->close(std::move(why)); }
 
 void NativeConnection::end(Error why) {
   const std::shared_ptr<NativeConnection> self = shared_from_this();
-  socket_->send(wire::ErrorReply{why}, 0);
+  wire::ErrorReply last{why};
+  if (why.code == ErrorCode::not_primary) last.leader = leader();
+  socket_->send(last, 0);
   socket_->close_after_flush(std::move(why));
 }
 
 void NativeConnection::check_progress(Instant now) {
-  if (hub_ == nullptr && now - opened_ > environment_.config->handshake_timeout) {
+  if (hub_ == nullptr && now - opened_ > environment().config->handshake_timeout) {
     end(Error{ErrorCode::timeout, "no hello in time"});
     return;
   }
@@ -191,7 +222,7 @@ void NativeConnection::check_progress(Instant now) {
   if (staging != staging_) {
     staging_ = staging;
     staging_since_ = now;
-  } else if (staging && now - staging_since_ > environment_.config->vote_timeout) {
+  } else if (staging && now - staging_since_ > environment().config->vote_timeout) {
     end(Error{ErrorCode::timeout, "a transaction was begun and not voted in time"});
     return;
   }
@@ -199,20 +230,15 @@ void NativeConnection::check_progress(Instant now) {
 }
 
 void NativeConnection::on_drained() {
-  if (reading_paused_) adjust_reading();
+  if (reading_paused()) adjust_reading();
 }
 
 void NativeConnection::on_closed(const Error& why) {
-  // Connect-and-close probes are not worth a line.
-  if (hub_ != nullptr || why.code == ErrorCode::protocol_error) {
-    const bool offence = why.code == ErrorCode::protocol_error || why.code == ErrorCode::timeout;
-    environment_.log(offence ? LogLevel::warning : LogLevel::debug,
-                     "client " + socket_->peer() + " closed: " + why.detail);
-  }
+  log_end("client " + socket_->peer(), hub_ != nullptr, why);
   const std::shared_ptr<NativeConnection> self = shared_from_this();
   (void)staged_.settle(0);
   if (hub_ != nullptr) hub_->remove(*this);
-  environment_.ended(shard_index_, session_.owner());
+  environment().ended(shard_index_, session_.owner());
 }
 
 }  // namespace zeolite::daemon

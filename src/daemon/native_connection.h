@@ -43,24 +43,28 @@ class NativeConnection final : public net::FramedConnection::Handler,
   }
   void on_reply(commit::CommitEffects::Reply reply) override;
   void offer(PublishedBatch& published, RecordKind kind, bool own) override;
-  void read_began() override;
-  void read_ended() override;
   void end(Error why) override;
 
   void close(Error why) override;
   void check_progress(Instant now) override;
+  void cluster_changed() override;
 
  private:
   void on_frame(wire::Frame frame) override;
   void on_drained() override;
+  [[nodiscard]] net::StreamConnection& stream() override { return *socket_; }
+  [[nodiscard]] std::size_t pending() const override { return session_.pending(); }
   void on_closed(const Error& why) override;
   void run(server::SessionEffects& effects);
   void attach(const std::string& storage, server::SessionEffects& effects);
+  // It is a standby: its connection goes to whoever feeds it.
+  void give_away(wire::ReplicaHello hello);
+  // Why the client is not served here, if so.
+  [[nodiscard]] std::optional<Error> refusal(const ShardHub& hub) const;
+  [[nodiscard]] std::string leader() const;
+  void send_topology();
   void account_held_bytes();
-  void adjust_reading();
 
-  ConnectionEnvironment& environment_;
-  net::IoShard& shard_;
   std::size_t shard_index_;
   server::NativeSession session_;
   std::shared_ptr<net::FramedConnection> socket_;
@@ -68,11 +72,9 @@ class NativeConnection final : public net::FramedConnection::Handler,
   Instant opened_;
   Tid joined_at_;             // the hub's line when it was attached
   net::BudgetCharge staged_;  // of session_.held_bytes()
-  std::size_t reads_waiting_ = 0;
   // The transaction that was being staged at the last look, and since when.
   std::optional<std::uint64_t> staging_;
   Instant staging_since_{};
-  bool reading_paused_ = false;
   std::optional<invalidation::Subscription> subscription_;  // when it wants invalidations
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/read_service.h"
+#include "daemon/replication_service.h"
 
 namespace zeolite::daemon {
 
@@ -194,10 +195,28 @@ void answer_await(ShardHub& hub, const Connection& connection, std::uint32_t req
             });
 }
 
-void refuse_role_change(const Connection& connection, std::uint32_t request_id) {
-  connection->send(
-      wire::ErrorReply{Error{ErrorCode::invalid_argument, "this server does not replicate"}},
-      request_id);
+template <typename M>
+void change_role(ShardHub& hub, const Connection& connection, std::uint32_t request_id,
+                 const M& request) {
+  ReplicationService* const service = hub.environment().replication;
+  if (service == nullptr) {
+    connection->send(wire::ErrorReply{Error{ErrorCode::invalid_argument,
+                                            "this server has several storages, and no standbys"}},
+                     request_id);
+    return;
+  }
+  auto done = [&hub, connection, request_id](Result<wire::RoleChanged> changed) {
+    hub.post([connection, request_id, changed = std::move(changed)] {
+      send(*connection, request_id, changed);
+    });
+  };
+  if constexpr (std::is_same_v<M, wire::Promote>) {
+    service->promote(request, std::move(done));
+  } else if constexpr (std::is_same_v<M, wire::Switchover>) {
+    service->switchover(request, std::move(done));
+  } else {
+    service->demote(std::move(done));
+  }
 }
 
 }  // namespace
@@ -234,7 +253,7 @@ void answer_read(ShardHub& hub, const Connection& connection, server::SessionEff
         } else if constexpr (std::is_same_v<T, wire::Await>) {
           answer_await(hub, connection, id, request);
         } else if constexpr (kChangesRole<T>) {
-          refuse_role_change(connection, id);
+          change_role(hub, connection, id, request);
         } else {
           static_assert(std::is_same_v<T, wire::Verify>);
           hub.check_on_pool(

@@ -9,6 +9,7 @@
 #include <future>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -17,10 +18,13 @@
 #include "blobs/recovery.h"
 #include "daemon/native_connection.h"
 #include "daemon/pack_service.h"
+#include "daemon/replication_service.h"
 #include "daemon/shard_hub.h"
+#include "daemon/standby_start.h"
 #include "daemon/storage_engine.h"
 #include "daemon/version.h"
 #include "daemon/zeo_connection.h"
+#include "etcd/etcd_json.h"
 #include "net/listener.h"
 #include "storage/rocks_object_store.h"
 
@@ -33,6 +37,8 @@ constexpr auto kSweepInterval = std::chrono::seconds(1);
 constexpr auto kSettleInterval = std::chrono::seconds(10);
 constexpr auto kDrainTimeout = std::chrono::seconds(10);
 constexpr auto kGoodbyeTimeout = std::chrono::seconds(1);
+// How long a start waits for the node to serve as primary, before it says that it is ready.
+constexpr auto kLeadTimeout = std::chrono::seconds(5);
 
 unsigned io_threads(const ServerConfig& config) {
   if (config.io_threads != 0) return config.io_threads;
@@ -43,6 +49,8 @@ unsigned io_threads(const ServerConfig& config) {
 
 class Server::Impl {
  public:
+  using End = Server::End;
+
   Impl(ServerConfig config, LogSink log)
       : config_(std::move(config)),
         log_(std::move(log)),
@@ -85,6 +93,8 @@ class Server::Impl {
       return zeo_status(engine);
     };
     hub_environment_.fill_status = [this](wire::StatusReport& report) { fill_status(report); };
+    read_config_ = config_;
+    read_config_.zeo_read_only = true;
   }
 
   ~Impl() { shut_down(); }
@@ -98,6 +108,14 @@ class Server::Impl {
     }
     hub_environment_.record_cache_bytes =
         config_.record_cache_bytes / (shards_.size() * config_.storages.size());
+    // The address is part of what the node tells others.
+    RETURN_IF_ERROR(take_addresses());
+    if (config_.storages.size() == 1) {
+      RETURN_IF_ERROR(open_node());
+    } else if (config_.replication.standby_of || !config_.replication.etcd.empty()) {
+      return make_error(ErrorCode::invalid_argument,
+                        "a server that replicates serves one storage; run one for each");
+    }
     for (const StorageConfig& storage : config_.storages) RETURN_IF_ERROR(open_storage(storage));
     for (std::size_t i = 0; i < shards_.size(); ++i) {
       for (const auto& engine : engines_) {
@@ -106,7 +124,9 @@ class Server::Impl {
       }
       start_sweep(i);
     }
-    for (const auto& engine : engines_) packs_.resume(*engine);
+    if (!replication_) {
+      for (const auto& engine : engines_) packs_.resume(*engine);
+    }
     return listen();
   }
 
@@ -114,6 +134,9 @@ class Server::Impl {
     return native_ ? native_->address().to_string() : std::string();
   }
   std::string zeo_address() const { return zeo_ ? zeo_->address().to_string() : std::string(); }
+  std::string zeo_read_address() const {
+    return zeo_read_ ? zeo_read_->address().to_string() : std::string();
+  }
 
   void request_stop() {
     const std::lock_guard lock(mutex_);
@@ -121,15 +144,17 @@ class Server::Impl {
     stop_changed_.notify_all();
   }
 
-  Result<> wait() {
+  Result<End> wait() {
     std::unique_lock lock(mutex_);
-    stop_changed_.wait(lock, [this] { return stop_requested_ || fatal_; });
+    stop_changed_.wait(lock, [this] { return stop_requested_ || restart_ || fatal_; });
     if (fatal_) return std::unexpected(*fatal_);
     lock.unlock();
     shut_down();
     lock.lock();
     if (fatal_) return std::unexpected(*fatal_);
-    return {};
+    End end;
+    if (!stop_requested_ && restart_) end.restart = next_config(*restart_);
+    return end;
   }
 
  private:
@@ -141,8 +166,94 @@ class Server::Impl {
     commit::OwnerId opened = 0;  // connections so far
   };
 
+  // The node's directory, and the service that connects it to others.
+  Result<> open_node() {
+    const StorageConfig& storage = config_.storages.front();
+    ASSIGN_OR_RETURN(NodeDirectory directory,
+                     open_node_directory(storage, config_.replication, log_));
+    directory_lock_ = directory.lock;
+    ReplicationService::Options options;
+    const net::HostPort native = native_ ? native_->address().tcp : net::HostPort{};
+    ASSIGN_OR_RETURN(options.node, node_options(config_, *directory.node, native));
+    leads_at_start_ = options.node.leads;
+    options.data = storage.directory;
+    options.etcd = config_.replication.etcd;
+    ASSIGN_OR_RETURN(options.etcd_prefix, etcd::key_prefix(config_.replication.cluster));
+    options.checkpoint_bytes_per_second = config_.replication.checkpoint_bytes_per_second;
+    options.durability = durability_name(config_.replication);
+    options.lease_taken = config_.replication.lease_taken;
+    ReplicationService::Events events;
+    events.changed = [this](const ClusterView& view) { on_cluster_changed(view); };
+    events.restart = [this](ReplicationService::Events::Restart restart) {
+      log_(LogLevel::info, "the server begins anew: " + restart.why);
+      const std::lock_guard lock(mutex_);
+      restart_ = std::move(restart);
+      stop_changed_.notify_all();
+    };
+    events.fatal = [this](Error why) { fail(std::move(why)); };
+    events.log = log_;
+    replication_ = std::make_unique<ReplicationService>(
+        std::move(options), std::move(directory.node), std::move(events));
+    connection_environment_.cluster = [service = replication_.get()] { return service->view(); };
+    connection_environment_.adopt_standby = [service = replication_.get()](
+                                                int released, wire::ReplicaHello hello) {
+      service->adopt(released, std::move(hello));
+    };
+    hub_environment_.replication = replication_.get();
+    return {};
+  }
+
+  // On the service's thread.
+  void on_cluster_changed(const ClusterView& view) {
+    if (view.role == wire::NodeRole::primary) {
+      keep(RoleDecision{.configured = {}, .leads = true, .follows = {}});
+      open_port(zeo_);
+      open_port(zeo_read_);
+      packs_.resume(*engines_.front());
+      const std::lock_guard lock(mutex_);
+      leads_ = true;
+      stop_changed_.notify_all();
+    } else if (view.role == wire::NodeRole::standby && !engines_.front()->visible().is_zero()) {
+      open_port(zeo_read_);
+    }
+    for (Shard& shard : shards_) {
+      shard.io->post([&shard] {
+        for (const auto& [owner, connection] : shard.connections) connection->cluster_changed();
+      });
+    }
+  }
+
+  void open_port(const std::unique_ptr<net::Listener>& listener) {
+    if (!listener) return;
+    shards_[0].io->post([this, &listener] {
+      if (!opened_.insert(listener.get()).second) return;
+      if (Result<> listening = listener->start(); !listening) {
+        log_(LogLevel::error, listening.error().detail);
+      }
+    });
+  }
+
+  // How the server begins anew: with the ports it has.
+  ServerConfig next_config(const ReplicationService::Events::Restart& restart) {
+    ServerConfig next = config_;
+    if (native_) next.native = native_->address().tcp;
+    if (zeo_) next.zeo = zeo_->address();
+    if (zeo_read_) next.zeo_read = zeo_read_->address();
+    begin_anew(restart.was_primary, restart.follow, restart.cluster, next.replication);
+    if (restart.was_primary)
+      keep(RoleDecision{.configured = {}, .leads = false, .follows = restart.follow});
+    return next;
+  }
+
+  void keep(RoleDecision decision) {
+    if (Result<> kept = keep_role(config_, std::move(decision)); !kept) {
+      log_(LogLevel::error, kept.error().detail);
+    }
+  }
+
   Result<> open_storage(const StorageConfig& storage) {
     storage::RocksStoreOptions options;
+    options.lock = directory_lock_;
     options.directory = storage.directory;
     options.block_cache_bytes = config_.block_cache_bytes / config_.storages.size();
     options.memtable_bytes = config_.memtable_bytes;
@@ -152,8 +263,10 @@ class Server::Impl {
       log(level <= 2 ? LogLevel::warning : LogLevel::error,
           "storage " + name + ": " + std::string(text));
     };
-    ASSIGN_OR_RETURN(std::unique_ptr<storage::ObjectStore> store,
+    if (config_.replication.resume.cluster) options.cluster_id = config_.replication.resume.cluster;
+    ASSIGN_OR_RETURN(std::unique_ptr<storage::RocksObjectStore> store,
                      storage::RocksObjectStore::open(options));
+    rocks_store_ = store.get();
     const std::size_t index = engines_.size();
     StorageEngine::Options engine_options;
     engine_options.name = storage.name;
@@ -162,6 +275,8 @@ class Server::Impl {
     engine_options.group_wait_max = config_.group_wait_max;
     engine_options.inline_sync_max = config_.inline_sync_max;
     engine_options.shards = shards_.size();
+    engine_options.leads = replication_ == nullptr;
+    engine_options.observer = replication_.get();
     if (storage.keeps_blobs) {
       ASSIGN_OR_RETURN(engine_options.blobs, open_blobs(storage, *store));
     }
@@ -193,30 +308,50 @@ class Server::Impl {
     return blobs;
   }
 
-  Result<> listen() {
+  // All or none: who finds one of them open finds the others.
+  Result<> take_addresses() {
     if (config_.native) {
-      ASSIGN_OR_RETURN(native_, listen_for<NativeConnection>(*config_.native));
+      ASSIGN_OR_RETURN(native_, listen_for<NativeConnection>(*config_.native, config_));
     }
     if (config_.zeo) {
-      ASSIGN_OR_RETURN(zeo_, listen_for<ZeoConnection>(*config_.zeo));
+      ASSIGN_OR_RETURN(zeo_, listen_for<ZeoConnection>(*config_.zeo, config_));
     }
-    // Both or none: who finds one port open finds the other.
-    if (native_) native_->start();
-    if (zeo_) zeo_->start();
+    if (config_.zeo_read) {
+      ASSIGN_OR_RETURN(zeo_read_, listen_for<ZeoConnection>(*config_.zeo_read, read_config_));
+    }
+    return {};
+  }
+
+  Result<> listen() {
+    read_environment_ = connection_environment_;
+    read_environment_.config = &read_config_;
+    if (!replication_) {
+      for (const auto* listener : {&native_, &zeo_, &zeo_read_}) {
+        if (*listener) RETURN_IF_ERROR((*listener)->start());
+      }
+      return {};
+    }
+    if (native_) RETURN_IF_ERROR(native_->start());
+    replication_->start(*engines_.front(), *rocks_store_);
+    if (!leads_at_start_) return {};
+    std::unique_lock lock(mutex_);
+    stop_changed_.wait_for(lock, kLeadTimeout, [this] { return leads_ || fatal_; });
+    if (fatal_) return std::unexpected(*fatal_);
     return {};
   }
 
   template <typename Connection>
-  Result<std::unique_ptr<net::Listener>> listen_for(const net::ListenAddress& address) {
+  Result<std::unique_ptr<net::Listener>> listen_for(const net::ListenAddress& address,
+                                                    const ServerConfig& config) {
     return net::Listener::listen(
         *shards_[0].io, address,
         [this]() -> net::IoShard& { return *shards_[next_shard_++ % shards_.size()].io; },
-        [this](net::Socket socket) { accept<Connection>(std::move(socket)); });
+        [this, &config](net::Socket socket) { accept<Connection>(std::move(socket), config); });
   }
 
   // On the shard that the connection is to live on.
   template <typename Connection>
-  void accept(net::Socket socket) {
+  void accept(net::Socket socket, const ServerConfig& config) {
     const auto found =
         std::ranges::find_if(shards_, [](const Shard& shard) { return shard.io->on_thread(); });
     const auto index = static_cast<std::size_t>(found - shards_.begin());
@@ -231,8 +366,10 @@ class Server::Impl {
       return;
     }
     connections_.fetch_add(1, std::memory_order_relaxed);
-    auto connection = std::make_shared<Connection>(connection_environment_, *found->io, index,
-                                                   owner, std::move(socket));
+    ConnectionEnvironment& environment =
+        &config == &read_config_ ? read_environment_ : connection_environment_;
+    auto connection =
+        std::make_shared<Connection>(environment, *found->io, index, owner, std::move(socket));
     found->connections.emplace(owner, connection);
     connection->start();
   }
@@ -246,6 +383,7 @@ class Server::Impl {
 
   void fill_status(wire::StatusReport& report) const {
     report.node = config_.node_name;
+    if (replication_) fill_cluster(*replication_->view(), report);
     report.version = kVersion;
     report.clients = connections_.load(std::memory_order_relaxed);
     report.uptime_ms = static_cast<std::uint64_t>(
@@ -336,12 +474,18 @@ class Server::Impl {
   }
 
   void say_goodbye() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (restart_ && restart_->was_primary) {
+        goodbye_ = {ErrorCode::not_primary, "this server is not the primary any more"};
+      }
+    }
     for (Shard& shard : shards_) {
       run_on(*shard.io, [&] {
         std::vector<std::shared_ptr<ClientConnection>> all;
         for (const auto& [owner, connection] : shard.connections) all.push_back(connection);
         for (const auto& connection : all) {
-          connection->end(Error{ErrorCode::shutting_down, "the server is stopping"});
+          connection->end(goodbye_);
         }
       });
     }
@@ -354,7 +498,7 @@ class Server::Impl {
   // In the order that lets everything in flight be answered. Idempotent.
   void shut_down() {
     if (std::exchange(shut_down_, true)) return;
-    for (const auto* listener : {&native_, &zeo_}) {
+    for (const auto* listener : {&native_, &zeo_, &zeo_read_}) {
       if (*listener) run_on(*shards_[0].io, [listener] { (*listener)->stop(); });
     }
     const bool failed = [this] {
@@ -365,6 +509,7 @@ class Server::Impl {
       for (const auto& engine : engines_) engine->drain(kDrainTimeout);
       say_goodbye();
     }
+    if (replication_) replication_->stop();
     packs_.stop();
     stop_checks_.store(true);
     for (boost::asio::thread_pool* pool : {&read_pool_, &check_pool_}) {
@@ -386,6 +531,7 @@ class Server::Impl {
   }
 
   ServerConfig config_;
+  ServerConfig read_config_;  // of the port for those who only read
   LogSink log_;
   SystemClock clock_;
   Instant started_{};
@@ -396,7 +542,12 @@ class Server::Impl {
   std::atomic<std::uint32_t> connections_ = 0;
   std::atomic<std::size_t> next_shard_ = 0;
   ConnectionEnvironment connection_environment_;
+  ConnectionEnvironment read_environment_;
   ShardHub::Environment hub_environment_;
+  std::shared_ptr<const storage::DirectoryLock> directory_lock_;
+  std::unique_ptr<ReplicationService> replication_;  // null: several storages
+  storage::RocksObjectStore* rocks_store_ = nullptr;
+  bool leads_at_start_ = false;
   // The register of each shard is touched by its thread only. Declared before the engines, so that
   // what they deliver to is there as long as they are.
   std::vector<Shard> shards_;
@@ -408,12 +559,17 @@ class Server::Impl {
   PackService packs_{clock_, log_};
   std::unique_ptr<net::Listener> native_;
   std::unique_ptr<net::Listener> zeo_;
+  std::unique_ptr<net::Listener> zeo_read_;
+  std::set<const net::Listener*> opened_;  // shard 0's
   bool shut_down_ = false;
+  Error goodbye_{ErrorCode::shutting_down, "the server is stopping"};
 
   std::mutex mutex_;
   std::condition_variable stop_changed_;
-  bool stop_requested_ = false;  // with mutex_
-  std::optional<Error> fatal_;   // with mutex_
+  bool stop_requested_ = false;                                 // with mutex_
+  std::optional<Error> fatal_;                                  // with mutex_
+  bool leads_ = false;                                          // serves as primary; with mutex_
+  std::optional<ReplicationService::Events::Restart> restart_;  // with mutex_
 };
 
 Result<std::unique_ptr<Server>> Server::start(ServerConfig config, LogSink log) {
@@ -426,7 +582,8 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 std::string Server::native_address() const { return impl_->native_address(); }
 std::string Server::zeo_address() const { return impl_->zeo_address(); }
+std::string Server::zeo_read_address() const { return impl_->zeo_read_address(); }
 void Server::request_stop() { impl_->request_stop(); }
-Result<> Server::wait() { return impl_->wait(); }
+Result<Server::End> Server::wait() { return impl_->wait(); }
 
 }  // namespace zeolite::daemon

@@ -31,15 +31,23 @@ class Server {
 
   // The native port's address with the port that was picked; empty when it is not opened.
   [[nodiscard]] std::string native_address() const;
-  // The same of the ZEO port: "host:port" or "unix:/path".
+  // The same of the ZEO ports: "host:port" or "unix:/path". On a standby the first is taken, and
+  // refuses connections.
   [[nodiscard]] std::string zeo_address() const;
+  [[nodiscard]] std::string zeo_read_address() const;
 
   // Stops accepting, answers what is in flight, closes.
   void request_stop();
 
-  // Returns when the server has stopped: success after request_stop(); an error when it had to stop
-  // because of a failed write (outcome_unknown: clients ask again after the restart).
-  [[nodiscard]] Result<> wait();
+  // Why the server has stopped.
+  struct End {
+    // It is to begin anew, with this configuration: its role has changed, or its database was
+    // replaced. Nothing: request_stop() was called.
+    std::optional<ServerConfig> restart;
+  };
+  // Returns when the server has stopped. An error when it had to stop because of a failed write
+  // (outcome_unknown: clients ask again after the restart).
+  [[nodiscard]] Result<End> wait();
 
  private:
   class Impl;

@@ -23,6 +23,8 @@
 
 namespace zeolite::daemon {
 
+class ReplicationService;
+
 // One storage as one I/O shard sees it: the line up to which the shard has been told what became
 // visible, the connections that are told, and the reads made at that line.
 //
@@ -44,7 +46,8 @@ class ShardHub {
     std::size_t record_cache_bytes = 0;              // of one hub
     // A ZEO client that missed more transactions than this drops its cache.
     std::size_t invalidations_max = SIZE_MAX;
-    bool zeo_pack_gc = true;  // packs that ZEO clients start collect garbage
+    ReplicationService* replication = nullptr;  // null: this server does not replicate
+    bool zeo_pack_gc = true;                    // packs that ZEO clients start collect garbage
     // What ZEO's monitoring is told of a storage, by all shards together.
     std::function<ZeoStatus(const StorageEngine& engine)> zeo_status;
     // Packs the hub's storage; `done` is called on its shard.

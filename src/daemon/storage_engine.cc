@@ -46,8 +46,16 @@ Result<std::unique_ptr<StorageEngine>> StorageEngine::start(
     WakeShard wake_shard, std::function<void(Error)> on_fatal) {
   std::unique_ptr<StorageEngine> engine(new StorageEngine(
       std::move(options), std::move(store), clock, std::move(wake_shard), std::move(on_fatal)));
-  RETURN_IF_ERROR(engine->begin_epoch());
-  engine->writer_ = std::thread([raw = engine.get()] { raw->writer_main(); });
+  const storage::StoreSize size = engine->store_->size();
+  engine->objects_.store(size.revisions);
+  engine->bytes_.store(size.bytes);
+  const Epoch last = engine->store_->last_position().epoch;
+  engine->epoch_.store(last);
+  if (engine->options_.leads) {
+    // A process start never resumes an epoch.
+    ASSIGN_OR_RETURN([[maybe_unused]] const Position begin, engine->lead(last.next(), false));
+    engine->serve();
+  }
   return engine;
 }
 
@@ -70,32 +78,6 @@ StorageEngine::~StorageEngine() {
     writer_wakes_.notify_one();
   }
   if (writer_.joinable()) writer_.join();
-}
-
-Result<> StorageEngine::begin_epoch() {
-  const Position last = store_->last_position();
-  epoch_ = last.epoch.next();  // a process start never resumes an epoch
-  const Now now = clock_.now();
-  const storage::PackState pack = store_->pack_state();
-  coordinator_ = std::make_unique<commit::CommitCoordinator>(
-      options_.commit,
-      commit::CommitCoordinator::Start{.epoch = epoch_,
-                                       .last_tid = last.tid,
-                                       .oid_mark = store_->oid_mark(),
-                                       .pack_horizon = pack.horizon,
-                                       .pack_record = pack.record,
-                                       .pack_swept = pack.swept},
-      now);
-  coordinator_->begin_epoch(now, effects_);
-  ASSIGN_OR_RETURN(const Position position, store_->append(effects_.append));
-  effects_.clear();
-  coordinator_->acknowledged(position.tid, now, effects_);
-  effects_.clear();
-  const storage::StoreSize size = store_->size();
-  objects_.store(size.revisions);
-  bytes_.store(size.bytes);
-  visible_.store(position.tid, std::memory_order_release);
-  return {};
 }
 
 Result<commit::Prefetched> StorageEngine::prefetch_outcome(const CommitId& commit_id) const {
@@ -127,6 +109,10 @@ Result<> StorageEngine::prefetch_tids(const commit::StagedTransaction& transacti
 
 void StorageEngine::call(commit::OwnerId owner, server::SessionEffects::EngineCall call) {
   using E = server::SessionEffects;
+  if (!leading_.load(std::memory_order_acquire)) {
+    refuse(call);
+    return;
+  }
   std::visit(Overloaded{
                  [&](E::Submit& submit_call) { submit(owner, std::move(submit_call)); },
                  [&](E::QueryOutcome& query) { query_outcome(owner, query); },
@@ -261,7 +247,7 @@ void StorageEngine::reply_error(commit::Ticket ticket, Error error) {
 
 void StorageEngine::owner_lost(commit::OwnerId owner) {
   std::unique_lock lock(mutex_);
-  if (failed_) return;
+  if (failed_ || !coordinator_) return;
   coordinator_->owner_lost(owner, clock_.now(), effects_);
   end_call(lock);
 }
@@ -323,7 +309,7 @@ void StorageEngine::deliver_effects() {
 }
 
 void StorageEngine::wake_writer() {
-  if (writing_) return;  // who writes looks again when it is done
+  if (writing_ || !coordinator_) return;  // who writes looks again when it is done
   const bool group_is_worth_it = open_group_.size() >= wake_writer_at_;
   // A deadline before the one that the idle writer waits for: a vote was taken, or waits for locks.
   const bool deadline_moved =
@@ -338,12 +324,14 @@ void StorageEngine::drain(Duration timeout) {
   std::unique_lock lock(mutex_);
   draining_ = true;
   drained_.wait_for(lock, timeout, [this] {
-    return failed_ || (open_group_.empty() && coordinator_->counts().in_flight == 0);
+    return failed_ || !coordinator_ ||
+           (open_group_.empty() && coordinator_->counts().in_flight == 0);
   });
 }
 
 commit::CommitCoordinator::Counts StorageEngine::counts() const {
   const std::lock_guard lock(mutex_);
+  if (!coordinator_) return {};
   return coordinator_->counts();
 }
 
@@ -360,7 +348,8 @@ void StorageEngine::end_call(std::unique_lock<std::mutex>& lock) {
   run_effects(lock);
   if (failed_) return;
   const bool writer_is_idle = idle_until_.has_value() && !writing_;
-  if (writer_is_idle && !open_group_.empty() && pacer_.prefers_inline()) {
+  if (writer_is_idle && !open_group_.empty() && !held_back_ && !waiting_ &&
+      pacer_.prefers_inline()) {
     const Result<> appended = append_group(lock);
     if (!appended && appended.error().code != ErrorCode::out_of_space) {
       fail(lock, appended.error());
@@ -401,7 +390,7 @@ void StorageEngine::writer_main() {
 
 bool StorageEngine::wait_for_group(std::unique_lock<std::mutex>& lock) {
   while (!stopping_) {
-    if (open_group_.empty() || writing_) {
+    if (open_group_.empty() || writing_ || held_back_) {
       wait_idle(lock);
       continue;
     }
@@ -417,7 +406,7 @@ bool StorageEngine::wait_for_group(std::unique_lock<std::mutex>& lock) {
     return true;
   }
   // What was sequenced is written before the end, if it can be.
-  return !open_group_.empty() && !writing_ && !failed_;
+  return !open_group_.empty() && !writing_ && !failed_ && !held_back_;
 }
 
 void StorageEngine::wait_idle(std::unique_lock<std::mutex>& lock) {
@@ -448,34 +437,17 @@ void StorageEngine::take_group() {
   open_group_bytes_ = 0;
 }
 
-void StorageEngine::settle_group() {
-  std::uint64_t objects = 0;
-  std::uint64_t stores = 0;
-  for (const TransactionRecord& record : writing_group_) {
-    stores += record.writes.size();
-    for (const ObjectWrite& write : record.writes) {
-      if (write.previous.is_zero() && write.kind != RevisionKind::deletion) ++objects;
-      if (write.staged_blob.empty() || options_.blobs == nullptr) continue;
-      // A blob that cannot be named now is readable under its old name, and named later.
-      if (Result<> named = options_.blobs->install(write.staged_blob, write.oid, record.tid);
-          !named && options_.warn) {
-        options_.warn(std::move(named).error());
-      }
-    }
-  }
-  objects_.fetch_add(objects, std::memory_order_relaxed);
-  bytes_.fetch_add(bytes_of(writing_group_), std::memory_order_relaxed);
-  stores_.fetch_add(stores, std::memory_order_relaxed);
-}
-
 Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
   CHECK(!failed_ && !writing_, "one group is written at a time, none after a failure");
   writing_ = true;
   take_group();
   lock.unlock();
   const Instant began = clock_.now().instant;
+  if (options_.observer != nullptr) {
+    options_.observer->on_writing(store_->last_position(), writing_group_);
+  }
   Result<Position> position = store_->append(writing_group_);
-  if (position) settle_group();
+  if (position) settle(writing_group_);
   const Now now = clock_.now();
   lock.lock();
   writing_ = false;
@@ -491,10 +463,12 @@ Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
   }
   pacer_.answered(writing_group_.size(), now.instant - began, now.instant);
   pacer_.start_waiting(open_group_.size());
-  coordinator_->acknowledged(position->tid, now, effects_);
+  if (failed_) return {};  // the reign has ended meanwhile
+  group_durable(*position, now);
   coordinator_->tick(now, effects_);
   run_effects(lock);
   if (draining_ || awaited_) drained_.notify_all();
+  tell_held(lock);
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,6 +21,17 @@
 #include "storage/object_store.h"
 
 namespace zeolite::daemon {
+
+// Told of what the engine appends, by the thread that writes. For replication.
+class LogObserver {
+ public:
+  virtual ~LogObserver() = default;
+  // The group is about to be appended after `previous`. After out_of_space it is tried again, and
+  // told of again, perhaps in smaller groups.
+  virtual void on_writing(const Position& previous, std::span<const TransactionRecord> group) = 0;
+  // The log is durable up to here.
+  virtual void on_durable(const Position& last) = 0;
+};
 
 // Runs one storage: the commit coordinator, and the log writer that makes its groups durable.
 //
@@ -44,6 +56,9 @@ class StorageEngine {
     // The files beside the records; null: the storage keeps no blobs. Recovered already.
     std::unique_ptr<blobs::BlobDirectory> blobs = {};
     std::function<void(Error)> warn = {};  // what went wrong and costs nothing yet; any thread
+    // False: it follows another's log until lead() is called, and answers commits with not_primary.
+    bool leads = true;
+    LogObserver* observer = nullptr;  // outlives the engine; null: nobody is told
   };
 
   // Counted since the process started.
@@ -52,9 +67,10 @@ class StorageEngine {
     std::uint64_t stores = 0;  // objects written
   };
 
-  // Begins a reign on `store` (appends its epoch record, waits for it) and starts the log writer.
-  // `wake_shard` as in delivery.h. `on_fatal` is called once, from the thread that wrote, when an
-  // append failed: nothing is answered from then on, the process must end.
+  // Begins a reign on `store` (appends its epoch record, waits for it) and starts the log writer,
+  // unless options.leads is false. `wake_shard` as in delivery.h. `on_fatal` is called once, from
+  // the thread that wrote, when an append failed: nothing is answered from then on, the process
+  // must end.
   [[nodiscard]] static Result<std::unique_ptr<StorageEngine>> start(
       Options options, std::unique_ptr<storage::ObjectStore> store, const Clock& clock,
       WakeShard wake_shard, std::function<void(Error)> on_fatal);
@@ -77,6 +93,31 @@ class StorageEngine {
   // For the one pack at a time: its removals run beside the log writer.
   [[nodiscard]] storage::ObjectStore& mutable_store() { return *store_; }
 
+  // ---- replication; all called by one thread ----
+
+  // Begins a reign after following: appends its epoch record, durably. Nothing else writes to the
+  // store meanwhile. `takeover`: the record's tid is by the clock. Nobody is served yet.
+  [[nodiscard]] Result<Position> lead(Epoch epoch, bool takeover);
+  // Makes what the reign begins with visible, and commits possible.
+  void serve();
+  // Following: these became visible, in tid order.
+  void show(std::vector<commit::CommitEffects::Publish> published);
+  // What has to be done for records that are durable, before they are shown: their blobs get their
+  // names. Following: by the thread that appended them.
+  void settle(std::span<const TransactionRecord> records);
+  // True: from now on what is durable waits for acknowledge(); returns what was acknowledged until
+  // now. False: what is durable is acknowledged, at once.
+  Tid set_waiting(bool on);
+  [[nodiscard]] bool waits() const { return waiting_.load(std::memory_order_relaxed); }
+  // While waiting: everything up to here, which is durable, is acknowledged.
+  void acknowledge(Tid up_to);
+  // Sequenced transactions are kept back; `held` is told the end of the log once nothing is being
+  // appended, from any thread, once.
+  void hold_commits(std::function<void(Position)> held);
+  void release_commits();
+  // Nobody is answered from now on: the reign has ended.
+  void abandon();
+
   // What shard number `shard` has to be told; owner ids tell the shard: owner % number of shards.
   [[nodiscard]] std::vector<Delivery> take_deliveries(std::size_t shard) {
     return board_.take(shard);
@@ -88,6 +129,8 @@ class StorageEngine {
 
   [[nodiscard]] const std::string& name() const { return options_.name; }
   [[nodiscard]] const storage::ObjectStore& store() const { return *store_; }
+  // The end of the log, durable.
+  [[nodiscard]] Position durable_end() const { return store_->last_position(); }
   // Null when the storage keeps no blobs.
   [[nodiscard]] blobs::BlobDirectory* blobs() const { return options_.blobs.get(); }
   // Objects and bytes of the storage, about.
@@ -99,7 +142,8 @@ class StorageEngine {
     return {objects_.load(std::memory_order_relaxed), bytes_.load(std::memory_order_relaxed)};
   }
   [[nodiscard]] Tid visible() const { return visible_.load(std::memory_order_acquire); }
-  [[nodiscard]] Epoch epoch() const { return epoch_; }
+  // Of the own reign; following: of the end of the log at the start.
+  [[nodiscard]] Epoch epoch() const { return epoch_.load(std::memory_order_relaxed); }
   [[nodiscard]] commit::CommitCoordinator::Counts counts() const;
   [[nodiscard]] Counters counters() const;
 
@@ -107,7 +151,8 @@ class StorageEngine {
   StorageEngine(Options options, std::unique_ptr<storage::ObjectStore> store, const Clock& clock,
                 WakeShard wake_shard, std::function<void(Error)> on_fatal);
 
-  [[nodiscard]] Result<> begin_epoch();
+  void make_coordinator(Epoch epoch, Now now);
+  void refuse(const server::SessionEffects::EngineCall& call);
   // What the store knows of a commit id, and of a transaction's objects at prefetched.as_of;
   // without the mutex.
   [[nodiscard]] Result<commit::Prefetched> prefetch_outcome(const CommitId& commit_id) const;
@@ -128,8 +173,9 @@ class StorageEngine {
   // Whether a new transaction may be sequenced; with the mutex.
   [[nodiscard]] Result<> accepts_more() const;
   void take_group();
-  // What has to be done for a durable group before it is told: its blobs get their names.
-  void settle_group();
+  // The group that was written is durable.
+  void group_durable(const Position& last, Now now);
+  void tell_held(std::unique_lock<std::mutex>& lock);
 
   void writer_main();
   // Waits for a group that is worth writing; false when the writer is to end.
@@ -148,7 +194,8 @@ class StorageEngine {
   WakeShard wake_shard_;
   DeliveryBoard board_;
   std::function<void(Error)> on_fatal_;
-  Epoch epoch_;
+  std::atomic<Epoch> epoch_{};
+  std::atomic<bool> leading_ = false;  // commits are taken
   std::atomic<Tid> visible_{};
   // Estimated at the start, counted since.
   std::atomic<std::uint64_t> objects_ = 0;
@@ -175,6 +222,10 @@ class StorageEngine {
   bool draining_ = false;
   bool awaited_ = false;  // somebody waits for drained_ to see what became visible
   bool failed_ = false;
+  std::atomic<bool> waiting_ = false;   // what is durable waits for acknowledge(); set with mutex_
+  Tid durable_;                         // of this reign
+  bool held_back_ = false;              // groups are not written for now
+  std::function<void(Position)> held_;  // to be told when the one being written is
 
   std::thread writer_;
 };

@@ -14,8 +14,6 @@ using zeo::Value;
 
 namespace {
 
-// Reads of one connection that may wait for answers before its socket is no longer read.
-constexpr std::size_t kReadsMax = 1024;
 // A greeting, or a register call; more is not taken from a client that did not register.
 constexpr std::size_t kFirstMessagesMax = 64 * 1024;
 // Bytes of what a client calls itself that the log tells.
@@ -33,8 +31,7 @@ zeo::Session::Options session_options(const ServerConfig& config) {
 
 ZeoConnection::ZeoConnection(ConnectionEnvironment& environment, net::IoShard& shard,
                              std::size_t shard_index, commit::OwnerId owner, net::Socket socket)
-    : environment_(environment),
-      shard_(shard),
+    : ClientConnection(environment),
       shard_index_(shard_index),
       session_(owner, session_options(*environment.config)),
       socket_(std::make_shared<SizedConnection>(
@@ -90,7 +87,7 @@ void ZeoConnection::run(zeo::SessionEffects& effects) {
   if (effects.label) {
     label_ = *std::move(effects.label);
     if (label_.size() > kLabelMax) label_.resize(kLabelMax);
-    environment_.log(LogLevel::debug, "ZEO client " + name() + " has told its label");
+    environment().log(LogLevel::debug, "ZEO client " + name() + " has told its label");
   }
   for (zeo::Read& read : effects.reads) {
     if (socket_->closed()) return;
@@ -124,9 +121,9 @@ void ZeoConnection::after_run() {
 
 void ZeoConnection::attach(const zeo::SessionEffects::Register& request,
                            zeo::SessionEffects& effects) {
-  ShardHub* hub = environment_.find_hub(shard_index_, request.storage);
+  ShardHub* hub = environment().find_hub(shard_index_, request.storage);
   if (hub == nullptr && request.storage == kDefaultName) {
-    hub = environment_.find_hub(shard_index_, environment_.config->storages.front().name);
+    hub = environment().find_hub(shard_index_, environment().config->storages.front().name);
   }
   if (hub == nullptr) {
     session_.refused(zeo::value_error("unknown storage " + request.storage), effects);
@@ -136,10 +133,10 @@ void ZeoConnection::attach(const zeo::SessionEffects::Register& request,
   hub_->take_deliveries();
   session_.registered(hub_->last_transaction(), effects);
   hub_->add(shared_from_this());
-  socket_->set_message_max(environment_.config->transaction_bytes_max + kFirstMessagesMax);
-  environment_.log(LogLevel::debug, "ZEO client " + name() + " uses storage " +
-                                        hub_->engine().name() +
-                                        (session_.read_only() ? ", reading only" : ""));
+  socket_->set_message_max(environment().config->transaction_bytes_max + kFirstMessagesMax);
+  environment().log(LogLevel::debug, "ZEO client " + name() + " uses storage " +
+                                         hub_->engine().name() +
+                                         (session_.read_only() ? ", reading only" : ""));
 }
 
 void ZeoConnection::prepare(zeo::Preparation preparation) {
@@ -195,33 +192,12 @@ void ZeoConnection::offer(PublishedBatch& published, RecordKind kind, bool own) 
 }
 
 void ZeoConnection::answer_ruok() {
-  const std::string json = environment_.monitoring();
+  const std::string json = environment().monitoring();
   std::string message;
   put_u32(message, static_cast<std::uint32_t>(json.size()));
   message += json;
   socket_->send_encoded(message);
   socket_->close_after_flush(Error{ErrorCode::unavailable, "the monitoring was answered"});
-}
-
-void ZeoConnection::read_began() { ++reads_waiting_; }
-
-void ZeoConnection::read_ended() {
-  const std::shared_ptr<ZeoConnection> self = shared_from_this();
-  --reads_waiting_;
-  adjust_reading();
-}
-
-void ZeoConnection::adjust_reading() {
-  if (socket_->closed()) return;
-  const bool busy = reads_waiting_ >= kReadsMax ||
-                    socket_->outbound() > environment_.config->outbound_bytes_max / 8;
-  if (busy == reading_paused_) return;
-  reading_paused_ = busy;
-  if (busy) {
-    socket_->pause_reading();
-  } else {
-    socket_->resume_reading();
-  }
 }
 
 void ZeoConnection::close(Error why) { socket_->close(std::move(why)); }
@@ -232,7 +208,7 @@ void ZeoConnection::end(Error why) {
 }
 
 void ZeoConnection::check_progress(Instant now) {
-  if (hub_ == nullptr && now - opened_ > environment_.config->handshake_timeout) {
+  if (hub_ == nullptr && now - opened_ > environment().config->handshake_timeout) {
     end(Error{ErrorCode::timeout, "the client did not register in time"});
     return;
   }
@@ -240,17 +216,12 @@ void ZeoConnection::check_progress(Instant now) {
 }
 
 void ZeoConnection::on_drained() {
-  if (reading_paused_) adjust_reading();
+  if (reading_paused()) adjust_reading();
   for (const std::function<void()>& resume : std::exchange(resume_, {})) resume();
 }
 
 void ZeoConnection::on_closed(const Error& why) {
-  // Connect-and-close probes are not worth a line.
-  if (hub_ != nullptr || why.code == ErrorCode::protocol_error) {
-    const bool offence = why.code == ErrorCode::protocol_error || why.code == ErrorCode::timeout;
-    environment_.log(offence ? LogLevel::warning : LogLevel::debug,
-                     "ZEO client " + name() + " closed: " + why.detail);
-  }
+  log_end("ZEO client " + name(), hub_ != nullptr, why);
   const std::shared_ptr<ZeoConnection> self = shared_from_this();
   resume_ = {};
   (void)staged_.settle(0);
@@ -258,7 +229,7 @@ void ZeoConnection::on_closed(const Error& why) {
     hub_->remove(*this);
     if (!uploads_.empty()) uploads_.drop(*hub_->engine().blobs(), true);
   }
-  environment_.ended(shard_index_, session_.owner());
+  environment().ended(shard_index_, session_.owner());
 }
 
 }  // namespace zeolite::daemon

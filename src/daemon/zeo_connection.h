@@ -53,13 +53,12 @@ class ZeoConnection final : public SizedConnection::Handler,
   void on_reply(commit::CommitEffects::Reply reply) override;
   void offer(PublishedBatch& published, RecordKind kind, bool own) override;
   void packed() override { send_encoded(info()); }
-  void read_began() override;
-  void read_ended() override;
   void end(Error why) override;
 
  private:
   void on_message(Bytes message) override;
   void on_drained() override;
+  [[nodiscard]] net::StreamConnection& stream() override { return *socket_; }
   void on_closed(const Error& why) override;
 
   void run(zeo::SessionEffects& effects);
@@ -70,10 +69,7 @@ class ZeoConnection final : public SizedConnection::Handler,
   // The message that tells of the storage's size.
   [[nodiscard]] std::string info() const;
   void answer_ruok();
-  void adjust_reading();
 
-  ConnectionEnvironment& environment_;
-  net::IoShard& shard_;
   std::size_t shard_index_;
   zeo::Session session_;
   std::shared_ptr<SizedConnection> socket_;
@@ -84,8 +80,6 @@ class ZeoConnection final : public SizedConnection::Handler,
   ZeoIterators iterators_;
   ZeoUploads uploads_;
   std::vector<std::function<void()>> resume_;
-  std::size_t reads_waiting_ = 0;
-  bool reading_paused_ = false;
 };
 
 }  // namespace zeolite::daemon

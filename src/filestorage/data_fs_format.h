@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "model/ids.h"
+#include "model/transaction_record.h"
 
 // The layout of a ZODB FileStorage file ("Data.fs"), as this project reads it. Learnt from the
 // description in ZODB's ZODB/FileStorage/format.py and from real files; all integers big-endian.
@@ -33,8 +34,7 @@ inline constexpr std::uint64_t kRecordHeaderBytes = 42;
 inline constexpr std::uint64_t kClosingLengthBytes = 8;
 inline constexpr std::uint64_t kBackPointerBytes = 8;
 
-inline constexpr char kStatusNormal = ' ';
-inline constexpr char kStatusPacked = 'p';
+// Beside those of model/transaction_record.h.
 inline constexpr char kStatusUndone = 'u';
 inline constexpr char kStatusUnfinished = 'c';
 

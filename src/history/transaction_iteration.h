@@ -12,9 +12,6 @@
 
 namespace zeolite::history {
 
-// FileStorage's status of a transaction whose history is packed.
-inline constexpr char kStatusPacked = 'p';
-
 // ObjectStore::read_surviving beside a pack that may be removing the entry's revisions: one that
 // goes while it is read is left out, and is no damage.
 [[nodiscard]] Result<TransactionRecord> read_beside_pack(const storage::ObjectStore& store,

@@ -44,11 +44,11 @@ Result<bool> UndoLog::read_page(storage::LogLimit limit) {
   for (LogEntry& entry : page) {
     before_ = entry.position.tid;
     if (entry.kind != RecordKind::transaction) continue;
-    if (before_ <= horizon || entry.status == 'p') {
+    if (before_ <= horizon || entry.status == kStatusPacked) {
       done_ = true;
       break;
     }
-    if (entry.status != ' ') continue;
+    if (entry.status != kStatusNormal) continue;
     UndoLogEntry found{before_, {}, file_storage_size(entry)};
     found.metadata = std::move(entry.metadata);
     if (range_.filter && !range_.filter(found)) continue;

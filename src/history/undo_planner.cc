@@ -49,7 +49,7 @@ class Planner {
           ErrorCode::not_found,
           "Invalid transaction id: the history of transaction " + to_hex(tid) + " was packed away");
     }
-    if (entry->status != ' ') {
+    if (entry->status != kStatusNormal) {
       return make_error(ErrorCode::invalid_argument, "non-undoable transaction " + to_hex(tid) +
                                                          ": its status is '" + entry->status + "'");
     }

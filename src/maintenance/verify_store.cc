@@ -161,7 +161,7 @@ class Verifier {
     if (record.kind != RecordKind::transaction) return;
     if (record.tid <= pack_.horizon) {
       if (record.writes.empty()) return;
-      record.status = history::kStatusPacked;
+      record.status = kStatusPacked;
     }
     ++report_.transactions;
     report_.revisions += record.writes.size();

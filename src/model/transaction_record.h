@@ -34,6 +34,10 @@ struct BlobInfo {
   friend bool operator==(const BlobInfo&, const BlobInfo&) = default;
 };
 
+// FileStorage's status of a transaction; kept for export.
+inline constexpr char kStatusNormal = ' ';
+inline constexpr char kStatusPacked = 'p';
+
 // One object's part in a transaction.
 struct ObjectWrite {
   Oid oid;
@@ -67,7 +71,7 @@ struct TransactionRecord {
   Epoch epoch;
   Tid tid;
   CommitId commit_id;  // empty() when the record answers no client
-  char status = ' ';   // FileStorage's status: ' ' normal, 'p' packed; kept for export
+  char status = kStatusNormal;
   TransactionMetadata metadata;
   Oid oid_mark;                     // kind oids only
   Tid pack_horizon{};               // kind pack only: history up to here may go; below tid
@@ -94,7 +98,7 @@ struct LogEntry {
   Position position;  // its epoch and tid, and the chain including this entry
   Tid previous_tid;   // the entry before it in the log; kNoTid for the first
   CommitId commit_id;
-  char status = ' ';
+  char status = kStatusNormal;
   TransactionMetadata metadata;
   Oid oid_mark;
   Tid pack_horizon{};

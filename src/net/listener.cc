@@ -58,7 +58,6 @@ Result<std::unique_ptr<Listener>> Listener::listen(IoShard& shard, const ListenA
   acceptor.open(endpoint.protocol(), error);
   if (!error && !local) acceptor.set_option(Acceptor::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(kBacklog, error);
   if (!error) acceptor.non_blocking(true, error);
   if (error) return listen_error(address, error);
   ListenAddress bound = address;
@@ -82,8 +81,12 @@ Listener::Listener(IoShard& shard, Acceptor acceptor, ListenAddress address,
       choose_shard_(std::move(choose_shard)),
       on_accept_(std::move(on_accept)) {}
 
-void Listener::start() {
+Result<> Listener::start() {
+  boost::system::error_code error;
+  acceptor_.listen(kBacklog, error);
+  if (error) return listen_error(address_, error);
   shard_.post([this] { accept_next(); });
+  return {};
 }
 
 void Listener::stop() {

@@ -23,8 +23,9 @@ class Listener {
   // Called on the chosen shard's thread.
   using OnAccept = std::function<void(Socket)>;
 
-  // Binds and listens. Port 0 picks a free one. A Unix socket that nobody listens on any more is
-  // replaced. Error io_error, also for an address in use, with the address and what to do.
+  // Takes the address; until start(), connections to it are refused. Port 0 picks a free one. A
+  // Unix socket that nobody listens on any more is replaced. Error io_error, also for an address in
+  // use, with the address and what to do.
   [[nodiscard]] static Result<std::unique_ptr<Listener>> listen(IoShard& shard,
                                                                 const ListenAddress& address,
                                                                 ChooseShard choose_shard,
@@ -33,8 +34,8 @@ class Listener {
   // The address bound, with the port that was picked.
   [[nodiscard]] const ListenAddress& address() const { return address_; }
 
-  // Starts accepting.
-  void start();
+  // Listens and accepts. Error io_error: another program listens there by now.
+  [[nodiscard]] Result<> start();
   // Stops accepting, removes a Unix socket's file; the port is free when this returns on the
   // listener's shard.
   void stop();

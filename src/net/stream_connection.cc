@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/check.h"
+
 namespace zeolite::net {
 
 namespace {
@@ -240,6 +242,32 @@ void StreamConnection::shutdown_socket(const Error& why) {
   written_ = 0;
   account_buffers();
   if (handler_ != nullptr) std::exchange(handler_, nullptr)->on_closed(why);
+}
+
+Result<Socket> socket_from(boost::asio::io_context& context, int released) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (::getsockname(released, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    ::close(released);
+    return make_error(ErrorCode::io_error, "a socket is closed already");
+  }
+  Socket socket(context);
+  boost::system::error_code error;
+  socket.assign({address.ss_family, 0}, released, error);
+  if (!error) return socket;
+  ::close(released);
+  return make_error(ErrorCode::io_error, "a socket cannot be used: " + error.message());
+}
+
+Result<int> StreamConnection::release() {
+  CHECK(outbound() == 0, "what was sent before has left");
+  boost::system::error_code error;
+  const int released = socket_.release(error);
+  if (error) return make_error(ErrorCode::io_error, "a socket is not given: " + error.message());
+  handler_ = nullptr;
+  closed_ = true;
+  account_buffers();
+  return released;
 }
 
 void StreamConnection::detach() {

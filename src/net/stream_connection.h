@@ -17,6 +17,9 @@ namespace zeolite::net {
 // A connected stream socket: TCP, or a Unix one.
 using Socket = boost::asio::generic::stream_protocol::socket;
 
+// A connected socket for `context`, from what release() gave.
+[[nodiscard]] Result<Socket> socket_from(boost::asio::io_context& context, int released);
+
 // A connection that carries messages in both directions. Thin: reads bytes, has them cut into
 // messages for its handler, gathers output and writes it when the socket takes it. How messages
 // are told apart is the derived class's: FramedConnection, SizedConnection.
@@ -72,6 +75,11 @@ class StreamConnection : public std::enable_shared_from_this<StreamConnection> {
   void close_after_flush(Error why);
   // The handler is going away: no call of it is made any more, and the socket is closed.
   void detach();
+
+  // Gives the socket away, to whoever makes another connection of it (socket_from); the handler is
+  // not called any more. To be called for a message that the peer waits for the answer of, so that
+  // nothing received or unsent is left behind. Error io_error.
+  [[nodiscard]] Result<int> release();
 
   // While paused no message is delivered and no byte read: back-pressure on a busy peer.
   void pause_reading();

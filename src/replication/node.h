@@ -114,6 +114,8 @@ class Node {
   [[nodiscard]] std::string leader() const;
   [[nodiscard]] const Follower& follower() const { return follower_; }
   [[nodiscard]] std::vector<PeerStatus> peers() const;
+  // 0: none.
+  [[nodiscard]] LeaseId lease() const { return election_ ? election_->lease() : 0; }
   [[nodiscard]] bool waits() const { return sync_ && sync_->waiting(); }
 
  private:

@@ -49,12 +49,20 @@ constexpr std::array<std::string_view, 9> kBlobNames = {
     "blob.after_remove",    // packed away; the directories are still there
 };
 
-constexpr std::array<std::string_view, 5> kNodeNames = {
-    "replace.before_rename",  // the new content is synced, under another name
-    "replace.after_rename",   // it has its name, which is not synced
-    "node.before_create",     // a new node: it has an id, which is not stored
-    "node.before_promise",    // nothing is written
-    "node.after_promise",     // durable; the caller is not told
+constexpr std::array<std::string_view, 13> kNodeNames = {
+    "replace.before_rename",    // the new content is synced, under another name
+    "replace.after_rename",     // it has its name, which is not synced
+    "node.before_create",       // a new node: it has an id, which is not stored
+    "node.before_promise",      // nothing is written
+    "node.after_promise",       // durable; the caller is not told
+    "rollback.before_mark",   // nothing is changed
+    "rollback.after_mark",    // the high-water mark is lowered, nothing is undone
+    "rollback.before_write",  // a batch of entries is about to be undone
+    "rollback.after_write",   // they are gone, and older ones may follow
+    "install.after_blobs",      // the files of its blobs are where they belong
+    "install.old_part_aside",   // a part of the old database is put aside
+    "install.before_part",      // a part of the copy is about to be put in its place
+    "install.before_end",       // all is in place; COMPLETE is still there
 };
 
 constexpr std::array<std::string_view, 2> kFailNames = {

@@ -66,13 +66,15 @@ bool has_checkpoint(const std::filesystem::path& directory) {
 
 // Refuses to build a database among files that are not one's leftovers.
 Result<> check_nothing_else(const std::filesystem::path& directory) {
-  static constexpr std::array<std::string_view, 10> kOurs = {
-      "LOCK", kHighWaterMarkFile, "HWM.new",    "FORMAT.new", kRecordsDirectory,
-      "NODE", "NODE.new",         "divergence", "incoming",   "lost+found"};
+  static constexpr std::array<std::string_view, 14> kOurs = {
+      "LOCK",     kHighWaterMarkFile, "HWM.new", "FORMAT.new", kRecordsDirectory,
+      "NODE",     "NODE.new",         "ROLE",    "ROLE.new",   "divergence",
+      "incoming", "outgoing",         "blobs",   "lost+found"};
   std::error_code error;
   for (const auto& item : std::filesystem::directory_iterator(directory, error)) {
     const std::string name = item.path().filename().string();
     const bool records = name == kRecordsDirectory;
+    if (name.starts_with("old-")) continue;  // put aside when a copy took its place
     if (std::ranges::find(kOurs, name) == kOurs.end() ||
         (records && !std::filesystem::is_empty(item.path(), error))) {
       return make_error(ErrorCode::invalid_argument,
@@ -114,6 +116,10 @@ Result<std::optional<Id128>> DataDirectory::read_cluster_id(const std::filesyste
   if (!text) return std::nullopt;
   ASSIGN_OR_RETURN(const Format format, decode_format(format_path, *text));
   return format.cluster_id;
+}
+
+Result<> DataDirectory::write_format(const std::filesystem::path& path, const Id128& cluster_id) {
+  return replace_file(path / kFormatFile, encode_format({kFormatVersion, cluster_id}));
 }
 
 Result<> DataDirectory::check_usable(const std::filesystem::path& path) {

@@ -39,6 +39,9 @@ class DataDirectory {
   // Errors: too_new, corruption, io_error.
   [[nodiscard]] static Result<std::optional<Id128>> read_cluster_id(
       const std::filesystem::path& path);
+  // Makes `path` the directory of a database whose records are there already. Error: io_error.
+  [[nodiscard]] static Result<> write_format(const std::filesystem::path& path,
+                                             const Id128& cluster_id);
   // Whether a database is in `path`, or can be made there: else invalid_argument, as of open().
   [[nodiscard]] static Result<> check_usable(const std::filesystem::path& path);
 

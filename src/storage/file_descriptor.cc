@@ -46,6 +46,13 @@ Result<> replace_file(const std::filesystem::path& path, ByteView content) {
   return sync_directory(path.parent_path());
 }
 
+Result<> sync_file(const std::filesystem::path& path) {
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) return system_error("open", path, errno);
+  if (::fsync(file.get()) != 0) return system_error("sync", path, errno);
+  return {};
+}
+
 Result<> sync_directory(const std::filesystem::path& directory) {
   const FileDescriptor file(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!file.is_open()) return system_error("open", directory, errno);

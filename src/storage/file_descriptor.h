@@ -50,6 +50,9 @@ class FileDescriptor {
 // beside it, a rename, and a sync of the directory.
 [[nodiscard]] Result<> replace_file(const std::filesystem::path& path, ByteView content);
 
+// Makes the content of a file durable that was written by others.
+[[nodiscard]] Result<> sync_file(const std::filesystem::path& path);
+
 // Makes the names in `directory` durable.
 [[nodiscard]] Result<> sync_directory(const std::filesystem::path& directory);
 

@@ -6,6 +6,8 @@
 #include <array>
 #include <chrono>
 
+#include "base/check.h"
+
 namespace zeolite::storage {
 
 namespace {
@@ -121,6 +123,12 @@ Result<> HighWaterMark::write(const Position& position) {
   if (!dirty_) wake_.notify_one();
   dirty_ = true;
   return {};
+}
+
+Result<> HighWaterMark::lower(const Position& position) {
+  CHECK(position.tid <= position_.tid, "the mark is lowered, not raised");
+  RETURN_IF_ERROR(write(position));
+  return sync();
 }
 
 Result<> HighWaterMark::sync() {

@@ -43,6 +43,10 @@ class HighWaterMark {
   // caller must stop acknowledging.
   [[nodiscard]] Result<> write(const Position& position);
 
+  // The log is about to end at `position`, which is not beyond position(): from now on what was
+  // acknowledged after it is not missed. On the disk when it returns. Errors as write.
+  [[nodiscard]] Result<> lower(const Position& position);
+
   // Waits until all that was written is on the disk.
   [[nodiscard]] Result<> sync();
 

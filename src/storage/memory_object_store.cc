@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "storage/log_chain.h"
+#include "storage/log_rollback.h"
 
 namespace zeolite::storage {
 
@@ -59,6 +60,37 @@ Result<Position> MemoryObjectStore::append(std::span<const TransactionRecord> gr
   RETURN_IF_ERROR(check_writable());
   for (const TransactionRecord& record : group) RETURN_IF_ERROR(apply(record));
   return tail_.last();
+}
+
+Result<> MemoryObjectStore::rollback(const Position& to) {
+  Marks marks;
+  Tid newest_removal;
+  {
+    const std::shared_lock lock(mutex_);
+    RETURN_IF_ERROR(check_writable());
+    marks = tail_.marks();
+    newest_removal = std::max(removed_, swept_);
+  }
+  RETURN_IF_ERROR(check_undoable(*this, to, newest_removal));
+  ASSIGN_OR_RETURN(marks, marks_at(*this, to, marks));
+  const std::unique_lock lock(mutex_);
+  while (!log_.empty() && log_.rbegin()->first > to.tid) {
+    undo(log_.rbegin()->second);
+    log_.erase(std::prev(log_.end()));
+  }
+  tail_ = LogTail(options_.outcome_retention, to, marks);
+  return {};
+}
+
+void MemoryObjectStore::undo(const StoredEntry& stored) {
+  const LogEntry& entry = stored.entry;
+  for (const ObjectSummary& summary : entry.objects) {
+    const auto object = objects_.find(summary.oid);
+    CHECK(object != objects_.end(), "what is undone has its revisions");
+    object->second.erase(entry.position.tid);
+    if (object->second.empty()) objects_.erase(object);
+  }
+  outcomes_.erase(entry.commit_id);
 }
 
 Result<> MemoryObjectStore::check_space() const {
@@ -293,6 +325,7 @@ Result<std::vector<StoredRevision>> MemoryObjectStore::revisions_from(Oid from,
 Result<> MemoryObjectStore::remove_revisions(std::span<const RevisionKey> keys) {
   const std::unique_lock lock(mutex_);
   RETURN_IF_ERROR(check_writable());
+  if (!keys.empty()) removed_ = tail_.marks().pack_record;
   for (const RevisionKey& key : keys) {
     CHECK(key.tid <= tail_.marks().pack_horizon, "only what was packed is removed");
     const auto object = objects_.find(key.oid);

@@ -36,6 +36,7 @@ class MemoryObjectStore final : public ObjectStore {
   [[nodiscard]] Tid outcome_horizon() const override;
   [[nodiscard]] PackState pack_state() const override;
   [[nodiscard]] Result<Position> append(std::span<const TransactionRecord> group) override;
+  [[nodiscard]] Result<> rollback(const Position& to) override;
   [[nodiscard]] Result<> check_space() const override;
   [[nodiscard]] Result<Loaded> load_before(Oid oid, Tid before, Tid line,
                                            ReadTier tier) const override;
@@ -75,6 +76,7 @@ class MemoryObjectStore final : public ObjectStore {
   using Revisions = std::map<Tid, Revision>;
 
   Result<> apply(const TransactionRecord& record);
+  void undo(const StoredEntry& stored);
   [[nodiscard]] Result<> check_writable() const;
   [[nodiscard]] const Revision* find_revision(Oid oid, Tid tid) const;
   [[nodiscard]] const Revision* newest_at(Oid oid, Tid line, Tid& tid) const;
@@ -86,7 +88,8 @@ class MemoryObjectStore final : public ObjectStore {
   std::map<Tid, StoredEntry> log_;
   std::map<Oid, Revisions> objects_;
   std::map<CommitId, Outcome> outcomes_;
-  Tid swept_;  // the newest pack record that was swept
+  Tid swept_;    // the newest pack record that was swept
+  Tid removed_;  // and the newest one that revisions were removed for
   bool out_of_space_ = false;
   bool broken_ = false;
 };

@@ -103,8 +103,9 @@ struct StoreSize {
 // A reader passes the `line` it reads at: revisions above it do not exist for that read. The caller
 // takes its line from the visible tid, never from last_position().
 //
-// Thread: reads from any thread at any time; append from one thread at a time; remove_revisions and
-// mark_swept from one thread at a time, which may be another one than that of append.
+// Thread: reads from any thread at any time; append and rollback from one thread at a time;
+// remove_revisions and mark_swept from one thread at a time, which may be another one than that of
+// append.
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
@@ -131,6 +132,16 @@ class ObjectStore {
   // Errors: out_of_space before anything was written (may be retried); any other error means that
   // the outcome is unknown: the caller must stop answering, and every later append fails.
   [[nodiscard]] virtual Result<Position> append(std::span<const TransactionRecord> group) = 0;
+
+  // Undoes all entries after `to`, a position of the log, or zero for all: they, their revisions
+  // and their outcomes are gone, the marks are those of a log that ends at `to` (but oids stay
+  // handed out, and what was forgotten of outcomes stays forgotten: storage/log_rollback.h), and
+  // append goes on from there. A killed process leaves a shorter log, which may be anything
+  // between. Preconditions: no append or removal runs; no reader has a line above `to`, or comes to
+  // it before it is reached again. Errors, with nothing changed: invalid_argument (`to` is not in
+  // the log), conflict (revisions were removed by what would be undone). out_of_space: the log is
+  // shorter or as it was; may be repeated. Any other is final, as of append.
+  [[nodiscard]] virtual Result<> rollback(const Position& to) = 0;
 
   // Whether an append would be refused now for want of disk space; cheap, refreshed by a statvfs
   // at most every 100 ms. Error out_of_space says how much is free and how much is kept back; it

@@ -36,6 +36,16 @@ bool marks_needed(const LogTail& before, const LogTail& after, RecordKind last_k
          before.marks().next_horizon != after.marks().next_horizon;
 }
 
+// The pack record that is stored under `key` in the meta family; zero when there is none.
+Result<Tid> read_pack_tid(const RocksDatabase& records, std::string_view key) {
+  std::string stored;
+  const rocksdb::Status status =
+      records.db().Get(rocksdb::ReadOptions(), records.meta(), to_slice(key), &stored);
+  if (status.IsNotFound()) return kNoTid;
+  if (!status.ok()) return rocks_error("read the marks", status);
+  return decode_swept(stored);
+}
+
 std::string missing_data_advice(const std::filesystem::path& directory) {
   return "; do not serve from " + directory.string() +
          ": restore it from a backup, or make it anew as a standby of a node that has the data";
@@ -111,13 +121,8 @@ Result<> RocksObjectStore::recover_tail() {
     return rocks_error("read the marks", status);
   }
   if (last.kind == RecordKind::transaction) marks.last_transaction = *tid;
-  const rocksdb::Status swept =
-      records_->db().Get(rocksdb::ReadOptions(), records_->meta(), to_slice(kSweptKey), &stored);
-  if (swept.ok()) {
-    ASSIGN_OR_RETURN(swept_, decode_swept(stored));
-  } else if (!swept.IsNotFound()) {
-    return rocks_error("read the marks", swept);
-  }
+  ASSIGN_OR_RETURN(swept_, read_pack_tid(*records_, kSweptKey));
+  ASSIGN_OR_RETURN(removed_, read_pack_tid(*records_, kRemovedKey));
   tail_ = LogTail(options_.outcome_retention, last.position, marks);
   return {};
 }

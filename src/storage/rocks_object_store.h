@@ -19,6 +19,7 @@
 namespace rocksdb {
 class FileSystem;
 class WriteBatch;
+struct WriteOptions;
 }  // namespace rocksdb
 
 namespace zeolite::storage {
@@ -82,6 +83,12 @@ class RocksObjectStore final : public ObjectStore {
   void set_reserve_bytes(std::uint64_t bytes);
   // Moves everything from memory to table files; for tests and before a copy is made.
   [[nodiscard]] Result<> flush();
+  // Makes a copy of the database in `directory`, which is made and must not exist: hard links on
+  // the same file system, and no more than what is in memory is written. Commits go on meanwhile.
+  // Everything up to the position that is returned is in it, and perhaps more was not; it is
+  // durable and can be opened as a database. Errors: io_error, out_of_space, corruption (the copy's
+  // log).
+  [[nodiscard]] Result<Position> make_checkpoint(const std::filesystem::path& directory) const;
   // Rewrites all tables; drops what is forgotten. Takes long.
   [[nodiscard]] Result<> compact();
 
@@ -92,6 +99,7 @@ class RocksObjectStore final : public ObjectStore {
   [[nodiscard]] Tid outcome_horizon() const override;
   [[nodiscard]] PackState pack_state() const override;
   [[nodiscard]] Result<Position> append(std::span<const TransactionRecord> group) override;
+  [[nodiscard]] Result<> rollback(const Position& to) override;
   [[nodiscard]] Result<> check_space() const override;
   [[nodiscard]] Result<Loaded> load_before(Oid oid, Tid before, Tid line,
                                            ReadTier tier) const override;
@@ -128,7 +136,10 @@ class RocksObjectStore final : public ObjectStore {
                                     LogTail& tail) const;
   [[nodiscard]] Result<> check_writable(std::uint64_t bytes) const;
   [[nodiscard]] Result<> check_removal(std::uint64_t bytes);
-  [[nodiscard]] Result<> write_unsynced(rocksdb::WriteBatch& batch, std::string_view what);
+  [[nodiscard]] Result<> write_removals(const rocksdb::WriteOptions& options,
+                                        rocksdb::WriteBatch& batch, std::string_view what);
+  [[nodiscard]] Result<> undo_newest(const Position& to);
+  void delete_entry(rocksdb::WriteBatch& batch, const LogEntry& entry) const;
   void publish(const LogTail& tail);
   [[nodiscard]] Result<> decode_found(Oid oid, Tid tid, ByteView value, ReadTier tier,
                                       Loaded& loaded) const;
@@ -144,7 +155,10 @@ class RocksObjectStore final : public ObjectStore {
   std::atomic<bool> broken_ = false;  // an append or a removal failed
   mutable std::mutex tail_mutex_;     // guards tail_; only append changes it
   LogTail tail_;
-  Tid swept_;  // the newest pack record that was swept; guarded by tail_mutex_, too
+  // Guarded by tail_mutex_, too: the newest pack record that was swept, and that revisions were
+  // removed for.
+  Tid swept_;
+  Tid removed_;
 };
 
 }  // namespace zeolite::storage

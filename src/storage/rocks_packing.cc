@@ -127,8 +127,9 @@ Result<> RocksObjectStore::check_removal(std::uint64_t bytes) {
   return writable;
 }
 
-Result<> RocksObjectStore::write_unsynced(rocksdb::WriteBatch& batch, std::string_view what) {
-  const rocksdb::Status status = records_->db().Write(rocksdb::WriteOptions(), &batch);
+Result<> RocksObjectStore::write_removals(const rocksdb::WriteOptions& options,
+                                          rocksdb::WriteBatch& batch, std::string_view what) {
+  const rocksdb::Status status = records_->db().Write(options, &batch);
   if (status.ok()) {
     space_.spent(batch.GetDataSize());
     return {};
@@ -141,17 +142,23 @@ Result<> RocksObjectStore::write_unsynced(rocksdb::WriteBatch& batch, std::strin
 Result<> RocksObjectStore::remove_revisions(std::span<const RevisionKey> keys) {
   if (keys.empty()) return {};
   RETURN_IF_ERROR(check_removal(keys.size() * kRemovalSize));
-  const Tid horizon = pack_horizon();
+  const PackState pack = pack_state();
   rocksdb::WriteBatch batch(keys.size() * kRemovalSize, 0, kProtectionBytesPerKey, 0);
   for (const RevisionKey& key : keys) {
-    CHECK(key.tid <= horizon, "only what was packed is removed");
+    CHECK(key.tid <= pack.horizon, "only what was packed is removed");
     const rocksdb::Status status =
         batch.Delete(records_->revisions(), to_slice(revision_key(key.oid, key.tid).view()));
     CHECK(status.ok(), "a batch of removals is well formed");
   }
+  // Removed in the same batch as it is noted that the pack record cannot be undone any more.
+  const rocksdb::Status noted =
+      batch.Put(records_->meta(), to_slice(kRemovedKey), encode_swept(pack.record));
+  CHECK(noted.ok(), "a batch of removals is well formed");
   crash_point("remove.before_write");
-  RETURN_IF_ERROR(write_unsynced(batch, "remove packed revisions"));
+  RETURN_IF_ERROR(write_removals(rocksdb::WriteOptions(), batch, "remove packed revisions"));
   crash_point("remove.after_write");
+  const std::lock_guard lock(tail_mutex_);
+  removed_ = pack.record;
   return {};
 }
 
@@ -163,7 +170,7 @@ Result<> RocksObjectStore::mark_swept(Tid record) {
       batch.Put(records_->meta(), to_slice(kSweptKey), encode_swept(record));
   CHECK(status.ok(), "a batch of one mark is well formed");
   crash_point("swept.before_write");
-  RETURN_IF_ERROR(write_unsynced(batch, "note the end of a pack"));
+  RETURN_IF_ERROR(write_removals(rocksdb::WriteOptions(), batch, "note the end of a pack"));
   crash_point("swept.after_write");
   const std::lock_guard lock(tail_mutex_);
   swept_ = record;

@@ -30,6 +30,19 @@ std::unexpected<Exception> wrong(const Error& error) {
   return std::unexpected(type_error(error.detail));
 }
 
+// The first two arguments of most calls: an object, and the revision of it that was read.
+struct ReadRevision {
+  Oid oid;
+  Tid serial;
+};
+std::expected<ReadRevision, Exception> read_revision(const Arguments& arguments) {
+  const Result<Oid> oid = arguments.oid(0);
+  if (!oid) return wrong(oid.error());
+  const Result<Tid> serial = arguments.serial(1);
+  if (!serial) return wrong(serial.error());
+  return ReadRevision{*oid, *serial};
+}
+
 }  // namespace
 
 commit::Ticket Session::new_ticket() { return (owner_ << 32) | next_ticket_++; }
@@ -122,13 +135,11 @@ Session::Answer Session::storea(const Call& call, SessionEffects& effects) {
   const auto transaction = open_transaction(call, 3);
   if (!transaction) return std::unexpected(transaction.error());
   const Arguments arguments(call);
-  const Result<Oid> oid = arguments.oid(0);
-  if (!oid) return wrong(oid.error());
-  const Result<Tid> serial = arguments.serial(1);
-  if (!serial) return wrong(serial.error());
+  const auto read = read_revision(arguments);
+  if (!read) return std::unexpected(read.error());
   Result<Bytes> data = arguments.bytes(2);
   if (!data) return wrong(data.error());
-  (*transaction)->store(*oid, *serial, *std::move(data));
+  (*transaction)->store(read->oid, read->serial, *std::move(data));
   return check_size(effects);
 }
 
@@ -155,11 +166,9 @@ Session::Answer Session::restorea(const Call& call, SessionEffects& effects) {
 Session::Answer Session::delete_object(const Call& call, SessionEffects& /*effects*/) {
   const auto transaction = open_transaction(call, 2);
   if (!transaction) return std::unexpected(transaction.error());
-  const Result<Oid> oid = Arguments(call).oid(0);
-  if (!oid) return wrong(oid.error());
-  const Result<Tid> serial = Arguments(call).serial(1);
-  if (!serial) return wrong(serial.error());
-  (*transaction)->remove(*oid, *serial);
+  const auto read = read_revision(Arguments(call));
+  if (!read) return std::unexpected(read.error());
+  (*transaction)->remove(read->oid, read->serial);
   return Value(None{});
 }
 
@@ -167,11 +176,9 @@ Session::Answer Session::delete_object(const Call& call, SessionEffects& /*effec
 Session::Answer Session::check_current(const Call& call, SessionEffects& /*effects*/) {
   const auto transaction = open_transaction(call, 2);
   if (!transaction) return std::unexpected(transaction.error());
-  const Result<Oid> oid = Arguments(call).oid(0);
-  if (!oid) return wrong(oid.error());
-  const Result<Tid> serial = Arguments(call).serial(1);
-  if (!serial) return wrong(serial.error());
-  (*transaction)->check_read(*oid, *serial);
+  const auto read = read_revision(Arguments(call));
+  if (!read) return std::unexpected(read.error());
+  (*transaction)->check_read(read->oid, read->serial);
   return Value(None{});
 }
 

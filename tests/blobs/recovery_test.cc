@@ -1,23 +1,20 @@
 #include "blobs/recovery.h"
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <array>
-#include <charconv>
-#include <csignal>
 
 #include "blobs/blob_fixture.h"
 #include "blobs/blob_workload.h"
 #include "storage/crash_point.h"
+#include "storage/killed_child.h"
 #include "storage/rocks_object_store.h"
 
 namespace zeolite::blobs::testing {
 namespace {
 
 namespace fs = std::filesystem;
+using storage::testing::kAll;
+using storage::testing::KilledChild;
+using storage::testing::kKilled;
 
 constexpr Oid kOid{7};
 
@@ -124,63 +121,11 @@ TEST_F(Recovery, OrphansAreRemovedAndNothingElse) {
 
 // --- Killed processes
 
-constexpr int kKilled = 137;
-
-// A running blob_child. Ends with the test at the latest.
-class Child {
- public:
-  Child(const fs::path& directory, std::size_t transactions, const std::string& crash_point) {
-    std::array<int, 2> pipe{};
-    if (::pipe2(pipe.data(), O_CLOEXEC) != 0) std::abort();
-    out_ = pipe[0];
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, pipe[1], STDOUT_FILENO);
-    std::array<std::string, 3> arguments = {BLOB_CHILD, directory.string(),
-                                            std::to_string(transactions)};
-    std::array<char*, 4> argv = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
-                                 nullptr};
-    std::string setting = "ZEOLITE_CRASH_POINT=" + crash_point;
-    std::array<char*, 2> environment = {setting.data(), nullptr};
-    EXPECT_EQ(::posix_spawn(&pid_, BLOB_CHILD, &actions, nullptr, argv.data(), environment.data()),
-              0);
-    posix_spawn_file_actions_destroy(&actions);
-    ::close(pipe[1]);
-  }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-  ~Child() { ::close(out_); }
-
-  // The last committed tid, after reading `lines` lines or to the end.
-  std::uint64_t read_committed(std::size_t lines) {
-    std::string line;
-    char byte = 0;
-    while (lines > 0 && ::read(out_, &byte, 1) == 1) {
-      if (byte != '\n') {
-        line.push_back(byte);
-        continue;
-      }
-      std::from_chars(line.data(), line.data() + line.size(), committed_);
-      line.clear();
-      --lines;
-    }
-    return committed_;
-  }
-  void kill() const { ::kill(pid_, SIGKILL); }
-  // Exit status; 137 also for SIGKILL.
-  [[nodiscard]] int wait() const {
-    int status = 0;
-    ::waitpid(pid_, &status, 0);
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-  }
-
- private:
-  pid_t pid_ = -1;
-  int out_ = -1;
-  std::uint64_t committed_ = 0;
-};
-
-constexpr std::size_t kAll = ~std::size_t{0};
+// A running blob_child; tells the last committed tid.
+KilledChild child_on(const fs::path& directory, std::size_t transactions,
+                     const std::string& crash_point) {
+  return {{BLOB_CHILD, directory.string(), std::to_string(transactions)}, crash_point};
+}
 
 // Every blob that the log names is there, with its content, and there is nothing else.
 void expect_log_and_files_agree(const fs::path& directory, std::uint64_t committed) {
@@ -221,8 +166,9 @@ TEST(BlobKill, AtAnyPointNoBlobIsLostAndNoneTooMany) {
     // The later hits come on top of what the earlier ones left behind.
     for (const unsigned hit : {1U, 2U, 5U}) {
       SCOPED_TRACE(std::string(name) + ":" + std::to_string(hit));
-      Child child(directory.path(), 60, std::string(name) + ":" + std::to_string(hit));
-      committed = std::max(committed, child.read_committed(kAll));
+      KilledChild child =
+          child_on(directory.path(), 60, std::string(name) + ":" + std::to_string(hit));
+      committed = std::max(committed, child.read_last(kAll));
       EXPECT_EQ(child.wait(), kKilled);
       expect_log_and_files_agree(directory.path(), committed);
     }
@@ -233,10 +179,10 @@ TEST(BlobKill, AtAnyTimeNoBlobIsLostAndNoneTooMany) {
   const TemporaryDirectory directory;
   std::uint64_t committed = 0;
   for (std::size_t round = 0; round < 10; ++round) {
-    Child child(directory.path(), 100'000, "");
-    (void)child.read_committed(1 + round * 7);
+    KilledChild child = child_on(directory.path(), 100'000, "");
+    (void)child.read_last(1 + round * 7);
     child.kill();
-    committed = std::max(committed, child.read_committed(kAll));
+    committed = std::max(committed, child.read_last(kAll));
     EXPECT_EQ(child.wait(), kKilled);
     if (round % 3 == 2) expect_log_and_files_agree(directory.path(), committed);
   }

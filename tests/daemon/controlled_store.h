@@ -122,6 +122,7 @@ class ControlledStore final : public storage::ObjectStore {
     }
     return control_->content.append(group);
   }
+  [[nodiscard]] Result<> rollback(const Position& to) override { return content().rollback(to); }
   [[nodiscard]] Result<> check_space() const override { return content().check_space(); }
   [[nodiscard]] Result<storage::Loaded> load_before(Oid oid, Tid before, Tid line,
                                                     storage::ReadTier tier) const override {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "integration/program.h"
+
 namespace zeolite::testing {
 
 namespace {
@@ -285,6 +287,19 @@ void CommitLoad::check_log(RawClient& connection) {
     if (log->end) break;
   }
   EXPECT_EQ(found, expected.size());
+}
+
+void CommitLoad::check_restarted(ServerProcess& server, const std::filesystem::path& data) {
+  check(server.port());
+  const std::uint64_t before = acknowledged();
+  start(server.port());
+  EXPECT_TRUE(wait_acknowledged(before + 100));
+  stop();
+  join();
+  check_everything(server.port());
+  EXPECT_EQ(server.stop(), 0) << server.standard_error();
+  const ProgramResult verified = verify(data);
+  EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.error;
 }
 
 }  // namespace zeolite::testing

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "model/ids.h"
 #include "support/raw_client.h"
+#include "support/server_process.h"
 
 namespace zeolite::testing {
 
@@ -44,6 +46,9 @@ class CommitLoad {
   void check(std::uint16_t port);
   // The same for everything since the beginning, and the log holds nothing else.
   void check_everything(std::uint16_t port);
+  // On a server that was started again: check(), then it goes on and ends well; check_everything(),
+  // and verify finds its `data` directory clean.
+  void check_restarted(ServerProcess& server, const std::filesystem::path& data);
 
  private:
   struct Attempt {

@@ -55,16 +55,7 @@ TEST_P(CrashPoint, LosesNothingAcknowledgedAndKeepsNoHalfTransaction) {
 
   server.set_environment({});
   ASSERT_TRUE(server.start()) << server.standard_error();
-  load.check(server.port());
-  const std::uint64_t before = load.acknowledged();
-  load.start(server.port());
-  EXPECT_TRUE(load.wait_acknowledged(before + 100));
-  load.stop();
-  load.join();
-  load.check_everything(server.port());
-  EXPECT_EQ(server.stop(), 0) << server.standard_error();
-  const ProgramResult verified = verify(directory / "data");
-  EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.error;
+  load.check_restarted(server, directory / "data");
 }
 
 // Those that clients who commit can reach.

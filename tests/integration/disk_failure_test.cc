@@ -32,16 +32,7 @@ TEST_P(DiskFailure, EndsTheServerWithTheOutcomeUnknownAndTheRestartKnowsIt) {
   server.set_environment({});
   ASSERT_TRUE(server.start()) << server.standard_error();
   // Whatever is there of the last commits is there whole, and their outcome says the same, twice.
-  load.check(server.port());
-  const std::uint64_t before = load.acknowledged();
-  load.start(server.port());
-  EXPECT_TRUE(load.wait_acknowledged(before + 100));
-  load.stop();
-  load.join();
-  load.check_everything(server.port());
-  EXPECT_EQ(server.stop(), 0) << server.standard_error();
-  const ProgramResult verified = verify(directory / "data");
-  EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.error;
+  load.check_restarted(server, directory / "data");
 }
 
 INSTANTIATE_TEST_SUITE_P(All, DiskFailure, ::testing::ValuesIn(storage::fail_point_names()),

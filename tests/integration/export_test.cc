@@ -32,7 +32,7 @@ std::string database(std::uint64_t transactions = 400) {
   std::uint64_t previous = 0;
   std::uint64_t last = 0;
   for (std::uint64_t i = 1; i <= transactions; ++i) {
-    file.begin(numbered_tid(i), filestorage::kStatusNormal, "user", "number " + std::to_string(i));
+    file.begin(numbered_tid(i), kStatusNormal, "user", "number " + std::to_string(i));
     const bool undo = i > 2 && i % 3 == 0;
     const std::uint64_t changed =
         undo ? file.back(Oid(1), previous) : file.data(Oid(1), std::to_string(i));

@@ -33,6 +33,7 @@ class TamperedStore final : public storage::ObjectStore {
   Result<Position> append(std::span<const TransactionRecord> group) override {
     return inner_.append(group);
   }
+  Result<> rollback(const Position& to) override { return inner_.rollback(to); }
   Result<> check_space() const override { return inner_.check_space(); }
   Result<storage::Loaded> load_before(Oid oid, Tid before, Tid line,
                                       storage::ReadTier tier) const override {

@@ -70,7 +70,7 @@ TEST_F(ListenerTest, AnAddressOfAnotherMachineIsAnError) {
 TEST_F(ListenerTest, HandsConnectionsToTheChosenShard) {
   const auto listener = listen(HostPort{"127.0.0.1", 0});
   ASSERT_TRUE(listener);
-  (*listener)->start();
+  ASSERT_TRUE((*listener)->start());
   boost::asio::io_context context;
   tcp::socket client(context);
   client.connect({boost::asio::ip::address_v4::loopback(), (*listener)->address().tcp.port});
@@ -81,7 +81,7 @@ TEST_F(ListenerTest, HandsConnectionsToTheChosenShard) {
 TEST_F(ListenerTest, FreesItsPortWhenStopped) {
   const auto first = listen(HostPort{"127.0.0.1", 0});
   ASSERT_TRUE(first);
-  (*first)->start();
+  ASSERT_TRUE((*first)->start());
   stop(**first);
   const auto second = listen((*first)->address());
   EXPECT_TRUE(second) << second.error().detail;
@@ -100,7 +100,7 @@ class UnixListenerTest : public ListenerTest {
 TEST_F(UnixListenerTest, AcceptsAndRemovesItsFileWhenStopped) {
   const auto listener = listen(address());
   ASSERT_TRUE(listener) << listener.error().detail;
-  (*listener)->start();
+  ASSERT_TRUE((*listener)->start());
   boost::asio::io_context context;
   boost::asio::local::stream_protocol::socket client(context);
   client.connect(boost::asio::local::stream_protocol::endpoint(address().unix_path));

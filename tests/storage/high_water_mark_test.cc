@@ -66,6 +66,22 @@ TEST_F(HighWaterMarkTest, TornSlotFallsBackToTheOneBefore) {
   EXPECT_EQ(mark.error().code, ErrorCode::corruption);
 }
 
+TEST_F(HighWaterMarkTest, LoweredItIsAndStaysLower) {
+  ASSERT_TRUE(HighWaterMark::create(path_));
+  const auto mark = open();
+  ASSERT_TRUE(mark->write(position(5)));
+  ASSERT_TRUE(mark->lower(position(3)));
+  EXPECT_EQ(mark->position(), position(3));
+  EXPECT_EQ(open(true)->position(), position(3));
+  ASSERT_TRUE(mark->lower(position(3)));
+  ASSERT_TRUE(mark->lower(Position{}));
+  EXPECT_EQ(open(true)->position(), Position{});
+  ASSERT_TRUE(mark->write(position(1)));
+  EXPECT_EQ(open(true)->position(), position(1));
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH((void)mark->lower(position(2)), "lowered, not raised");
+}
+
 TEST_F(HighWaterMarkTest, MissingOneIsCorruption) {
   const auto mark = HighWaterMark::open(path_, false);
   ASSERT_FALSE(mark);

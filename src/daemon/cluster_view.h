@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/ids.h"
+#include "wire/messages.h"
+
+namespace zeolite::daemon {
+
+// What this server is to its cluster, as connections are told: a snapshot.
+struct ClusterView {
+  wire::NodeRole role = wire::NodeRole::starting;
+  Epoch epoch;
+  Epoch promised;
+  std::string leader;      // address of the primary; empty: not known
+  std::string durability;  // "local", "standby", "standby, strict"
+  std::vector<wire::StatusReport::Standby> standbys;
+  std::vector<std::string> addresses;  // of the standbys, for clients
+};
+
+// Fills in what status tells of the cluster.
+inline void fill_cluster(const ClusterView& view, wire::StatusReport& report) {
+  report.role = view.role;
+  report.epoch = view.epoch;
+  report.promised = view.promised;
+  report.leader = view.leader;
+  report.durability = view.durability;
+  report.standbys = view.standbys;
+  if (view.role != wire::NodeRole::primary) {
+    report.accepts_writes = false;
+    report.refuses_why = "it is not the primary";
+  }
+}
+
+// Where the newest view is. Thread: any.
+class ClusterBoard {
+ public:
+  [[nodiscard]] std::shared_ptr<const ClusterView> view() const {
+    const std::lock_guard lock(mutex_);
+    return view_;
+  }
+  void set(ClusterView view) {
+    auto made = std::make_shared<const ClusterView>(std::move(view));
+    const std::lock_guard lock(mutex_);
+    view_ = std::move(made);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const ClusterView> view_ = std::make_shared<const ClusterView>();
+};
+
+}  // namespace zeolite::daemon

@@ -1,0 +1,233 @@
+// ReplicationService: what the node asks for, one function an action (replication/node_actions.h).
+
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "daemon/checkpoint_receiver.h"
+#include "daemon/replication_service.h"
+#include "storage/log_search.h"
+
+namespace zeolite::daemon {
+namespace {
+
+namespace action = replication::action;
+
+// Groups that wait to be appended; above it the upstream is not read.
+constexpr std::size_t kQueuedBytesMax = 64 << 20;
+constexpr Duration kConnectTimeout = std::chrono::seconds(3);
+constexpr Duration kDcsTimeout = std::chrono::seconds(1);
+
+}  // namespace
+
+void ReplicationService::run(action::StorePromise& promise) {
+  if (Result<> stored = node_file_->promise(promise.epoch); !stored) {
+    stopped_ = true;
+    events_.fatal(std::move(stored).error());
+  }
+}
+
+void ReplicationService::run(action::Append& append) {
+  if (stopped_ || !applier_ || !upstream_) return;
+  if (store_->last_position().tid.is_zero() && node_->follower().cluster() == Id128{}) {
+    node_->database_made(store_->cluster_id());
+  }
+  std::vector<StandbyApplier::ReceivedBlob> blobs = upstream_->take_blobs(append.group);
+  applier_->append(std::move(append.group), std::move(blobs));
+  if (!reading_paused_ && applier_->queued_bytes() > kQueuedBytesMax) {
+    reading_paused_ = true;
+    upstream_->pause_reading();
+  }
+}
+
+void ReplicationService::run(action::Rollback& rollback) {
+  applier_->rollback(rollback.to, [this](Position to) { return archive(to); });
+}
+
+void ReplicationService::run(action::Locate& locate) {
+  boost::asio::post(pool_, [this, max = locate.max] {
+    Result<Position> found = storage::last_position_in(*store_, max);
+    post([this, found = std::move(found)] {
+      if (!found) {
+        events_.fatal(found.error());
+        return;
+      }
+      with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+        node.located(*found, now, actions);
+      });
+    });
+  });
+}
+
+void ReplicationService::run(action::TakeCheckpoint& /*take*/) {
+  events_.log(LogLevel::info, "a copy of the database is taken from the primary");
+  CheckpointReceiver::Events events;
+  events.request = [this](const wire::CheckpointRequest& request) {
+    if (upstream_) upstream_->send(request);
+  };
+  events.acknowledge = [this](const wire::CheckpointAck& ack) {
+    if (upstream_) upstream_->send(ack);
+  };
+  events.finished = [this](Result<Id128> finished) {
+    if (finished) {
+      restart({.why = "the copy of the database is complete", .follow = {}, .cluster = *finished});
+      return;
+    }
+    const std::string why = "no copy of the database: " + finished.error().detail;
+    if (upstream_) upstream_->close(why);
+    with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+      node.upstream_lost(why, now, actions);
+    });
+  };
+  events.log = events_.log;
+  receiver_ = std::make_unique<CheckpointReceiver>(options_.data, shard_, checkpoint_pool_,
+                                                   std::move(events));
+  receiver_->start();
+}
+
+void ReplicationService::run(action::Lead& lead) {
+  // What was taken from the former primary is part of what the reign begins with.
+  applier_.reset();
+  Result<Position> begin = engine_->lead(lead.epoch, lead.takeover);
+  if (!begin) {
+    stopped_ = true;
+    events_.fatal(std::move(begin).error());
+    return;
+  }
+  node_->database_made(store_->cluster_id());
+  node_->reign_begun(*begin, clock_.now().instant, actions_);
+  pump_peers();
+}
+
+void ReplicationService::run(action::Serve& /*serve*/) { engine_->serve(); }
+
+void ReplicationService::run(action::SetWaiting& waiting) {
+  const Tid acknowledged = engine_->set_waiting(waiting.on);
+  if (waiting.on) node_->waiting_from(acknowledged, clock_.now().instant, actions_);
+}
+
+void ReplicationService::run(action::Acknowledge& acknowledge) {
+  engine_->acknowledge(acknowledge.up_to);
+}
+
+void ReplicationService::run(action::Show& show) {
+  if (applier_) applier_->show(show.visible);
+}
+
+void ReplicationService::run(action::HoldCommits& /*hold*/) {
+  engine_->hold_commits([this](const Position& last) {
+    post([this, last] {
+      with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+        node.commits_held(last, now, actions);
+      });
+    });
+  });
+}
+
+void ReplicationService::run(action::ReleaseCommits& /*release*/) { engine_->release_commits(); }
+
+void ReplicationService::run(action::StepDown& down) {
+  engine_->abandon();
+  restart({.why = std::move(down.why), .follow = std::move(down.leader), .was_primary = true});
+}
+
+void ReplicationService::run(action::Connect& connect) {
+  if (upstream_) upstream_->close("another connection is made");
+  receiver_.reset();
+  upstream_ = std::make_shared<UpstreamLink>(shard_, engine_->blobs(), upstream_events());
+  const Result<net::HostPort> address = net::parse_host_port(connect.address);
+  if (!address) {
+    events_.log(LogLevel::error, "the address of the primary is none: " + address.error().detail);
+    return;
+  }
+  reading_paused_ = false;
+  upstream_->connect(*address, kConnectTimeout);
+}
+
+void ReplicationService::run(action::Disconnect& disconnect) {
+  receiver_.reset();
+  if (upstream_) upstream_->close(disconnect.why);
+  upstream_.reset();
+}
+
+void ReplicationService::run(action::ToUpstream& message) {
+  if (!upstream_) return;
+  std::visit([this](const auto& content) { upstream_->send(content); }, message.message);
+}
+
+void ReplicationService::run(action::ToPeer& message) {
+  const auto peer = peers_.find(message.peer);
+  if (peer == peers_.end()) return;
+  std::visit([&](const auto& content) { peer->second->send(content); }, message.message);
+}
+
+void ReplicationService::run(action::ClosePeer& close) {
+  const auto peer = peers_.find(close.peer);
+  if (peer == peers_.end()) return;
+  peer->second->close(close.why);
+  peers_.erase(peer);
+  update_wanted();
+}
+
+void ReplicationService::run(action::Compare& compare) {
+  boost::asio::post(pool_, [this, peer = compare.peer, position = compare.position] {
+    replication::Comparison comparison;
+    const Result<storage::HistoryMatch> match = storage::compare_history(*store_, position);
+    if (match) {
+      using Kind = storage::HistoryMatch::Kind;
+      comparison.kind = match->kind == Kind::same       ? replication::Comparison::Kind::same
+                        : match->kind == Kind::ancestor ? replication::Comparison::Kind::ancestor
+                                                        : replication::Comparison::Kind::probe;
+      comparison.position = match->ancestor;
+      if (match->kind == Kind::probe) comparison.position.epoch = match->probe;
+      comparison.complete =
+          match->kind == Kind::probe ||
+          storage::complete_after(*store_, match->kind == Kind::same ? position : match->ancestor);
+    }
+    post([this, peer, comparison, why = match ? std::string() : match.error().detail] {
+      with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+        if (!why.empty()) {
+          events_.log(LogLevel::error, "the log cannot be compared with a standby's: " + why);
+          node.peer_lost(peer, now, actions);
+          actions.emplace_back(action::ClosePeer{peer, why});
+          return;
+        }
+        node.peer_compared(peer, comparison, now, actions);
+      });
+    });
+  });
+}
+
+void ReplicationService::run(action::Feed& feed) {
+  const auto peer = peers_.find(feed.peer);
+  if (peer == peers_.end()) return;
+  ring_.set_wanted(true);
+  peer->second->feed(feed.after.tid);
+}
+
+void ReplicationService::run(action::AskDcs& ask) {
+  if (!etcd_) return;
+  ++etcd_pending_;
+  const Instant sent = clock_.now().instant;
+  etcd_->send(ask.request, kDcsTimeout,
+              [this, request = ask.request, sent](Result<replication::dcs::Answer> answer) {
+                --etcd_pending_;
+                with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+                  node.answered(request, std::move(answer), sent, now, actions);
+                });
+                shard_.end_turn();
+              });
+}
+
+void ReplicationService::run(action::Answer& answer) {
+  const auto found = commands_.find(answer.command);
+  if (found == commands_.end()) return;
+  const CommandDone done = std::move(found->second);
+  commands_.erase(found);
+  done(std::move(answer.result));
+}
+
+void ReplicationService::run(action::Note& note) {
+  events_.log(note.warning ? LogLevel::warning : LogLevel::info, note.text);
+}
+
+}  // namespace zeolite::daemon

@@ -1,0 +1,413 @@
+#include "daemon/replication_service.h"
+
+#include <future>
+#include <utility>
+
+#include "base/check.h"
+#include "daemon/checkpoint_receiver.h"
+
+namespace zeolite::daemon {
+namespace {
+
+namespace action = replication::action;
+
+constexpr std::size_t kRingBytes = 16 << 20;
+// Groups that wait to be appended; below it an upstream that is not read is read again.
+constexpr std::size_t kQueuedBytesLow = 32 << 20;
+// How long the end waits for the lease to be given back.
+constexpr auto kResignTimeout = std::chrono::milliseconds(500);
+
+wire::NodeRole to_wire(replication::Role role) {
+  switch (role) {
+    case replication::Role::primary:
+      return wire::NodeRole::primary;
+    case replication::Role::standby:
+      return wire::NodeRole::standby;
+    default:
+      return wire::NodeRole::starting;
+  }
+}
+
+}  // namespace
+
+ReplicationService::ReplicationService(Options options,
+                                       std::unique_ptr<storage::NodeFile> node_file, Events events)
+    : options_(std::move(options)),
+      events_(std::move(events)),
+      node_file_(std::move(node_file)),
+      ring_(kRingBytes) {}
+
+ReplicationService::~ReplicationService() { stop(); }
+
+void ReplicationService::start(StorageEngine& engine, storage::RocksObjectStore& store) {
+  engine_ = &engine;
+  store_ = &store;
+  shard_.post([this] {
+    if (options_.node.elects) {
+      etcd_ = std::make_unique<etcd::EtcdClient>(shard_.context(), options_.etcd,
+                                                 options_.etcd_prefix);
+    }
+    const Position last = store_->last_position();
+    const bool has_data = !last.tid.is_zero();
+    node_ = std::make_unique<replication::Node>(
+        options_.node,
+        replication::Node::Durable{.last = last,
+                                   .cluster = has_data ? store_->cluster_id() : Id128{},
+                                   .promised = node_file_->promised()});
+    make_applier();
+    with_node([](replication::Node& node, Instant now, replication::Actions& actions) {
+      node.start(now, actions);
+    });
+    schedule_tick();
+  });
+}
+
+void ReplicationService::stop() {
+  if (engine_ == nullptr) return;
+  std::promise<void> resigned;
+  shard_.post([this, &resigned] {
+    with_node([](replication::Node& node, Instant now, replication::Actions& actions) {
+      node.stop(now, actions);
+    });
+    stopped_ = true;
+    timer_.cancel();
+    if (upstream_) upstream_->close("the server is stopping");
+    for (const auto& [id, peer] : peers_) peer->close("the server is stopping");
+    for (auto& [id, done] : std::exchange(commands_, {})) {
+      done(make_error(ErrorCode::shutting_down, "the server is stopping"));
+    }
+    resigned.set_value();
+  });
+  resigned.get_future().wait();
+  const Instant until = clock_.now().instant + kResignTimeout;
+  bool pending = true;
+  while (pending && clock_.now().instant < until) {
+    std::promise<bool> answer;
+    shard_.post([this, &answer] { answer.set_value(etcd_pending_ > 0); });
+    pending = answer.get_future().get();
+    if (pending) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  applier_.reset();  // appends what it has been given; its events go nowhere
+  for (boost::asio::thread_pool* pool : {&pool_, &checkpoint_pool_}) {
+    pool->stop();
+    pool->join();
+  }
+  shard_.stop();
+  shard_.join();
+  receiver_.reset();
+  peers_.clear();
+  upstream_.reset();
+  etcd_.reset();
+  engine_ = nullptr;
+}
+
+// Actions may lead to more of them; those come after.
+void ReplicationService::carry_out() {
+  if (carrying_out_) return;
+  carrying_out_ = true;
+  for (std::size_t i = 0; i < actions_.size(); ++i) {
+    replication::Action next = std::move(actions_[i]);
+    std::visit([this](auto& what) { run(what); }, next);
+  }
+  actions_.clear();
+  carrying_out_ = false;
+  const std::shared_ptr<const ClusterView> view = board_.view();
+  if (view->role != to_wire(node_->role()) || view->epoch != node_->epoch()) refresh_view();
+}
+
+void ReplicationService::schedule_tick() {
+  timer_.expires_after(node_->tick_interval() / 2);
+  timer_.async_wait([this](const boost::system::error_code& cancelled) {
+    if (cancelled || stopped_) return;
+    tick();
+    schedule_tick();
+    shard_.end_turn();
+  });
+}
+
+void ReplicationService::tick() {
+  with_node([this](replication::Node& node, Instant now, replication::Actions& actions) {
+    node.durable(engine_->durable_end(), now, actions);
+    node.tick(now, actions);
+  });
+  refresh_view();
+  if (node_->lease() != 0 && node_->lease() != lease_) {
+    lease_ = node_->lease();
+    if (options_.lease_taken) options_.lease_taken(lease_);
+  }
+  const Instant now = clock_.now().instant;
+  if (upstream_) upstream_->check_progress(now);
+  const auto peers = peers_;  // one that is closed is forgotten
+  for (const auto& [id, peer] : peers) peer->check_progress(now);
+  pump_peers();
+}
+
+// ---- connections
+// ----------------------------------------------------------------------------------
+
+void ReplicationService::adopt(int released, wire::ReplicaHello hello) {
+  shard_.post([this, released, hello = std::move(hello)]() mutable {
+    Result<net::Socket> socket = net::socket_from(shard_.context(), released);
+    if (socket && !stopped_ && node_) add_peer(*std::move(socket), std::move(hello));
+  });
+}
+
+void ReplicationService::add_peer(net::Socket socket, wire::ReplicaHello hello) {
+  const replication::PeerId id = next_peer_++;
+  LogFeed::Environment feed;
+  feed.shard = &shard_;
+  feed.pool = &pool_;
+  feed.engine = engine_;
+  feed.ring = &ring_;
+  feed.epoch = [this] { return node_->promised(); };
+  CheckpointSender::Environment checkpoint;
+  checkpoint.shard = &shard_;
+  checkpoint.pool = &checkpoint_pool_;
+  checkpoint.engine = engine_;
+  checkpoint.directory = options_.data;
+  checkpoint.bytes_per_second = options_.checkpoint_bytes_per_second;
+  checkpoint.make = [store = store_](const std::filesystem::path& path) {
+    return store->make_checkpoint(path);
+  };
+  checkpoint.kept = kept_checkpoint_;
+  checkpoint.log = events_.log;
+  auto peer = std::make_shared<PeerLink>(std::move(feed), std::move(checkpoint), std::move(socket),
+                                         peer_events(id));
+  peers_.emplace(id, peer);
+  peer->start();
+  with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+    node.peer_hello(id, hello, now, actions);
+  });
+}
+
+PeerLink::Events ReplicationService::peer_events(replication::PeerId peer) {
+  PeerLink::Events events;
+  events.hello = [this, peer](const wire::ReplicaHello& hello) {
+    with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+      node.peer_hello(peer, hello, now, actions);
+    });
+  };
+  events.ack = [this, peer](const wire::ReplicaAck& ack) {
+    with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+      node.durable(engine_->durable_end(), now, actions);
+      node.peer_ack(peer, ack, now, actions);
+    });
+  };
+  events.stale = [this, peer](const wire::StaleEpoch& stale) {
+    with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+      node.peer_stale(peer, stale, now, actions);
+    });
+  };
+  events.lost = [this, peer](const std::string& why) {
+    // The link is in the middle of a call: it goes when that is over.
+    post([this, peer, why] {
+      events_.log(LogLevel::debug, "a standby's connection ended: " + why);
+      peers_.erase(peer);
+      update_wanted();
+      with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+        node.peer_lost(peer, now, actions);
+      });
+    });
+  };
+  return events;
+}
+
+UpstreamLink::Events ReplicationService::upstream_events() {
+  UpstreamLink::Events events;
+  events.connected = [this] {
+    with_node([](replication::Node& node, Instant now, replication::Actions& actions) {
+      node.upstream_connected(now, actions);
+    });
+  };
+  events.message = [this](replication::UpstreamMessage message) {
+    if (joins_cluster(message)) return;
+    with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+      node.from_upstream(std::move(message), now, actions);
+    });
+  };
+  events.checkpoint = [this](const wire::Message& message) {
+    if (receiver_) receiver_->on_message(message);
+  };
+  events.lost = [this](const std::string& why) {
+    receiver_.reset();
+    with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+      node.upstream_lost(why, now, actions);
+    });
+  };
+  return events;
+}
+
+void ReplicationService::pump_peers() {
+  const auto peers = peers_;  // one that fails is forgotten
+  for (const auto& [id, peer] : peers) peer->pump();
+}
+
+void ReplicationService::update_wanted() {
+  for (const auto& [id, peer] : peers_) {
+    if (peer->fed()) return;
+  }
+  ring_.set_wanted(false);
+}
+
+// ---- the engine and the store
+// -----------------------------------------------------------------------
+
+void ReplicationService::make_applier() {
+  StandbyApplier::Events events;
+  events.appended = [this](const Position& last) {
+    post([this, last] {
+      if (reading_paused_ && applier_ && applier_->queued_bytes() < kQueuedBytesLow) {
+        reading_paused_ = false;
+        if (upstream_) upstream_->resume_reading();
+      }
+      with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+        node.appended(last, now, actions);
+      });
+      pump_peers();
+    });
+  };
+  events.mismatched = [this](Error why) {
+    post([this, why = std::move(why)] {
+      events_.log(LogLevel::warning, why.detail);
+      with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+        node.append_failed(why.detail, now, actions);
+      });
+    });
+  };
+  events.failed = [this](Error why) { post([this, why] { events_.fatal(why); }); };
+  events.rolled_back = [this](Result<Position> end) {
+    post([this, end = std::move(end)] { on_rolled_back(end); });
+  };
+  applier_ = std::make_unique<StandbyApplier>(*engine_, std::move(events));
+}
+
+void ReplicationService::on_rolled_back(const Result<Position>& end) {
+  if (end && end->tid < engine_->visible()) {
+    restart({.why = "what readers had seen was undone", .follow = {}});
+    return;
+  }
+  const bool decided =
+      end || end.error().code == ErrorCode::not_found || end.error().code == ErrorCode::conflict;
+  if (!decided) {
+    events_.fatal(end.error());
+    return;
+  }
+  with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+    if (end) {
+      node.rolled_back(*end, now, actions);
+    } else {
+      node.rollback_refused(end.error().code == ErrorCode::conflict, now, actions);
+    }
+  });
+}
+
+void ReplicationService::on_writing(const Position& previous,
+                                    std::span<const TransactionRecord> group) {
+  if (!ring_.push(group.back().epoch, previous, group)) return;
+  if (pump_posted_.exchange(true)) return;
+  post([this] {
+    pump_posted_.store(false);
+    pump_peers();
+  });
+}
+
+void ReplicationService::on_durable(const Position& last) {
+  if (!engine_->waits() && !ring_.wanted()) return;
+  if (durable_posted_.exchange(true)) return;
+  (void)last;
+  post([this] {
+    durable_posted_.store(false);
+    with_node([this](replication::Node& node, Instant now, replication::Actions& actions) {
+      node.durable(engine_->durable_end(), now, actions);
+    });
+    pump_peers();
+  });
+}
+
+// ---- commands and status
+// ---------------------------------------------------------------------------
+
+replication::CommandId ReplicationService::remember(CommandDone done) {
+  const replication::CommandId id = next_command_++;
+  commands_.emplace(id, std::move(done));
+  return id;
+}
+
+void ReplicationService::promote(const wire::Promote& request, CommandDone done) {
+  post([this, request, done = std::move(done)]() mutable {
+    const replication::CommandId id = remember(std::move(done));
+    with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+      node.promote(id, request.force, now, actions);
+    });
+  });
+}
+
+void ReplicationService::switchover(const wire::Switchover& request, CommandDone done) {
+  post([this, request, done = std::move(done)]() mutable {
+    const replication::CommandId id = remember(std::move(done));
+    with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+      node.switchover(id, request, now, actions);
+    });
+  });
+}
+
+void ReplicationService::demote(CommandDone done) {
+  post([this, done = std::move(done)]() mutable {
+    const replication::CommandId id = remember(std::move(done));
+    with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+      node.demote(id, now, actions);
+    });
+  });
+}
+
+void ReplicationService::restart(Events::Restart restart) {
+  if (std::exchange(restarting_, true)) return;
+  events_.restart(std::move(restart));
+}
+
+bool ReplicationService::joins_cluster(const replication::UpstreamMessage& message) {
+  const auto* welcome = std::get_if<wire::ReplicaWelcome>(&message);
+  if (welcome == nullptr || welcome->decision != wire::ReplicaWelcome::Decision::stream) {
+    return false;
+  }
+  const bool empty = store_->last_position().tid.is_zero();
+  if (!empty || welcome->cluster_id == store_->cluster_id()) return false;
+  restart({.why = "the empty database joins the primary's cluster",
+           .follow = {},
+           .cluster = welcome->cluster_id});
+  return true;
+}
+
+// What is about to be undone is kept, complete (docs/replication.md, What is undone).
+Result<> ReplicationService::archive(Position to) const {
+  if (store_->last_position().tid <= to.tid) return {};
+  return {};
+}
+
+void ReplicationService::refresh_view() {
+  if (!node_) return;
+  ClusterView view;
+  view.role = to_wire(node_->role());
+  view.epoch = node_->epoch();
+  view.promised = node_->promised();
+  view.leader = node_->leader();
+  view.durability = options_.durability;
+  for (const replication::PeerStatus& peer : node_->peers()) {
+    wire::StatusReport::Standby standby;
+    standby.node = peer.name;
+    standby.acknowledged = peer.flushed;
+    standby.address = peer.address;
+    standby.state = peer.streaming ? "streaming" : "catching up";
+    standby.in_sync = peer.in_sync;
+    view.standbys.push_back(std::move(standby));
+    if (!peer.address.empty()) view.addresses.push_back(peer.address);
+  }
+  const std::shared_ptr<const ClusterView> before = board_.view();
+  const bool moved = before->role != view.role || before->epoch != view.epoch ||
+                     before->leader != view.leader || before->addresses != view.addresses;
+  if (!moved && before->standbys == view.standbys && before->promised == view.promised) return;
+  board_.set(std::move(view));
+  if (moved) events_.changed(*board_.view());
+}
+
+}  // namespace zeolite::daemon

@@ -1,0 +1,212 @@
+#include "daemon/standby_applier.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace zeolite::daemon {
+namespace {
+
+using commit::CommitEffects;
+
+// What is appended as one: enough to make the syncs cheap, and no more memory than that.
+constexpr std::size_t kGroupBytesMax = 4 << 20;
+
+std::size_t bytes_of(std::span<const TransactionRecord> records) {
+  std::size_t bytes = 0;
+  for (const TransactionRecord& record : records) {
+    bytes += 64;
+    for (const ObjectWrite& write : record.writes) bytes += 64 + write.data.size();
+  }
+  return bytes;
+}
+
+CommitEffects::Publish publish_of(const TransactionRecord& record) {
+  CommitEffects::Publish publish;
+  publish.tid = record.tid;
+  publish.kind = record.kind;
+  if (record.kind == RecordKind::transaction) {
+    publish.oids.reserve(record.writes.size());
+    for (const ObjectWrite& write : record.writes) publish.oids.push_back(write.oid);
+  }
+  return publish;
+}
+
+}  // namespace
+
+StandbyApplier::StandbyApplier(StorageEngine& engine, Events events)
+    : engine_(engine), events_(std::move(events)), thread_([this] { main(); }) {}
+
+StandbyApplier::~StandbyApplier() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    wake_.notify_one();
+  }
+  thread_.join();
+}
+
+void StandbyApplier::append(wire::ReplicaAppend group, std::vector<ReceivedBlob> blobs) {
+  const std::size_t bytes = bytes_of(group.records);
+  const std::lock_guard lock(mutex_);
+  queued_bytes_ += bytes;
+  const bool joins =
+      !tasks_.empty() && !tasks_.back().other && tasks_.back().bytes < kGroupBytesMax;
+  if (!joins) tasks_.emplace_back();
+  Task& task = tasks_.back();
+  task.groups.push_back(std::move(group));
+  std::ranges::move(blobs, std::back_inserter(task.blobs));
+  task.bytes += bytes;
+  wake_.notify_one();
+}
+
+std::size_t StandbyApplier::queued_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return queued_bytes_;
+}
+
+void StandbyApplier::main() {
+  pthread_setname_np(pthread_self(), "standby-log");
+  Task task;
+  while (take(task)) {
+    if (task.other) {
+      task.other();
+    } else {
+      append_groups(task);
+    }
+    const std::lock_guard lock(mutex_);
+    queued_bytes_ -= task.bytes;
+  }
+}
+
+bool StandbyApplier::take(Task& task) {
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
+  if (tasks_.empty()) return false;
+  task = std::move(tasks_.front());
+  tasks_.pop_front();
+  return true;
+}
+
+// Matches the files with the writes they belong to.
+Result<> StandbyApplier::seal_blobs(std::vector<ReceivedBlob>& blobs,
+                                    std::vector<TransactionRecord>& records) {
+  for (TransactionRecord& record : records) {
+    for (ObjectWrite& write : record.writes) {
+      if (!write.blob) continue;
+      const auto found = std::ranges::find_if(blobs, [&](const ReceivedBlob& blob) {
+        return blob.oid == write.oid && blob.tid == record.tid;
+      });
+      const std::string which =
+          "the blob of object " + to_hex(write.oid) + " at " + to_hex(record.tid);
+      if (found == blobs.end()) return make_error(ErrorCode::corruption, which + " did not come");
+      ASSIGN_OR_RETURN(const BlobInfo info, found->file->seal(write.oid));
+      if (info != *write.blob) {
+        return make_error(ErrorCode::corruption, which + " came with another content");
+      }
+      write.staged_blob = found->file->release();
+    }
+  }
+  return {};
+}
+
+void StandbyApplier::append_groups(Task& task) {
+  std::vector<wire::ReplicaAppend>& groups = task.groups;
+  storage::ObjectStore& store = engine_.mutable_store();
+  if (groups.front().previous != store.last_position()) {
+    events_.mismatched(
+        Error{ErrorCode::conflict, "a group from the primary does not follow the own log at " +
+                                       to_hex(store.last_position().tid)});
+    return;
+  }
+  std::vector<TransactionRecord> records = std::move(groups.front().records);
+  for (std::size_t i = 1; i < groups.size(); ++i) {
+    records.insert(records.end(), std::make_move_iterator(groups[i].records.begin()),
+                   std::make_move_iterator(groups[i].records.end()));
+  }
+  if (Result<> sealed = seal_blobs(task.blobs, records); !sealed) {
+    events_.mismatched(std::move(sealed).error());
+    return;
+  }
+  const Result<Position> last = store.append(records);
+  if (!last) {
+    events_.failed(last.error());
+    return;
+  }
+  engine_.settle(records);
+  remember(records);
+  events_.appended(*last);
+}
+
+void StandbyApplier::remember(std::span<const TransactionRecord> records) {
+  const std::lock_guard lock(mutex_);
+  for (const TransactionRecord& record : records) unshown_.push_back(publish_of(record));
+}
+
+void StandbyApplier::show(Tid visible) {
+  std::vector<CommitEffects::Publish> published;
+  {
+    const std::lock_guard lock(mutex_);
+    while (!unshown_.empty() && unshown_.front().tid <= visible) {
+      published.push_back(std::move(unshown_.front()));
+      unshown_.pop_front();
+    }
+  }
+  if (visible <= engine_.visible()) return;
+  if (!shown_) {
+    // There are no readers yet: only where they begin matters.
+    published = first_shown(visible);
+    shown_ = true;
+  }
+  engine_.show(std::move(published));
+}
+
+std::vector<CommitEffects::Publish> StandbyApplier::first_shown(Tid visible) const {
+  std::vector<CommitEffects::Publish> published;
+  Tid before = visible.next();
+  while (true) {
+    const auto page = engine_.store().read_log_back(before, {.entries = 16});
+    if (!page || page->empty()) break;
+    const auto found = std::ranges::find(*page, RecordKind::transaction, &LogEntry::kind);
+    if (found != page->end()) {
+      published.push_back({.tid = found->position.tid, .kind = RecordKind::transaction});
+      break;
+    }
+    before = page->back().position.tid;
+  }
+  if (published.empty() || published.back().tid < visible) {
+    published.push_back({.tid = visible, .kind = RecordKind::epoch});
+  }
+  return published;
+}
+
+void StandbyApplier::rollback(Position to, std::function<Result<>(Position to)> archive) {
+  Task task;
+  task.other = [this, to, archive = std::move(archive)] {
+    storage::ObjectStore& store = engine_.mutable_store();
+    const auto run = [&]() -> Result<Position> {
+      if (!to.tid.is_zero()) {
+        ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store.log_entry(to.tid));
+        if (!entry || entry->position != to) {
+          return make_error(ErrorCode::not_found, "the position to go back to is not in the log");
+        }
+      }
+      RETURN_IF_ERROR(archive(to));
+      RETURN_IF_ERROR(store.rollback(to));
+      return store.last_position();
+    };
+    Result<Position> end = run();
+    if (end) {
+      const std::lock_guard lock(mutex_);
+      while (!unshown_.empty() && unshown_.back().tid > to.tid) unshown_.pop_back();
+    }
+    events_.rolled_back(std::move(end));
+  };
+  const std::lock_guard lock(mutex_);
+  tasks_.push_back(std::move(task));
+  wake_.notify_one();
+}
+
+}  // namespace zeolite::daemon

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "blobs/staging.h"
+#include "commit/commit_effects.h"
+#include "daemon/storage_engine.h"
+#include "model/ids.h"
+#include "wire/messages_replication.h"
+
+namespace zeolite::daemon {
+
+// Appends to a standby's store what the primary sends, and shows its readers what they may see.
+//
+// Groups that have gathered while one was being synced are appended as one. The first of them must
+// follow the end of the log, chain included; so two histories are never joined.
+//
+// Thread: one of its own appends; the public functions are called by one other, which is told of
+// the ends through `tell` (called on the own thread). Owner: the ReplicationService.
+class StandbyApplier {
+ public:
+  struct Events {
+    std::function<void(Position last)> appended;  // durable up to here
+    std::function<void(Error why)> mismatched;    // a group does not follow the log; it is dropped
+    std::function<void(Error why)> failed;        // nothing can be appended any more
+    std::function<void(Result<Position> end)> rolled_back;
+  };
+
+  // `engine` follows, and outlives this.
+  StandbyApplier(StorageEngine& engine, Events events);
+  // Appends what it has been given, and stops.
+  ~StandbyApplier();
+
+  // A blob of a group, complete and not sealed.
+  struct ReceivedBlob {
+    Oid oid;
+    Tid tid;
+    std::shared_ptr<blobs::StagedBlob> file;
+  };
+  // `blobs`: one for each write of the group that has a blob; sealed before the group is appended.
+  void append(wire::ReplicaAppend group, std::vector<ReceivedBlob> blobs);
+  // Bytes of records that wait to be appended.
+  [[nodiscard]] std::size_t queued_bytes() const;
+  // Readers may see what is durable up to `visible`.
+  void show(Tid visible);
+  // Undoes what is after `to`, when what was given before is appended; `archive` is called first.
+  // Errors of rolled_back: not_found (`to` is not in the log), conflict (a pack removed what would
+  // have to come back), io_error.
+  void rollback(Position to, std::function<Result<>(Position to)> archive);
+
+ private:
+  struct Task {
+    std::vector<wire::ReplicaAppend> groups;
+    std::vector<ReceivedBlob> blobs;
+    std::size_t bytes = 0;
+    std::function<void()> other;
+  };
+
+  void main();
+  [[nodiscard]] bool take(Task& task);
+  void append_groups(Task& task);
+  [[nodiscard]] static Result<> seal_blobs(std::vector<ReceivedBlob>& blobs,
+                                           std::vector<TransactionRecord>& records);
+  void remember(std::span<const TransactionRecord> records);
+  [[nodiscard]] std::vector<commit::CommitEffects::Publish> first_shown(Tid visible) const;
+
+  StorageEngine& engine_;
+  const Events events_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Task> tasks_;                              // with mutex_
+  std::size_t queued_bytes_ = 0;                        // with mutex_
+  bool stopping_ = false;                               // with mutex_
+  std::deque<commit::CommitEffects::Publish> unshown_;  // durable; with mutex_
+  bool shown_ = false;                                  // something was shown; the caller's
+  std::thread thread_;                                  // last: ends before what it uses
+};
+
+}  // namespace zeolite::daemon

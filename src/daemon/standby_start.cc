@@ -1,0 +1,142 @@
+#include "daemon/standby_start.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "blobs/blob_location.h"
+#include "daemon/checkpoint_sender.h"
+#include "storage/checkpoint_install.h"
+#include "storage/rocks_object_store.h"
+
+namespace zeolite::daemon {
+namespace {
+
+// After a reign has ended, an election is left to others for so many lease times.
+constexpr int kAbstainLeases = 2;
+
+std::string configured_upstream(const ReplicationConfig& config) {
+  return config.standby_of ? config.standby_of->to_string() : std::string();
+}
+
+// Which database the directory of blobs belongs to is settled anew when it is opened.
+Result<> release_blobs(const StorageConfig& storage) {
+  if (!storage.keeps_blobs) return {};
+  ASSIGN_OR_RETURN(const std::filesystem::path path,
+                   blobs::locate_blobs(storage.directory, storage.blobs));
+  return blobs::forget_owner(path);
+}
+
+// Only one without a single log entry is forgotten: nothing can depend on it.
+Result<> forget_empty_database(const StorageConfig& storage, const NodeDirectory& directory,
+                               const Id128& cluster) {
+  ASSIGN_OR_RETURN(const std::optional<Id128> own,
+                   storage::DataDirectory::read_cluster_id(storage.directory));
+  if (!own || *own == cluster) return {};
+  {
+    storage::RocksStoreOptions options;
+    options.directory = storage.directory;
+    options.lock = directory.lock;
+    options.create_if_missing = false;
+    ASSIGN_OR_RETURN(const auto store, storage::RocksObjectStore::open(options));
+    if (!store->last_position().tid.is_zero()) {
+      return make_error(ErrorCode::conflict,
+                        "the database in " + storage.directory.string() +
+                            " belongs to another cluster than the one it is to join");
+    }
+  }
+  for (const char* name : {"FORMAT", "HWM", "records"}) {
+    std::error_code error;
+    std::filesystem::remove_all(storage.directory / name, error);
+    if (error) return storage::system_error("remove", storage.directory / name, error.value());
+  }
+  return release_blobs(storage);
+}
+
+}  // namespace
+
+Result<NodeDirectory> open_node_directory(const StorageConfig& storage,
+                                          const ReplicationConfig& config, const LogSink& log) {
+  NodeDirectory directory;
+  RETURN_IF_ERROR(storage::DataDirectory::check_usable(storage.directory));
+  ASSIGN_OR_RETURN(directory.lock, storage::DirectoryLock::take(
+                                       storage.directory, storage::DirectoryLock::Access::create));
+  ASSIGN_OR_RETURN(directory.node, storage::NodeFile::open(directory.lock));
+  CheckpointSender::remove_leftovers(storage.directory);
+  std::filesystem::path blobs = storage.directory / "blobs";
+  if (storage.keeps_blobs) {
+    ASSIGN_OR_RETURN(blobs, blobs::locate_blobs(storage.directory, storage.blobs));
+  }
+  ASSIGN_OR_RETURN(const bool installed, storage::install_checkpoint(*directory.lock, blobs));
+  if (installed) {
+    log(LogLevel::info, "the copy of the primary's database is installed");
+    RETURN_IF_ERROR(release_blobs(storage));
+  } else if (config.resume.cluster) {
+    RETURN_IF_ERROR(forget_empty_database(storage, directory, *config.resume.cluster));
+  }
+  return directory;
+}
+
+Result<replication::Node::Options> node_options(const ServerConfig& config,
+                                                const storage::NodeFile& node,
+                                                const net::HostPort& native) {
+  const ReplicationConfig& replication = config.replication;
+  replication::Node::Options options;
+  options.id = node.id();
+  options.name = config.node_name;
+  options.address = replication.advertise.value_or(native).to_string();
+  options.elects = !replication.etcd.empty();
+  options.sync.durability = replication.waits_for_standby ? replication::Durability::standby
+                                                          : replication::Durability::local;
+  options.sync.strict = replication.waits_for_standby && replication.strict;
+  options.sync.stall_timeout = replication.stall_timeout;
+  options.sync.lost_timeout =
+      std::min<Duration>(replication.stall_timeout, std::chrono::seconds(1));
+  options.heartbeat = replication.heartbeat;
+  options.silence_max = std::max<Duration>(replication.stall_timeout, replication.heartbeat * 10);
+  options.lease = replication.lease;
+  options.abstain = replication.resume.abstain;
+  for (const std::uint8_t byte : node.id()) options.seed = options.seed * 257 + byte;
+  if (options.elects) return options;
+
+  const std::string configured = configured_upstream(replication);
+  if (replication.resume.as_standby) {
+    options.upstream = replication.resume.follow.empty() ? configured : replication.resume.follow;
+    return options;
+  }
+  options.leads = configured.empty();
+  options.upstream = configured;
+  ASSIGN_OR_RETURN(const std::optional<RoleDecision> decision,
+                   read_role_file(config.storages.front().directory));
+  if (decision && decision->configured == configured) {
+    options.leads = decision->leads;
+    options.upstream = decision->follows.empty() ? configured : decision->follows;
+  }
+  return options;
+}
+
+Result<> keep_role(const ServerConfig& config, RoleDecision decision) {
+  if (!config.replication.etcd.empty()) return {};
+  decision.configured = configured_upstream(config.replication);
+  const std::filesystem::path& directory = config.storages.front().directory;
+  ASSIGN_OR_RETURN(const std::optional<RoleDecision> before, read_role_file(directory));
+  if (before == decision) return {};
+  const bool as_configured = decision.leads == decision.configured.empty();
+  if (!before && as_configured) return {};
+  return write_role_file(directory, decision);
+}
+
+void begin_anew(bool was_primary, const std::string& follow, const std::optional<Id128>& cluster,
+                ReplicationConfig& config) {
+  ReplicationConfig::Resume& resume = config.resume;
+  resume.as_standby = resume.as_standby || was_primary;
+  if (!follow.empty()) resume.follow = follow;
+  resume.cluster = cluster;
+  resume.abstain = was_primary ? config.lease * kAbstainLeases : Duration{};
+}
+
+std::string durability_name(const ReplicationConfig& config) {
+  if (!config.waits_for_standby) return "local";
+  return config.strict ? "strict" : "standby";
+}
+
+}  // namespace zeolite::daemon

@@ -1,0 +1,167 @@
+// StorageEngine: its part in replication. What is being followed is appended by the
+// StandbyApplier; here is how a reign begins, waits for standbys and ends.
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "daemon/storage_engine.h"
+
+namespace zeolite::daemon {
+
+using commit::CommitEffects;
+
+void StorageEngine::make_coordinator(Epoch epoch, Now now) {
+  const storage::PackState pack = store_->pack_state();
+  coordinator_ = std::make_unique<commit::CommitCoordinator>(
+      options_.commit,
+      commit::CommitCoordinator::Start{.epoch = epoch,
+                                       .last_tid = store_->last_position().tid,
+                                       .oid_mark = store_->oid_mark(),
+                                       .pack_horizon = pack.horizon,
+                                       .pack_record = pack.record,
+                                       .pack_swept = pack.swept},
+      now);
+}
+
+Result<Position> StorageEngine::lead(Epoch epoch, bool takeover) {
+  const std::lock_guard lock(mutex_);
+  CHECK(!coordinator_, "a reign begins once");
+  CHECK(epoch > store_->last_position().epoch, "every reign has an epoch of its own");
+  const Now now = clock_.now();
+  make_coordinator(epoch, now);
+  using EpochTid = commit::CommitCoordinator::EpochTid;
+  coordinator_->begin_epoch(now, effects_, takeover ? EpochTid::clock : EpochTid::next);
+  if (options_.observer != nullptr) {
+    options_.observer->on_writing(store_->last_position(), effects_.append);
+  }
+  Result<Position> position = store_->append(effects_.append);
+  effects_.clear();
+  if (!position) return position;
+  epoch_.store(epoch);
+  durable_ = position->tid;
+  if (options_.observer != nullptr) options_.observer->on_durable(*position);
+  return position;
+}
+
+void StorageEngine::serve() {
+  std::unique_lock lock(mutex_);
+  CHECK(coordinator_ && !writer_.joinable(), "what was begun is served once");
+  if (failed_) return;
+  // The epoch record: with it all that the reign inherited.
+  coordinator_->acknowledged(store_->last_position().tid, clock_.now(), effects_);
+  run_effects(lock);
+  leading_.store(true, std::memory_order_release);
+  writer_ = std::thread([this] { writer_main(); });
+}
+
+void StorageEngine::show(std::vector<CommitEffects::Publish> published) {
+  if (published.empty()) return;
+  std::unique_lock lock(mutex_);
+  if (failed_) return;
+  CHECK(!leading_ && published.front().tid > visible(), "what is shown moves forward");
+  effects_.publish = std::move(published);
+  deliver_effects();
+  effects_.clear();
+}
+
+// A call that only a primary carries out.
+void StorageEngine::refuse(const server::SessionEffects::EngineCall& call) {
+  using E = server::SessionEffects;
+  const auto ticket = std::visit(
+      [](const auto& request) -> commit::Ticket {
+        using T = std::decay_t<decltype(request)>;
+        if constexpr (std::is_same_v<T, E::Abort>) {
+          return 0;
+        } else if constexpr (std::is_same_v<T, E::Finish>) {
+          return request.reply_to;
+        } else {
+          return request.ticket;
+        }
+      },
+      call);
+  if (ticket == 0) return;
+  reply_error(ticket,
+              Error{ErrorCode::not_primary, "this server is a standby; write to the primary"});
+}
+
+void StorageEngine::settle(std::span<const TransactionRecord> records) {
+  std::uint64_t objects = 0;
+  std::uint64_t stores = 0;
+  std::uint64_t bytes = 0;
+  for (const TransactionRecord& record : records) {
+    stores += record.writes.size();
+    for (const ObjectWrite& write : record.writes) {
+      bytes += write.data.size();
+      if (write.previous.is_zero() && write.kind != RevisionKind::deletion) ++objects;
+      if (write.staged_blob.empty() || options_.blobs == nullptr) continue;
+      // A blob that cannot be named now is readable under its old name, and named later.
+      if (Result<> named = options_.blobs->install(write.staged_blob, write.oid, record.tid);
+          !named && options_.warn) {
+        options_.warn(std::move(named).error());
+      }
+    }
+  }
+  objects_.fetch_add(objects, std::memory_order_relaxed);
+  bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  stores_.fetch_add(stores, std::memory_order_relaxed);
+}
+
+void StorageEngine::group_durable(const Position& last, Now now) {
+  durable_ = last.tid;
+  if (!waiting_) coordinator_->acknowledged(last.tid, now, effects_);
+  if (options_.observer != nullptr) options_.observer->on_durable(last);
+}
+
+Tid StorageEngine::set_waiting(bool on) {
+  std::unique_lock lock(mutex_);
+  waiting_ = on;
+  if (failed_ || !coordinator_) return visible();
+  if (!on && leading_ && durable_ > visible()) {
+    coordinator_->acknowledged(durable_, clock_.now(), effects_);
+    run_effects(lock);
+  }
+  return visible();
+}
+
+void StorageEngine::acknowledge(Tid up_to) {
+  std::unique_lock lock(mutex_);
+  if (failed_ || up_to <= visible()) return;
+  CHECK(up_to <= durable_, "what is acknowledged is durable");
+  coordinator_->acknowledged(up_to, clock_.now(), effects_);
+  end_call(lock);
+  if (draining_ || awaited_) drained_.notify_all();
+}
+
+void StorageEngine::hold_commits(std::function<void(Position)> held) {
+  std::unique_lock lock(mutex_);
+  held_back_ = true;
+  held_ = std::move(held);
+  tell_held(lock);
+}
+
+void StorageEngine::tell_held(std::unique_lock<std::mutex>& lock) {
+  if (!held_back_ || writing_ || !held_) return;
+  const std::function<void(Position)> held = std::exchange(held_, nullptr);
+  lock.unlock();
+  held(store_->last_position());
+  lock.lock();
+}
+
+void StorageEngine::release_commits() {
+  std::unique_lock lock(mutex_);
+  held_back_ = false;
+  held_ = nullptr;
+  if (failed_) return;
+  writer_wakes_.notify_one();
+}
+
+void StorageEngine::abandon() {
+  const std::lock_guard lock(mutex_);
+  failed_ = true;
+  stopping_ = true;
+  drained_.notify_all();
+  writer_wakes_.notify_one();
+}
+
+}  // namespace zeolite::daemon

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "blobs/blob_directory.h"
+#include "daemon/standby_applier.h"
+#include "net/address.h"
+#include "net/framed_connection.h"
+#include "net/io_shard.h"
+#include "replication/node_actions.h"
+
+namespace zeolite::daemon {
+
+// A standby's connection to the node it follows: connects, cuts frames, takes in blobs.
+// One object a try; closed by its owner or by the other side, and then done.
+// Thread: the replication shard's. Owner: shared by the ReplicationService and its own operations.
+class UpstreamLink final : public net::FramedConnection::Handler,
+                           public std::enable_shared_from_this<UpstreamLink> {
+ public:
+  struct Events {
+    std::function<void()> connected;
+    std::function<void(replication::UpstreamMessage)> message;
+    std::function<void(wire::Message)> checkpoint;     // its messages, which the node does not know
+    std::function<void(const std::string& why)> lost;  // once; also when connecting failed
+  };
+  // `blobs` may be null.
+  UpstreamLink(net::IoShard& shard, blobs::BlobDirectory* blobs, Events events);
+  ~UpstreamLink() override;
+
+  void connect(const net::HostPort& address, Duration timeout);
+  template <typename M>
+  void send(const M& message) {
+    if (socket_) socket_->send(message, 0);
+  }
+  // The blobs of the group, which came before it.
+  [[nodiscard]] std::vector<StandbyApplier::ReceivedBlob> take_blobs(
+      const wire::ReplicaAppend& group);
+  void pause_reading();
+  void resume_reading();
+  void check_progress(Instant now);
+  // No event is told any more.
+  void close(const std::string& why);
+
+ private:
+  using Key = std::pair<Oid, Tid>;
+  struct Incoming {
+    std::shared_ptr<blobs::StagedBlob> file;
+    std::uint64_t written = 0;
+    std::uint64_t size = 0;
+  };
+
+  void on_frame(wire::Frame frame) override;
+  void on_closed(const Error& why) override;
+  void on_socket(boost::asio::ip::tcp::socket socket);
+  void on_blob(const wire::ReplicaBlob& piece);
+  void fail(std::string why);
+
+  net::IoShard& shard_;
+  blobs::BlobDirectory* const blobs_;
+  Events events_;
+  bool over_ = false;
+  boost::asio::ip::tcp::resolver resolver_;
+  std::shared_ptr<boost::asio::ip::tcp::socket> connecting_;
+  boost::asio::steady_timer timer_;
+  std::shared_ptr<net::FramedConnection> socket_;
+  std::map<Key, Incoming> incoming_;
+};
+
+}  // namespace zeolite::daemon

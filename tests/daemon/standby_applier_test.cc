@@ -1,0 +1,140 @@
+#include "daemon/standby_applier.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "storage/memory_object_store.h"
+
+namespace zeolite::daemon {
+namespace {
+
+constexpr Epoch kEpoch{2};
+
+TransactionRecord record(std::uint64_t tid) {
+  TransactionRecord made;
+  made.epoch = kEpoch;
+  made.tid = Tid(tid);
+  made.writes.push_back(
+      {.oid = Oid(tid), .previous = kNoTid, .data = Bytes(std::string("record"))});
+  return made;
+}
+
+// A following engine on a store in memory, and what became of what it was given.
+class StandbyApplierTest : public ::testing::Test {
+ protected:
+  StandbyApplierTest() {
+    auto store = std::make_unique<storage::MemoryObjectStore>();
+    store_ = store.get();
+    StorageEngine::Options options;
+    options.name = "main";
+    options.leads = false;
+    engine_ = *StorageEngine::start(
+        std::move(options), std::move(store), clock_, [](std::size_t) {}, [](const Error&) {});
+    StandbyApplier::Events events;
+    events.appended = [this](const Position& last) {
+      const std::lock_guard lock(mutex_);
+      ends_.push_back(last);
+    };
+    events.mismatched = [this](const Error& why) {
+      const std::lock_guard lock(mutex_);
+      mismatches_.push_back(why.detail);
+    };
+    events.failed = [](const Error& why) { ADD_FAILURE() << why.detail; };
+    events.rolled_back = [this](Result<Position> end) { rolled_back_.set_value(std::move(end)); };
+    applier_ = std::make_unique<StandbyApplier>(*engine_, std::move(events));
+  }
+
+  void append(const Position& previous, std::vector<TransactionRecord> records) {
+    wire::ReplicaAppend group;
+    group.epoch = kEpoch;
+    group.previous = previous;
+    group.records = std::move(records);
+    applier_->append(std::move(group), {});
+  }
+  // All that was given is appended when this returns.
+  Result<Position> rollback(const Position& to) {
+    rolled_back_ = {};
+    applier_->rollback(to, [](const Position&) -> Result<> { return {}; });
+    return rolled_back_.get_future().get();
+  }
+  Position end() { return store_->last_position(); }
+  void settle() { ASSERT_FALSE(rollback(Position{kEpoch, Tid(999), {}})); }
+
+  SystemClock clock_;
+  storage::MemoryObjectStore* store_ = nullptr;
+  std::unique_ptr<StorageEngine> engine_;
+  std::mutex mutex_;
+  std::vector<Position> ends_;
+  std::vector<std::string> mismatches_;
+  std::promise<Result<Position>> rolled_back_;
+  std::unique_ptr<StandbyApplier> applier_;
+};
+
+TEST_F(StandbyApplierTest, AppendsGroupsInOrderAndTellsTheEnd) {
+  append({}, {record(1), record(2)});
+  settle();
+  append(end(), {record(3)});
+  settle();
+  ASSERT_EQ(ends_.size(), 2U);
+  EXPECT_EQ(ends_[0].tid, Tid(2));
+  EXPECT_EQ(ends_[1], end());
+  EXPECT_EQ(applier_->queued_bytes(), 0U);
+}
+
+TEST_F(StandbyApplierTest, AGroupThatDoesNotFollowTheLogIsNotAppended) {
+  append({}, {record(1)});
+  settle();
+  Position other = end();
+  other.chain[0] ^= 1;  // the same transaction of another history
+  append(other, {record(2)});
+  settle();
+  EXPECT_EQ(end().tid, Tid(1));
+  EXPECT_EQ(mismatches_.size(), 1U);
+}
+
+TEST_F(StandbyApplierTest, ReadersSeeWhatIsShownAndNoMore) {
+  append({}, {record(1), record(2), record(3)});
+  settle();
+  EXPECT_EQ(engine_->visible(), kNoTid);
+  applier_->show(Tid(2));
+  EXPECT_EQ(engine_->visible(), Tid(2));
+  applier_->show(Tid(2));
+  applier_->show(Tid(3));
+  EXPECT_EQ(engine_->visible(), Tid(3));
+  const std::vector<Delivery> deliveries = engine_->take_deliveries(0);
+  ASSERT_EQ(deliveries.size(), 2U);
+  const auto& second = *deliveries[1].published;
+  ASSERT_EQ(second.size(), 1U);
+  EXPECT_EQ(second[0].oids, std::vector<Oid>{Oid(3)}) << "what readers have cached is invalidated";
+}
+
+TEST_F(StandbyApplierTest, UndoesWhatIsBeyondTheCommonHistory) {
+  append({}, {record(1)});
+  settle();
+  const Position common = end();
+  append(common, {record(2), record(3)});
+  const Result<Position> back = rollback(common);
+  ASSERT_TRUE(back) << back.error().detail;
+  EXPECT_EQ(*back, common);
+  EXPECT_EQ(end(), common);
+  append(common, {record(5)});
+  settle();
+  applier_->show(Tid(5));
+  EXPECT_EQ(engine_->visible(), Tid(5));
+}
+
+TEST_F(StandbyApplierTest, APositionThatIsNotInTheLogIsRefused) {
+  append({}, {record(1)});
+  const Result<Position> back = rollback(Position{kEpoch, Tid(1), {}});
+  ASSERT_FALSE(back);
+  EXPECT_EQ(back.error().code, ErrorCode::not_found);
+  EXPECT_EQ(end().tid, Tid(1));
+}
+
+}  // namespace
+}  // namespace zeolite::daemon

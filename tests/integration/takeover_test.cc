@@ -1,0 +1,260 @@
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "integration/commit_load.h"
+#include "integration/program.h"
+
+// Two servers without an election: one leads, the other follows and is promoted by command.
+namespace zeolite::testing {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr int kClients = 4;
+constexpr std::size_t kValueBytes = 300;
+
+bool wait_until(const std::function<bool()>& condition, milliseconds timeout = seconds(20)) {
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  return true;
+}
+
+boost::json::object status(const ServerProcess& server) {
+  const ProgramResult result = zeolite({"status", "--json", "--at", server.address()});
+  boost::system::error_code error;
+  boost::json::value value = boost::json::parse(result.out, error);
+  return value.is_object() ? value.as_object() : boost::json::object();
+}
+
+std::string text_of(const boost::json::object& object, std::string_view key) {
+  const boost::json::value* value = object.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
+}
+
+std::string role(const ServerProcess& server) { return text_of(status(server), "role"); }
+
+// Whether a standby of `primary` is in sync.
+bool in_sync(const ServerProcess& primary) {
+  const boost::json::object object = status(primary);
+  const boost::json::value* standbys = object.if_contains("standbys");
+  if (standbys == nullptr || !standbys->is_array()) return false;
+  for (const boost::json::value& standby : standbys->as_array()) {
+    const boost::json::value* value = standby.as_object().if_contains("in_sync");
+    if (value != nullptr && value->is_bool() && value->as_bool()) return true;
+  }
+  return false;
+}
+
+std::string digest(const ServerProcess& server) {
+  const ProgramResult result = zeolite({"verify", "--json", "--at", server.address()});
+  EXPECT_EQ(result.exit_code, 0) << result.out << result.error;
+  boost::system::error_code error;
+  const boost::json::value value = boost::json::parse(result.out, error);
+  return value.is_object() ? text_of(value.as_object(), "digest") : std::string();
+}
+
+bool same_end(const ServerProcess& a, const ServerProcess& b) {
+  const std::string end = text_of(status(a), "last_tid");
+  return !end.empty() && end == text_of(status(b), "visible_tid");
+}
+
+class Takeover : public ::testing::Test {
+ protected:
+  ServerProcess::Options options(const std::string& name, std::vector<std::string> more = {}) {
+    ServerProcess::Options options;
+    options.program = ZEOLITE_PROGRAM;
+    options.data = directory_ / name;
+    options.arguments = {"--name", name};
+    options.arguments.insert(options.arguments.end(), more.begin(), more.end());
+    return options;
+  }
+  static std::vector<std::string> standby_of(const ServerProcess& server) {
+    return {"--standby-of", server.address()};
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(Takeover, APromotedStandbyHasEverythingThatWasAcknowledged) {
+  ServerProcess a(options("a"));
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  ServerProcess b(options("b", standby_of(a)));
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return in_sync(a); })) << a.standard_error() << b.standard_error();
+  EXPECT_EQ(role(a), "primary");
+  EXPECT_EQ(role(b), "standby");
+
+  CommitLoad load(kClients, kValueBytes);
+  load.start(a.port());
+  ASSERT_TRUE(load.wait_acknowledged(300));
+  a.kill();
+  load.join();
+  const ProgramResult promoted = zeolite({"promote", "--at", b.address()});
+  ASSERT_EQ(promoted.exit_code, 0) << promoted.error << b.standard_error();
+  EXPECT_EQ(role(b), "primary");
+  load.check(b.port());
+
+  const std::uint64_t before = load.acknowledged();
+  load.start(b.port());
+  ASSERT_TRUE(load.wait_acknowledged(before + 100));
+
+  // The old primary comes back: what only it had is kept aside and undone, then it follows.
+  ServerProcess again(options("a", standby_of(b)));
+  ASSERT_TRUE(again.start()) << again.standard_error();
+  ASSERT_TRUE(wait_until([&] { return in_sync(b); })) << again.standard_error();
+  load.stop();
+  load.join();
+  load.check_everything(b.port());
+  ASSERT_TRUE(wait_until([&] { return same_end(b, again); }));
+  EXPECT_EQ(digest(b), digest(again));
+  EXPECT_EQ(again.stop(), 0) << again.standard_error();
+  EXPECT_EQ(b.stop(), 0) << b.standard_error();
+  EXPECT_EQ(verify(directory_ / "a").exit_code, 0);
+  EXPECT_EQ(verify(directory_ / "b").exit_code, 0);
+}
+
+TEST_F(Takeover, SwitchoverUnderLoadLosesNothingAndGoesBack) {
+  ServerProcess a(options("a"));
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  ServerProcess b(options("b", standby_of(a)));
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return in_sync(a); }));
+  CommitLoad load(kClients, kValueBytes);
+  load.start(a.port());
+  ASSERT_TRUE(load.wait_acknowledged(200));
+  const ProgramResult there = zeolite({"switchover", "--at", a.address()});
+  ASSERT_EQ(there.exit_code, 0) << there.error << a.standard_error();
+  load.join();
+  ASSERT_TRUE(wait_until([&] { return role(b) == "primary"; })) << b.standard_error();
+  load.check(b.port());
+  // In the same process, on the same port, as a standby of the new primary.
+  ASSERT_TRUE(wait_until([&] { return role(a) == "standby" && in_sync(b); })) << a.standard_error();
+  load.start(b.port());
+  ASSERT_TRUE(load.wait_acknowledged(load.acknowledged() + 100));
+  const ProgramResult back = zeolite({"switchover", "--at", b.address() + "," + a.address()});
+  ASSERT_EQ(back.exit_code, 0) << back.error << b.standard_error();
+  load.join();
+  ASSERT_TRUE(wait_until([&] { return role(a) == "primary" && in_sync(a); }))
+      << a.standard_error() << b.standard_error();
+  load.check_everything(a.port());
+  ASSERT_TRUE(wait_until([&] { return same_end(a, b); }));
+  EXPECT_EQ(digest(a), digest(b));
+}
+
+TEST_F(Takeover, RolesDecidedByCommandOutliveTheProcess) {
+  ServerProcess a(options("a"));
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  ServerProcess b(options("b", standby_of(a)));
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return in_sync(a); }));
+  ASSERT_EQ(zeolite({"switchover", "--at", a.address()}).exit_code, 0);
+  ASSERT_TRUE(wait_until([&] { return role(b) == "primary" && in_sync(b); }));
+  EXPECT_EQ(b.stop(), 0) << b.standard_error();
+  EXPECT_EQ(a.stop(), 0) << a.standard_error();
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  EXPECT_EQ(role(b), "primary");
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  EXPECT_NE(role(a), "primary");
+}
+
+TEST_F(Takeover, ALostStandbyIsLetGoUnlessCommitsAreStrict) {
+  for (const bool strict : {false, true}) {
+    SCOPED_TRACE(strict ? "strict" : "relaxed");
+    const std::string suffix = strict ? "-strict" : "";
+    std::vector<std::string> more = {"--lease", "2"};
+    if (strict) more.insert(more.end(), {"--durability", "standby", "--strict"});
+    ServerProcess a(options("a" + suffix, more));
+    ASSERT_TRUE(a.start()) << a.standard_error();
+    ServerProcess b(options("b" + suffix, standby_of(a)));
+    ASSERT_TRUE(b.start()) << b.standard_error();
+    ASSERT_TRUE(wait_until([&] { return in_sync(a); })) << a.standard_error();
+    CommitLoad load(kClients, kValueBytes);
+    load.start(a.port());
+    ASSERT_TRUE(load.wait_acknowledged(100));
+    b.send_signal(SIGSTOP);
+    if (strict) {
+      std::this_thread::sleep_for(seconds(3));
+      const std::uint64_t held = load.acknowledged();
+      std::this_thread::sleep_for(milliseconds(500));
+      EXPECT_EQ(load.acknowledged(), held) << "acknowledged without its standby";
+    } else {
+      const std::uint64_t before = load.acknowledged();
+      EXPECT_TRUE(load.wait_acknowledged(before + 500)) << a.standard_error();
+    }
+    b.send_signal(SIGCONT);
+    ASSERT_TRUE(load.wait_acknowledged(load.acknowledged() + 100)) << a.standard_error();
+    ASSERT_TRUE(wait_until([&] { return in_sync(a); })) << a.standard_error();
+    load.stop();
+    load.join();
+    load.check_everything(a.port());
+  }
+}
+
+TEST_F(Takeover, AStandbyDoesNotTakeWritesAndSaysWhoDoes) {
+  ServerProcess a(options("a"));
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  ServerProcess b(options("b", standby_of(a)));
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return role(b) == "standby"; }));
+  const Result<RawClient> refused = RawClient::open(b.port(), wire::Hello{});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::not_primary);
+  EXPECT_EQ(zeolite({"promote", "--at", b.address()}).exit_code, 4) << "its primary is alive";
+}
+
+TEST_F(Takeover, ANewStandbyGetsACopyWhenTheLogIsNotComplete) {
+  ServerProcess a(options("a"));
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  CommitLoad load(kClients, kValueBytes);
+  load.start(a.port());
+  ASSERT_TRUE(load.wait_acknowledged(2000));
+  load.stop();
+  load.join();
+  const ProgramResult packed = zeolite({"pack", "--days", "0", "--no-gc", "--at", a.address()});
+  ASSERT_EQ(packed.exit_code, 0) << packed.error;
+  ServerProcess b(options("b", standby_of(a)));
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return in_sync(a); })) << a.standard_error() << b.standard_error();
+  EXPECT_NE(b.standard_error().find("copy"), std::string::npos);
+  ASSERT_TRUE(wait_until([&] { return same_end(a, b); }));
+  EXPECT_EQ(digest(a), digest(b));
+  // And it is a standby like any other.
+  a.kill();
+  ASSERT_EQ(zeolite({"promote", "--at", b.address()}).exit_code, 0) << b.standard_error();
+  CommitLoad more(kClients, kValueBytes);
+  more.start(b.port());
+  EXPECT_TRUE(more.wait_acknowledged(100));
+  more.stop();
+  more.join();
+}
+
+TEST_F(Takeover, AStandbyOfAStandbyFollowsAsWell) {
+  ServerProcess a(options("a"));
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  ServerProcess b(options("b", standby_of(a)));
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return in_sync(a); }));
+  ServerProcess c(options("c", standby_of(b)));
+  ASSERT_TRUE(c.start()) << c.standard_error();
+  CommitLoad load(kClients, kValueBytes);
+  load.start(a.port());
+  ASSERT_TRUE(load.wait_acknowledged(500));
+  load.stop();
+  load.join();
+  ASSERT_TRUE(wait_until([&] { return same_end(a, c); })) << c.standard_error();
+  EXPECT_EQ(digest(a), digest(c));
+}
+
+}  // namespace
+}  // namespace zeolite::testing

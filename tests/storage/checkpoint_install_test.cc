@@ -1,0 +1,119 @@
+#include "storage/checkpoint_install.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage/node_runs.h"
+#include "storage/rocks_object_store.h"
+#include "support/temporary_directory.h"
+
+namespace zeolite::storage::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using zeolite::testing::TemporaryDirectory;
+
+RocksStoreOptions options_at(const fs::path& directory) {
+  RocksStoreOptions options;
+  options.directory = directory;
+  options.reserve_bytes = 0;
+  options.wal_file_bytes = 0;
+  return options;
+}
+
+// Makes a database with `count` transactions; returns where its log ends.
+Position make_database(const fs::path& directory, std::uint64_t count,
+                       const std::optional<fs::path>& checkpoint = std::nullopt) {
+  auto store = *RocksObjectStore::open(options_at(directory));
+  for (std::uint64_t tid = 1; tid <= count; ++tid) {
+    TransactionRecord record;
+    record.epoch = Epoch(1);
+    record.tid = Tid(tid);
+    record.writes.push_back({.oid = Oid(tid), .previous = kNoTid, .data = Bytes(std::string("x"))});
+    const std::vector<TransactionRecord> group = {record};
+    EXPECT_TRUE(store->append(group));
+  }
+  if (checkpoint) EXPECT_TRUE(store->make_checkpoint(*checkpoint));
+  return store->last_position();
+}
+
+// A data directory with a database of its own and a complete copy of another one, with a blob.
+Position prepare(const fs::path& data, const fs::path& scratch, std::uint64_t own) {
+  make_database(data, own);
+  fs::remove_all(scratch);
+  const Position position = make_database(scratch, 20, data / kIncomingFolder);
+  fs::create_directories(data / kIncomingFolder / "blobs" / "0x00");
+  std::ofstream(data / kIncomingFolder / "blobs" / "0x00" / "1.blob") << "content";
+  EXPECT_TRUE(complete_incoming(data, Id128{}, position));
+  return position;
+}
+
+Result<bool> install(const fs::path& data) {
+  ASSIGN_OR_RETURN(const auto lock, DirectoryLock::take(data, DirectoryLock::Access::create));
+  return install_checkpoint(*lock, data / "blobs");
+}
+
+void expect_installed(const fs::path& data, const Position& position) {
+  const auto store = RocksObjectStore::open(options_at(data));
+  ASSERT_TRUE(store) << store.error().detail;
+  EXPECT_EQ((*store)->last_position(), position);
+  EXPECT_TRUE(fs::exists(data / "blobs" / "0x00" / "1.blob"));
+  EXPECT_FALSE(fs::exists(data / kIncomingFolder / "COMPLETE"));
+}
+
+TEST(CheckpointInstall, TakesThePlaceOfTheDatabaseAndKeepsThat) {
+  const TemporaryDirectory directory;
+  const fs::path data = directory / "data";
+  const Position position = prepare(data, directory / "other", 3);
+  const Result<bool> installed = install(data);
+  ASSERT_TRUE(installed) << installed.error().detail;
+  EXPECT_TRUE(*installed);
+  expect_installed(data, position);
+  const auto old = RocksObjectStore::open(options_at(data / ("old-" + to_hex(position.tid))));
+  ASSERT_TRUE(old) << old.error().detail;
+  EXPECT_EQ((*old)->last_position().tid, Tid(3));
+  EXPECT_FALSE(*install(data)) << "once";
+}
+
+TEST(CheckpointInstall, AnEmptyDatabaseIsNotKept) {
+  const TemporaryDirectory directory;
+  const fs::path data = directory / "data";
+  const Position position = prepare(data, directory / "other", 0);
+  ASSERT_TRUE(*install(data));
+  expect_installed(data, position);
+  EXPECT_FALSE(fs::exists(data / ("old-" + to_hex(position.tid))));
+}
+
+TEST(CheckpointInstall, WhatIsNotCompleteIsNotTaken) {
+  const TemporaryDirectory directory;
+  const fs::path data = directory / "data";
+  prepare(data, directory / "other", 3);
+  fs::remove(data / kIncomingFolder / "COMPLETE");
+  EXPECT_FALSE(*install(data));
+  EXPECT_EQ((*RocksObjectStore::open(options_at(data)))->last_position().tid, Tid(3));
+  std::ofstream(data / kIncomingFolder / "COMPLETE") << "something";
+  const Result<bool> damaged = install(data);
+  ASSERT_FALSE(damaged);
+  EXPECT_EQ(damaged.error().code, ErrorCode::corruption);
+}
+
+TEST(CheckpointInstall, KilledAnywhereTheNextCallCompletesIt) {
+  for_each_crash("install.", [](const std::string& crash_point) {
+    const TemporaryDirectory directory;
+    const fs::path data = directory / "data";
+    const Position position = prepare(data, directory / "other", 3);
+    const bool killed = run_node("install", data.string(), "0", crash_point);
+    EXPECT_TRUE(install(data));
+    expect_installed(data, position);
+    return killed;
+  });
+}
+
+}  // namespace
+}  // namespace zeolite::storage::testing
