@@ -17,6 +17,8 @@ using boost::asio::local::stream_protocol;
 using Endpoint = boost::asio::generic::stream_protocol::endpoint;
 
 constexpr int kBacklog = 4096;
+// So that a crowd at the door does not keep those inside waiting.
+constexpr int kAcceptedAtOnce = 16;
 
 std::unexpected<Error> listen_error(const ListenAddress& address,
                                     const boost::system::error_code& error) {
@@ -59,6 +61,10 @@ Result<std::unique_ptr<Listener>> Listener::listen(IoShard& shard, const ListenA
   if (!error && !local) acceptor.set_option(Acceptor::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.non_blocking(true, error);
+  // Or else one who gives up while he waits to be accepted makes accept wait for the next.
+  if (!error) {
+    acceptor.set_option(boost::asio::socket_base::enable_connection_aborted(true), error);
+  }
   if (error) return listen_error(address, error);
   ListenAddress bound = address;
   if (!local) {
@@ -97,22 +103,35 @@ void Listener::stop() {
   if (!address_.unix_path.empty()) ::unlink(address_.unix_path.c_str());
 }
 
+// Waits without a socket for the next peer: one belongs to a shard, and that may end before ours.
 void Listener::accept_next() {
-  IoShard& target = choose_shard_();
-  acceptor_.async_accept(
-      target.context(), [this, &target](const boost::system::error_code& error, Socket peer) {
-        if (error == boost::asio::error::operation_aborted || !acceptor_.is_open()) return;
-        if (!error) {
-          target.post([this, moved = std::move(peer)]() mutable { on_accept_(std::move(moved)); });
-          accept_next();
-          return;
-        }
-        // Out of file descriptors, mostly: wait for some to be freed instead of spinning.
-        retry_timer_.expires_after(std::chrono::milliseconds(100));
-        retry_timer_.async_wait([this](const boost::system::error_code& cancelled) {
-          if (!cancelled && acceptor_.is_open()) accept_next();
-        });
-      });
+  acceptor_.async_wait(Acceptor::wait_read, [this](const boost::system::error_code& error) {
+    if (error == boost::asio::error::operation_aborted || !acceptor_.is_open()) return;
+    accept_ready();
+  });
+}
+
+void Listener::accept_ready() {
+  boost::system::error_code error;
+  for (int accepted = 0; accepted < kAcceptedAtOnce; ++accepted) {
+    if (chosen_ == nullptr) chosen_ = &choose_shard_();
+    Socket peer(chosen_->context());
+    acceptor_.accept(peer, error);
+    if (error) break;
+    std::exchange(chosen_, nullptr)->post([this, moved = std::move(peer)]() mutable {
+      on_accept_(std::move(moved));
+    });
+  }
+  const bool peer_gave_up = error == boost::asio::error::connection_aborted;
+  if (!error || peer_gave_up || error == boost::asio::error::would_block) {
+    accept_next();
+    return;
+  }
+  // Out of file descriptors, mostly: wait for some to be freed instead of spinning.
+  retry_timer_.expires_after(std::chrono::milliseconds(100));
+  retry_timer_.async_wait([this](const boost::system::error_code& cancelled) {
+    if (!cancelled && acceptor_.is_open()) accept_next();
+  });
 }
 
 }  // namespace zeolite::net

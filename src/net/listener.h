@@ -18,7 +18,8 @@ namespace zeolite::net {
 // stops the shard before destroying the listener.
 class Listener {
  public:
-  // The shard an accepted socket is to live on; called on the listener's shard.
+  // The shard that the next accepted socket is to live on; called once for each, on the listener's
+  // shard.
   using ChooseShard = std::function<IoShard&()>;
   // Called on the chosen shard's thread.
   using OnAccept = std::function<void(Socket)>;
@@ -46,6 +47,7 @@ class Listener {
   Listener(IoShard& shard, Acceptor acceptor, ListenAddress address, ChooseShard choose_shard,
            OnAccept on_accept);
   void accept_next();
+  void accept_ready();
 
   IoShard& shard_;
   Acceptor acceptor_;
@@ -53,6 +55,7 @@ class Listener {
   ListenAddress address_;
   ChooseShard choose_shard_;
   OnAccept on_accept_;
+  IoShard* chosen_ = nullptr;  // for the next one
 };
 
 }  // namespace zeolite::net

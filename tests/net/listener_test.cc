@@ -87,6 +87,24 @@ TEST_F(ListenerTest, FreesItsPortWhenStopped) {
   EXPECT_TRUE(second) << second.error().detail;
 }
 
+// What a stopped listener leaves to its shard is thrown away with that, after the shard it served.
+TEST_F(ListenerTest, KeepsNothingOfTheShardsItServes) {
+  auto served = std::make_unique<IoShard>("served");
+  auto own = std::make_unique<IoShard>("own");
+  auto listener = Listener::listen(
+      *own, HostPort{"127.0.0.1", 0}, [&]() -> IoShard& { return *served; }, [](Socket) {});
+  ASSERT_TRUE(listener);
+  (*listener)->start();
+  own->post([&] {
+    (*listener)->stop();
+    own->stop();  // before it hears of that
+  });
+  own->join();
+  listener->reset();
+  served.reset();
+  own.reset();
+}
+
 class UnixListenerTest : public ListenerTest {
  protected:
   [[nodiscard]] ListenAddress address() const {
