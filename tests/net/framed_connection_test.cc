@@ -18,6 +18,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// What is in flight is less than what counts as moving on, and far less than what is sent.
+constexpr int kSmallBuffer = 16 * 1024;
+
 // Keeps what the connection reports; the test's thread waits for it.
 class Recorder final : public FramedConnection::Handler {
  public:
@@ -69,8 +72,8 @@ class FramedConnectionTest : public ::testing::Test {
     if (connection_) run([&] { connection_->detach(); });
   }
 
-  void open(const FramedConnection::Limits& limits = {}, int peer_buffer = 0) {
-    SocketPair pair = SocketPair::make(shard_.context(), peer_context_, peer_buffer);
+  void open(const FramedConnection::Limits& limits = {}, int buffer = 0) {
+    SocketPair pair = SocketPair::make(shard_.context(), peer_context_, buffer);
     peer_.emplace(std::move(pair.far));
     connection_ =
         std::make_shared<FramedConnection>(shard_, std::move(pair.near), recorder_, limits);
@@ -140,20 +143,21 @@ TEST_F(FramedConnectionTest, SendsWhatATurnWroteInOrder) {
 }
 
 TEST_F(FramedConnectionTest, SendsMoreThanTheSocketTakesAtOnce) {
-  open({}, 4096);
+  open({}, kSmallBuffer);
   constexpr std::uint32_t kFrames = 32;
+  constexpr std::size_t kSize = 4 * kSmallBuffer;
   run([&] {
-    for (std::uint32_t id = 0; id < kFrames; ++id) connection_->send(ping(1 << 20, 'x'), id);
+    for (std::uint32_t id = 0; id < kFrames; ++id) connection_->send(ping(kSize, 'x'), id);
   });
   for (std::uint32_t id = 0; id < kFrames; ++id) {
-    EXPECT_EQ(peer_->expect<wire::Ping>(id).payload.size(), 1U << 20);
+    EXPECT_EQ(peer_->expect<wire::Ping>(id).payload.size(), kSize);
   }
 }
 
 TEST_F(FramedConnectionTest, CloseAfterFlushDeliversEverything) {
-  open({}, 4096);
+  open({}, kSmallBuffer);
   run([&] {
-    for (std::uint32_t id = 0; id < 16; ++id) connection_->send(ping(1 << 20, 'x'), id);
+    for (std::uint32_t id = 0; id < 16; ++id) connection_->send(ping(4 * kSmallBuffer, 'x'), id);
     connection_->close_after_flush(Error{ErrorCode::shutting_down, "enough"});
     connection_->send(wire::Done{}, 99);  // too late
   });
@@ -202,7 +206,7 @@ TEST_F(FramedConnectionTest, KnowsItsPeer) {
 }
 
 TEST_F(FramedConnectionTest, ClosesAPeerThatLeavesTooMuchUnread) {
-  open({.outbound_max = 100'000}, 4096);
+  open({.outbound_max = 100'000}, kSmallBuffer);
   run([&] {
     connection_->send(ping(60'000), 1);
     EXPECT_FALSE(connection_->closed());
@@ -294,8 +298,8 @@ TEST_F(FramedConnectionTest, AnIdlePeerMayStayForEver) {
 }
 
 TEST_F(FramedConnectionTest, ClosesAPeerThatDoesNotRead) {
-  open({.progress_timeout = 30s}, 4096);
-  run([&] { connection_->send(ping(16 << 20, 'x'), 1); });
+  open({.progress_timeout = 30s}, kSmallBuffer);
+  run([&] { connection_->send(ping(64 * kSmallBuffer, 'x'), 1); });
   check_progress(Instant{100s});
   check_progress(Instant{129s});
   EXPECT_FALSE(connection_->closed());

@@ -20,16 +20,19 @@ struct SocketPair {
   boost::asio::ip::tcp::socket near;
   boost::asio::ip::tcp::socket far;
 
-  // `far_buffer`: the far side's receive buffer in bytes, so that little is in flight; 0: default.
+  // `buffer`: what the system keeps of what `near` sends, in bytes, on either side; it takes twice
+  // that. 0: as much as it likes, which are megabytes.
   static SocketPair make(boost::asio::io_context& near_context,
-                         boost::asio::io_context& far_context, int far_buffer = 0) {
+                         boost::asio::io_context& far_context, int buffer = 0) {
     using boost::asio::ip::tcp;
     tcp::acceptor acceptor(near_context, {boost::asio::ip::address_v4::loopback(), 0});
     tcp::socket far(far_context);
     far.open(tcp::v4());
-    if (far_buffer != 0) far.set_option(tcp::socket::receive_buffer_size(far_buffer));
+    if (buffer != 0) far.set_option(tcp::socket::receive_buffer_size(buffer));
     far.connect(acceptor.local_endpoint());
-    return {acceptor.accept(), std::move(far)};
+    tcp::socket near = acceptor.accept();
+    if (buffer != 0) near.set_option(tcp::socket::send_buffer_size(buffer));
+    return {std::move(near), std::move(far)};
   }
 };
 
