@@ -158,7 +158,9 @@ Result<> StorageEngine::accepts_more() const {
 }
 
 void StorageEngine::submit(commit::OwnerId owner, server::SessionEffects::Submit submit) {
-  if (Result<> space = store_->check_space(); !space) {
+  // A store that has failed may say so before the append under way does; after that nobody is
+  // answered, so this is left to an append to tell.
+  if (Result<> space = store_->check_space(); !space && space.error().code != ErrorCode::io_error) {
     reply_error(submit.ticket, std::move(space).error());
     return;
   }

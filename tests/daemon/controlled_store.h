@@ -82,6 +82,11 @@ struct StoreControl {
     failure = code;
     failures = times;
   }
+  // From now on check_space() knows of a failure.
+  void fail_checks() {
+    const std::lock_guard lock(mutex);
+    checks_fail = true;
+  }
   void set_cold(bool value) {
     const std::lock_guard lock(mutex);
     cold = value;
@@ -94,6 +99,7 @@ struct StoreControl {
   std::mutex mutex;
   std::size_t failures = 0;  // with mutex, as all below
   ErrorCode failure = ErrorCode::io_error;
+  bool checks_fail = false;
   bool cold = false;                // nothing is in memory
   std::vector<std::size_t> groups;  // sizes of what was appended
 };
@@ -123,7 +129,11 @@ class ControlledStore final : public storage::ObjectStore {
     return control_->content.append(group);
   }
   [[nodiscard]] Result<> rollback(const Position& to) override { return content().rollback(to); }
-  [[nodiscard]] Result<> check_space() const override { return content().check_space(); }
+  [[nodiscard]] Result<> check_space() const override {
+    const std::lock_guard lock(control_->mutex);
+    if (control_->checks_fail) return make_error(ErrorCode::io_error, "the test says so");
+    return content().check_space();
+  }
   [[nodiscard]] Result<storage::Loaded> load_before(Oid oid, Tid before, Tid line,
                                                     storage::ReadTier tier) const override {
     bool cold = false;

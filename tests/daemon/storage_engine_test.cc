@@ -324,6 +324,30 @@ TEST_F(StorageEngineTest, AFailedAppendIsFatalOnceAndAnswersNobody) {
   EXPECT_EQ(control_->content.last_position().tid, before);
 }
 
+// RocksDB knows that its write has failed before the writer does.
+TEST_F(StorageEngineTest, AFailureThatIsSeenBeforeTheAppendEndsAnswersNobody) {
+  start();
+  control_->fail_appends(ErrorCode::io_error, 1);
+  block_writer(1);
+  control_->fail_checks();
+  submit(2, 1, write(2));
+  control_->append.open();
+  EXPECT_EQ(fatal_.get_future().get().code, ErrorCode::io_error);
+  engine_.reset();
+  EXPECT_EQ(fatal_count_, 1);
+  EXPECT_EQ(inbox_.replies(), 0U);
+}
+
+TEST_F(StorageEngineTest, AStoreThatHasFailedIsFoundByTheNextCommit) {
+  start();
+  control_->fail_checks();
+  control_->fail_appends(ErrorCode::io_error, 1);
+  submit(1, 1, write(1));
+  EXPECT_EQ(fatal_.get_future().get().code, ErrorCode::io_error);
+  engine_.reset();
+  EXPECT_EQ(inbox_.replies(), 0U);
+}
+
 TEST_F(StorageEngineTest, AFullDiskIsWaitedForInOrder) {
   start();
   control_->fail_appends(ErrorCode::out_of_space, 1);
