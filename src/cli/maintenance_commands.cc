@@ -16,6 +16,7 @@
 #include "cli/process.h"
 #include "cli/progress.h"
 #include "cli/server_transactions.h"
+#include "daemon/read_service.h"
 #include "maintenance/export_filestorage.h"
 #include "maintenance/import_filestorage.h"
 #include "maintenance/store_transactions.h"
@@ -175,16 +176,7 @@ Result<wire::VerifyReport> verify_directory(const VerifyOptions& options) {
   Result<maintenance::VerifyReport> report = maintenance::verify_store(*store, verify);
   progress.clear();
   RETURN_IF_ERROR(report);
-  wire::VerifyReport result{.transactions = report->transactions,
-                            .revisions = report->revisions,
-                            .blobs = report->blobs,
-                            .digest = std::move(report->digest),
-                            .problems = std::move(report->problems)};
-  if (report->problem_count > result.problems.size()) {
-    result.problems.push_back(
-        "and " + std::to_string(report->problem_count - result.problems.size()) + " more");
-  }
-  return result;
+  return daemon::to_wire(*std::move(report));
 }
 
 Result<wire::VerifyReport> verify_server(const VerifyOptions& options) {

@@ -297,6 +297,19 @@ std::string verify_text(const wire::VerifyReport& report) {
   std::string out =
       fmt::format("transactions  {}\nrevisions     {}\nblobs         {}\ndigest        {}\n",
                   report.transactions, report.revisions, report.blobs, printable(report.digest));
+  if (report.unscanned > 0) {
+    out +=
+        fmt::format("note: {} current records are no ZODB records, their references are unknown\n",
+                    report.unscanned);
+  }
+  for (const auto& [from, to] : report.dangling) {
+    out += fmt::format("note: object {} refers to {}, which does not exist\n", to_hex(from),
+                       to_hex(to));
+  }
+  if (report.dangling_count > report.dangling.size()) {
+    out += fmt::format("note: and {} more references to objects that do not exist\n",
+                       report.dangling_count - report.dangling.size());
+  }
   for (const std::string& problem : report.problems) out += "damage: " + printable(problem) + "\n";
   out += report.problems.empty() ? "clean\n" : "DAMAGED\n";
   return out;
@@ -305,12 +318,19 @@ std::string verify_text(const wire::VerifyReport& report) {
 std::string verify_json(const wire::VerifyReport& report) {
   json::array problems;
   for (const std::string& problem : report.problems) problems.emplace_back(json_text(problem));
+  json::array dangling;
+  for (const auto& [from, to] : report.dangling) {
+    dangling.push_back(json::object{{"from", to_hex(from)}, {"to", to_hex(to)}});
+  }
   return line({{"transactions", report.transactions},
                {"revisions", report.revisions},
                {"blobs", report.blobs},
                {"digest", report.digest},
                {"clean", report.problems.empty()},
-               {"problems", std::move(problems)}});
+               {"problems", std::move(problems)},
+               {"dangling_count", report.dangling_count},
+               {"dangling", std::move(dangling)},
+               {"unscanned", report.unscanned}});
 }
 
 std::string import_text(const maintenance::ImportReport& report, bool dry_run) {

@@ -1,9 +1,8 @@
 #include "daemon/read_service.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
-
-#include "maintenance/verify_store.h"
 
 namespace zeolite::daemon {
 
@@ -116,6 +115,25 @@ Result<wire::LogReply> read_log(const storage::ObjectStore& store, const wire::R
   return answer;
 }
 
+wire::VerifyReport to_wire(maintenance::VerifyReport report) {
+  wire::VerifyReport result{.transactions = report.transactions,
+                            .revisions = report.revisions,
+                            .blobs = report.blobs,
+                            .digest = std::move(report.digest),
+                            .problems = std::move(report.problems),
+                            .dangling_count = report.references.dangling_count,
+                            .dangling = {},
+                            .unscanned = report.references.unscanned};
+  if (report.problem_count > result.problems.size()) {
+    result.problems.push_back(
+        "and " + std::to_string(report.problem_count - result.problems.size()) + " more");
+  }
+  for (const maintenance::DanglingReference& reference : report.references.dangling) {
+    result.dangling.push_back({reference.from, reference.to});
+  }
+  return result;
+}
+
 Result<wire::VerifyReport> read_verify(const storage::ObjectStore& store,
                                        const blobs::BlobDirectory* blobs, Tid line,
                                        const std::atomic<bool>* cancelled) {
@@ -128,8 +146,7 @@ Result<wire::VerifyReport> read_verify(const storage::ObjectStore& store,
     };
   }
   ASSIGN_OR_RETURN(maintenance::VerifyReport report, maintenance::verify_store(store, options));
-  return wire::VerifyReport{report.transactions, report.revisions, report.blobs,
-                            std::move(report.digest), std::move(report.problems)};
+  return to_wire(std::move(report));
 }
 
 Result<bool> is_in_history(const storage::ObjectStore& store, const Position& position) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "blobs/blob_directory.h"
+#include "maintenance/verify_store.h"
 #include "storage/object_store.h"
 #include "wire/messages.h"
 
@@ -31,6 +32,9 @@ namespace zeolite::daemon {
 [[nodiscard]] Result<wire::LogReply> read_log(const storage::ObjectStore& store,
                                               const wire::ReadLog& request, Tid line,
                                               std::size_t bytes_max);
+
+// With more problems than are described, the last one tells how many more there are.
+[[nodiscard]] wire::VerifyReport to_wire(maintenance::VerifyReport report);
 
 // A full check of the database as of `line`, and of its blobs (null: it keeps none); takes long.
 // When `cancelled` turns true (it may be null) it ends with error aborted.

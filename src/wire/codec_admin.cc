@@ -189,7 +189,8 @@ template <>
 struct Codec<VerifyReport> {
   using Schema = schema::VerifyReport;
   static std::size_t words(const VerifyReport& m) {
-    std::size_t words = words_of_text(m.digest) + m.problems.size();
+    std::size_t words = words_of_text(m.digest) + m.problems.size() +
+                        words_of_list<schema::Reference>(m.dangling.size());
     for (const std::string& problem : m.problems) words += words_of_text(problem);
     return words;
   }
@@ -200,8 +201,16 @@ struct Codec<VerifyReport> {
     to.setDigest(as_text(m.digest));
     auto problems = to.initProblems(as_count(m.problems.size()));
     for (unsigned i = 0; i < problems.size(); ++i) problems.set(i, as_text(m.problems[i]));
+    to.setDanglingCount(m.dangling_count);
+    auto dangling = to.initDangling(as_count(m.dangling.size()));
+    for (unsigned i = 0; i < dangling.size(); ++i) {
+      auto reference = dangling[i];
+      reference.setFrom(m.dangling[i].from.value());
+      reference.setTo(m.dangling[i].to.value());
+    }
+    to.setUnscanned(m.unscanned);
   }
-  static VerifyReport read(Schema::Reader from, BodyReader&) {
+  static VerifyReport read(Schema::Reader from, BodyReader& body) {
     VerifyReport m;
     m.transactions = from.getTransactions();
     m.revisions = from.getRevisions();
@@ -210,6 +219,15 @@ struct Codec<VerifyReport> {
     const auto problems = from.getProblems();
     m.problems.reserve(problems.size());
     for (const auto problem : problems) m.problems.push_back(BodyReader::text(problem));
+    m.dangling_count = from.getDanglingCount();
+    const auto dangling = from.getDangling();
+    const unsigned count = body.length<schema::Reference>(dangling);
+    m.dangling.reserve(count);
+    for (unsigned i = 0; i < count; ++i) {
+      const auto reference = dangling[i];
+      m.dangling.push_back({Oid(reference.getFrom()), Oid(reference.getTo())});
+    }
+    m.unscanned = from.getUnscanned();
     return m;
   }
 };

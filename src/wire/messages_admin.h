@@ -82,6 +82,15 @@ struct VerifyReport {
   std::uint64_t blobs = 0;
   std::string digest;                 // hexadecimal
   std::vector<std::string> problems;  // empty: clean
+  // Of current records. No damage: applications make dangling references, too.
+  struct Reference {
+    Oid from;
+    Oid to;
+    friend bool operator==(const Reference&, const Reference&) = default;
+  };
+  std::uint64_t dangling_count = 0;  // references to objects that do not exist
+  std::vector<Reference> dangling;   // the first of them
+  std::uint64_t unscanned = 0;       // records that are no ZODB records
   friend bool operator==(const VerifyReport&, const VerifyReport&) = default;
 };
 

@@ -236,12 +236,20 @@ struct StatusReport {
   promised @20 :UInt64;
 }
 
+struct Reference {
+  from @0 :UInt64;
+  to @1 :UInt64;
+}
+
 struct VerifyReport {
   transactions @0 :UInt64;
   revisions @1 :UInt64;
   blobs @2 :UInt64;
   digest @3 :Text;
   problems @4 :List(Text);
+  danglingCount @5 :UInt64;
+  dangling @6 :List(Reference);
+  unscanned @7 :UInt64;
 }
 
 struct Pack {

@@ -133,12 +133,34 @@ TEST(Output, VerifyHasTheContractsKeysAndItsProblems) {
       .transactions = 1, .revisions = 2, .blobs = 0, .digest = "ab", .problems = {}};
   EXPECT_EQ(verify_json(report),
             R"({"transactions":1,"revisions":2,"blobs":0,"digest":"ab","clean":true,)"
-            R"("problems":[]})"
+            R"("problems":[],"dangling_count":0,"dangling":[],"unscanned":0})"
             "\n");
-  EXPECT_THAT(verify_text(report), HasSubstr("clean\n"));
+  EXPECT_THAT(verify_text(report), HasSubstr("digest        ab\nclean\n"));
   report.problems = {"object 2a is missing"};
   EXPECT_THAT(verify_text(report), HasSubstr("damage: object 2a is missing\nDAMAGED\n"));
   EXPECT_THAT(verify_json(report), HasSubstr(R"("clean":false)"));
+}
+
+TEST(Output, VerifyTellsOfReferencesWithoutCallingThemDamage) {
+  const wire::VerifyReport report{.transactions = 1,
+                                  .revisions = 2,
+                                  .blobs = 0,
+                                  .digest = "ab",
+                                  .problems = {},
+                                  .dangling_count = 3,
+                                  .dangling = {{Oid(1), Oid(0x2a)}},
+                                  .unscanned = 4};
+  EXPECT_THAT(verify_json(report),
+              HasSubstr(R"("clean":true,"problems":[],"dangling_count":3,)"
+                        R"("dangling":[{"from":"0000000000000001","to":"000000000000002a"}],)"
+                        R"("unscanned":4})"));
+  EXPECT_THAT(
+      verify_text(report),
+      HasSubstr("note: 4 current records are no ZODB records, their references are unknown\n"
+                "note: object 0000000000000001 refers to 000000000000002a, which does not "
+                "exist\n"
+                "note: and 2 more references to objects that do not exist\n"
+                "clean\n"));
 }
 
 TEST(Output, ImportSaysWhatWasLeftOut) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "storage/memory_object_store.h"
+#include "support/zodb_record.h"
 
 namespace zeolite::daemon {
 namespace {
@@ -124,6 +125,24 @@ TEST_F(ReadServiceTest, AVerifyCountsWhatIsThere) {
   EXPECT_EQ(report.revisions, 4U);
   EXPECT_TRUE(report.problems.empty());
   EXPECT_FALSE(report.digest.empty());
+}
+
+TEST_F(ReadServiceTest, AVerifyTellsOfReferences) {
+  TransactionRecord refers = record(60, {{4, kNoTid}});
+  refers.writes[0].data = Bytes(zodb_record("text", {Oid(1), Oid(77)}));
+  ASSERT_TRUE(store_.append({&refers, 1}));
+  const auto report = read_verify(store_, nullptr, Tid(60)).value();
+  EXPECT_TRUE(report.problems.empty());
+  EXPECT_EQ(report.dangling_count, 1U);
+  EXPECT_EQ(report.dangling, (std::vector<wire::VerifyReport::Reference>{{Oid(4), Oid(77)}}));
+  EXPECT_EQ(report.unscanned, 3U);  // the others are texts
+}
+
+TEST(ReadService, ProblemsThatAreNotDescribedAreCounted) {
+  maintenance::VerifyReport report;
+  report.problem_count = 3;
+  report.problems = {"a"};
+  EXPECT_EQ(to_wire(report).problems, (std::vector<std::string>{"a", "and 2 more"}));
 }
 
 TEST_F(ReadServiceTest, KnowsItsHistory) {

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "history/undo_planner.h"
-#include "maintenance/zodb_record.h"
 #include "model/transaction_record.h"
 #include "storage/memory_object_store.h"
+#include "support/zodb_record.h"
 
 namespace zeolite::maintenance {
 

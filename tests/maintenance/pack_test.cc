@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "maintenance/zodb_record.h"
 #include "storage/memory_object_store.h"
 #include "storage/store_builders.h"
+#include "support/zodb_record.h"
 
 namespace zeolite::maintenance {
 namespace {

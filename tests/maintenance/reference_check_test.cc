@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "maintenance/zodb_record.h"
 #include "storage/memory_object_store.h"
 #include "storage/store_builders.h"
+#include "support/zodb_record.h"
 
 namespace zeolite::maintenance {
 namespace {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "maintenance/tampered_store.h"
-#include "maintenance/zodb_record.h"
+#include "support/zodb_record.h"
 
 namespace zeolite::maintenance {
 namespace {

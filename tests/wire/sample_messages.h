@@ -204,7 +204,8 @@ inline std::vector<Message> sample_messages() {
       StatusQuery{},
       sample_status_report(),
       Verify{},
-      VerifyReport{1, 2, 3, "00ff", {"one", "", "three"}},
+      VerifyReport{
+          1, 2, 3, "00ff", {"one", "", "three"}, 5, {{Oid(1), Oid(2)}, {Oid(3), Oid(4)}}, 6},
       Pack{Tid(7), false, true},
       PackReport{Tid(7), true, true, false, 1, 2, 3, 4, 5, 6, 2, {Oid(8), Oid(9)}, 1, {"a record"}},
   };

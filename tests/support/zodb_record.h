@@ -6,7 +6,7 @@
 
 #include "model/ids.h"
 
-namespace zeolite::maintenance {
+namespace zeolite {
 
 // A record as ZODB writes it with pickle protocol 2: a class, then a state that holds `text` and
 // refers to other objects, strongly (tuples of oid and class) or weakly. `text`: at most 255 bytes.
@@ -34,4 +34,4 @@ namespace zeolite::maintenance {
   return record + "t.";
 }
 
-}  // namespace zeolite::maintenance
+}  // namespace zeolite
