@@ -58,6 +58,7 @@ class ClientConnection : public HubClient {
   [[nodiscard]] ConnectionEnvironment& environment() const { return environment_; }
   // To be called when pending() or the output has changed.
   void adjust_reading();
+  [[nodiscard]] std::size_t reads_waiting() const { return reads_waiting_; }
   [[nodiscard]] bool reading_paused() const { return reading_paused_; }
   // One line about a connection that has ended, for the log; `who` names the client.
   void log_end(const std::string& who, bool attached, const Error& why) const;

@@ -41,7 +41,8 @@ ZeoConnection::ZeoConnection(ConnectionEnvironment& environment, net::IoShard& s
                                         .buffers_shared = environment.buffers,
                                         .progress_timeout = environment.config->progress_timeout})),
       opened_(environment.clock->now().instant),
-      staged_(environment.staged) {}
+      staged_(environment.staged),
+      iterators_(environment.staged) {}
 
 ZeoConnection::~ZeoConnection() { socket_->detach(); }
 

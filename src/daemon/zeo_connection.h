@@ -36,6 +36,10 @@ class ZeoConnection final : public SizedConnection::Handler,
   [[nodiscard]] bool read_only() const { return session_.read_only(); }
   [[nodiscard]] bool closed() const { return socket_->closed(); }
   [[nodiscard]] ZeoIterators& iterators() { return iterators_; }
+  // Calls that wait for an answer of the store or the coordinator, votes aside.
+  [[nodiscard]] std::size_t waiting_calls() const {
+    return reads_waiting() + session_.oid_calls();
+  }
   // Calls `resume` once, when the socket has taken what is waiting; never when it closes before.
   void when_drained(std::function<void()> resume) {
     if (!closed()) resume_.push_back(std::move(resume));
@@ -59,6 +63,7 @@ class ZeoConnection final : public SizedConnection::Handler,
   void on_message(Bytes message) override;
   void on_drained() override;
   [[nodiscard]] net::StreamConnection& stream() override { return *socket_; }
+  [[nodiscard]] std::size_t pending() const override { return session_.oid_calls(); }
   void on_closed(const Error& why) override;
 
   void run(zeo::SessionEffects& effects);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/check.h"
 #include "daemon/shard_hub.h"
 #include "daemon/zeo_connection.h"
 #include "daemon/zeo_values.h"
@@ -19,6 +20,8 @@ struct Found {
   Tid tid;
   char status = ' ';
   TransactionMetadata metadata;
+  std::uint64_t record_bytes = 0;
+  std::uint64_t held = 0;
 };
 
 Result<Found> read_next(history::TransactionIteration& iteration) {
@@ -28,7 +31,22 @@ Result<Found> read_next(history::TransactionIteration& iteration) {
     nothing.end = true;
     return nothing;
   }
-  return Found{false, entry->position.tid, entry->status, entry->metadata};
+  Found found{false, entry->position.tid, entry->status, entry->metadata, 0, 0};
+  for (const ObjectSummary& object : entry->objects) found.record_bytes += object.size;
+  found.held = iteration.held_bytes();
+  return found;
+}
+
+std::uint64_t bytes_of(const std::vector<history::IteratedRecord>& records) {
+  std::uint64_t bytes = records.capacity() * sizeof(history::IteratedRecord);
+  for (const history::IteratedRecord& record : records) {
+    if (record.data) bytes += record.data->size();
+  }
+  return bytes;
+}
+
+zeo::Exception no_room() {
+  return zeo::storage_error("the server holds too much for iterators; try again later");
 }
 
 }  // namespace
@@ -79,8 +97,14 @@ void ZeoIterators::next(ShardHub& hub, const Connection& connection, const Value
         } else if (found->end) {
           forget(iterator);
           connection->reply(id, Value(None{}));
+        } else if (place != transactions_.end() && !hold(place->second.held, found->held)) {
+          forget(iterator);  // what it has passed over cannot be given again
+          connection->fail(id, no_room());
         } else {
-          if (place != transactions_.end()) place->second.last = found->tid;
+          if (place != transactions_.end()) {
+            place->second.last = found->tid;
+            place->second.record_bytes = found->record_bytes;
+          }
           connection->reply(
               id, Value::tuple(zeo::value_of(found->tid), Value::text({&found->status, 1}),
                                Value::bytes(found->metadata.user),
@@ -100,24 +124,45 @@ void ZeoIterators::start_records(ShardHub& hub, const Connection& connection, co
                                                    "iterator gave last"));
     return;
   }
+  // Room is made before they are read, as far as it is known how much they are.
+  std::uint64_t reserved = 0;
+  if (!hold(reserved, transactions->record_bytes)) {
+    (void)hold(reserved, 0);
+    connection->fail(id, no_room());
+    return;
+  }
   transactions->busy = true;
+  ++starting_;
   hub.read_on_pool(
       connection, ShardHub::Pin::no,
       [iteration = transactions->iteration](const storage::ObjectStore&, Tid) {
         return iteration->read_records();
       },
-      [this, connection, id, iterator = request.iterator](
-          Result<std::vector<history::IteratedRecord>> records, Tid) {
+      [this, connection, id, iterator = request.iterator, reserved](
+          Result<std::vector<history::IteratedRecord>> records, Tid) mutable {
         const auto place = transactions_.find(iterator);
         if (place != transactions_.end()) place->second.busy = false;
-        if (!records) {
-          connection->fail(id, zeo::exception_of(records.error()));
-          return;
-        }
-        const std::int64_t started = next_id_++;
-        records_[started].records = *std::move(records);
-        connection->reply(id, Value(started));
+        (void)hold(reserved, 0);
+        --starting_;
+        started_records(connection, id, std::move(records));
       });
+}
+
+void ZeoIterators::started_records(const Connection& connection, const Value& id,
+                                   Result<std::vector<history::IteratedRecord>> records) {
+  if (!records) {
+    connection->fail(id, zeo::exception_of(records.error()));
+    return;
+  }
+  const std::int64_t started = next_id_++;
+  Records& place = records_[started];
+  place.records = *std::move(records);
+  if (!hold(place.held, bytes_of(place.records))) {
+    forget(started);
+    connection->fail(id, no_room());
+    return;
+  }
+  connection->reply(id, Value(started));
 }
 
 void ZeoIterators::next_record(const Connection& connection, const Value& id,
@@ -129,11 +174,12 @@ void ZeoIterators::next_record(const Connection& connection, const Value& id,
   }
   Records& records = found->second;
   if (records.next == records.records.size()) {
-    records_.erase(found);
+    forget(request.iterator);
     connection->reply(id, Value(None{}));
     return;
   }
   history::IteratedRecord& record = records.records[records.next++];
+  if (record.data) (void)hold(records.held, records.held - record.data->size());
   connection->reply(
       id,
       Value::tuple(zeo::value_of(record.oid), zeo::value_of(record.tid),
@@ -142,8 +188,21 @@ void ZeoIterators::next_record(const Connection& connection, const Value& id,
 }
 
 void ZeoIterators::forget(std::int64_t iterator) {
-  transactions_.erase(iterator);
-  records_.erase(iterator);
+  if (const auto found = transactions_.find(iterator); found != transactions_.end()) {
+    (void)hold(found->second.held, 0);
+    transactions_.erase(found);
+  }
+  if (const auto found = records_.find(iterator); found != records_.end()) {
+    (void)hold(found->second.held, 0);
+    records_.erase(found);
+  }
+}
+
+bool ZeoIterators::hold(std::uint64_t& part, std::uint64_t now) {
+  CHECK(held_ >= part, "a part is not more than the whole");
+  held_ = held_ - part + now;
+  part = now;
+  return charge_.settle(held_);
 }
 
 }  // namespace zeolite::daemon

@@ -6,6 +6,18 @@
 #include "base/check.h"
 
 namespace zeolite::history {
+namespace {
+
+std::size_t memory_of(const std::vector<LogEntry>& entries) {
+  std::size_t bytes = entries.capacity() * sizeof(LogEntry);
+  for (const LogEntry& entry : entries) {
+    bytes += entry.objects.capacity() * sizeof(ObjectSummary) + entry.metadata.user.size() +
+             entry.metadata.description.size() + entry.metadata.extension.size();
+  }
+  return bytes;
+}
+
+}  // namespace
 
 Result<TransactionRecord> read_beside_pack(const storage::ObjectStore& store,
                                            const LogEntry& entry) {
@@ -41,6 +53,7 @@ Result<const LogEntry*> TransactionIteration::next() {
     if (after_ >= until_) return nullptr;
     ASSIGN_OR_RETURN(batch_, store_.read_log(after_, until_, {}));
     at_ = 0;
+    held_bytes_ = memory_of(batch_);
     if (batch_.empty()) after_ = until_;
   }
 }

@@ -50,6 +50,9 @@ class TransactionIteration {
   // ObjectStore::read_log and present.
   [[nodiscard]] Result<const LogEntry*> next();
 
+  // Memory that its part of the log takes, about.
+  [[nodiscard]] std::size_t held_bytes() const { return held_bytes_; }
+
   // What is left of the transaction that next() gave last. Reads all its data. Errors: as
   // ObjectStore::read_surviving. Precondition: next() gave one.
   [[nodiscard]] Result<TransactionRecord> read_current() const;
@@ -68,6 +71,7 @@ class TransactionIteration {
   Tid after_;
   std::vector<LogEntry> batch_;
   std::size_t at_ = 0;
+  std::size_t held_bytes_ = 0;
   const LogEntry* current_ = nullptr;
 };
 

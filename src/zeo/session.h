@@ -154,6 +154,8 @@ class Session {
   [[nodiscard]] Encoding encoding() const { return encoding_; }
   [[nodiscard]] bool live() const { return state_ == State::live; }
   [[nodiscard]] bool read_only() const { return read_only_; }
+  // Calls for new oids that wait for their answer. Bounding them is the caller's.
+  [[nodiscard]] std::size_t oid_calls() const { return oid_calls_.size(); }
   // Bytes that the unfinished transaction holds.
   [[nodiscard]] std::uint64_t held_bytes() const {
     return transaction_ ? transaction_->bytes() : 0;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "daemon/zeo_fixture.h"
@@ -147,6 +148,30 @@ TEST_F(ZeoConnectionTest, AThousandLoadsForAClientThatDoesNotReadAreBounded) {
   run([] {});
   EXPECT_LE(buffers_.used(), config_.outbound_bytes_max);
   for (std::int64_t id = 1; id < 1002; ++id) reader.result(id);  // it reads at last
+}
+
+TEST_F(ZeoConnectionTest, CallsForNewOidsThatWaitAreBounded) {
+  constexpr std::int64_t kCalls = 1500;
+  ZeoPeer peer = connect_zeo();
+  control_->append.shut();  // nobody is given oids before the log has the mark
+  std::string requests;
+  for (std::int64_t id = 1; id <= kCalls; ++id) {
+    requests += zeo::sized(
+        zeo::client_message(zeo::Encoding::pickle, Value(id), false, "new_oids", {}).view());
+  }
+  peer.send_bytes(requests);
+  const auto waiting = [this] {
+    std::size_t calls = 0;
+    run([&] { calls = zeo_connections_.begin()->second->waiting_calls(); });
+    return calls;
+  };
+  while (waiting() < 1024) std::this_thread::yield();
+  net::Peer other = connect();
+  settle(other);
+  EXPECT_EQ(waiting(), 1024U);
+  control_->append.open();
+  for (std::int64_t id = 1; id <= kCalls; ++id) peer.result(id);
+  EXPECT_EQ(waiting(), 0U);
 }
 
 TEST_F(ZeoConnectionTest, WhoVotesAndLeavesLetsGo) {

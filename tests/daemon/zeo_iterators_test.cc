@@ -137,5 +137,94 @@ TEST_F(ZeoIteratorsTest, ThereIsALimit) {
   start();
 }
 
+TEST_F(ZeoIteratorsTest, RecordsThatAreBeingReadCountForTheLimit) {
+  constexpr std::size_t kHalf = ZeoIterators::kMax / 2;
+  std::vector<Value> iterators;
+  for (std::size_t n = 0; n < kHalf + 1; ++n) {
+    iterators.push_back(start());
+    peer_.ask("iterator_next", {iterators.back()});
+  }
+  hold_pool();
+  for (std::size_t n = 0; n < kHalf - 1; ++n) {
+    peer_.call(Value(static_cast<std::int64_t>(100 + n)), "iterator_record_start",
+               {iterators[n], value_of(one_)});
+  }
+  EXPECT_EQ(peer_.ask_error("iterator_record_start", {iterators[kHalf], value_of(one_)}).class_name,
+            "builtins.ValueError");
+  pool_gate_.open();
+  for (std::size_t n = 0; n < kHalf - 1; ++n) EXPECT_TRUE(peer_.next().value.is<std::int64_t>());
+}
+
+TEST_F(ZeoIteratorsTest, WhatTheyHoldIsCountedAndGivenBack) {
+  const Tid large = peer_.commit(3, kNoTid, std::string(100'000, 'x'));
+  const Value iterator = start(value_of(large));
+  peer_.ask("iterator_next", {iterator});
+  EXPECT_GT(staged_->used(), 0U);  // the log
+  EXPECT_LT(staged_->used(), 100'000U);
+  const Value records = peer_.ask("iterator_record_start", {iterator, value_of(large)});
+  EXPECT_GE(staged_->used(), 100'000U);
+  peer_.ask("iterator_record_next", {records});
+  EXPECT_LT(staged_->used(), 100'000U);
+  EXPECT_EQ(peer_.ask("iterator_record_next", {records}), none());
+  const Value again = peer_.ask("iterator_record_start", {iterator, value_of(large)});
+  EXPECT_GE(staged_->used(), 100'000U);
+  peer_.one_way("iterator_gc", {list({again, iterator})});
+  EXPECT_EQ(peer_.ask("ping"), none());
+  EXPECT_EQ(staged_->used(), 0U);
+}
+
+TEST_F(ZeoIteratorsTest, WhoLeavesGivesBackWhatTheyHold) {
+  const Value iterator = start();
+  peer_.ask("iterator_next", {iterator});
+  peer_.ask("iterator_record_start", {iterator, value_of(one_)});
+  EXPECT_GT(staged_->used(), 0U);
+  peer_.close();
+  closed_.wait_for(1);
+  run([] {});
+  EXPECT_EQ(staged_->used(), 0U);
+}
+
+TEST_F(ZeoIteratorsTest, WithoutRoomACallFailsAndCanBeTriedAgain) {
+  limit_staged(400'000);
+  const Tid large = peer_.commit(3, kNoTid, std::string(150'000, 'x'));
+  const Value iterator = start(value_of(large));
+  peer_.ask("iterator_next", {iterator});
+  const std::vector<Value> arguments = {iterator, value_of(large)};
+  const Value records = peer_.ask("iterator_record_start", arguments);
+  EXPECT_EQ(peer_.ask_error("iterator_record_start", arguments).class_name,
+            "ZODB.POSException.StorageError");
+  peer_.one_way("iterator_gc", {list({records})});
+  const Value again = peer_.ask("iterator_record_start", arguments);
+  EXPECT_EQ(peer_.ask("iterator_record_next", {again}),
+            tuple({oid(3), value_of(large), bytes(std::string(150'000, 'x')), none()}));
+}
+
+// What a back-pointer repeats is not known before it is read.
+TEST_F(ZeoIteratorsTest, RecordsThatTurnOutTooLargeAreLetGo) {
+  limit_staged(400'000);
+  const Tid large = peer_.commit(3, kNoTid, std::string(150'000, 'x'));
+  const Tid small = peer_.commit(3, large, "small");
+  peer_.begin();
+  peer_.one_way("undoa", {value_of(small), ZeoPeer::kTransaction});
+  EXPECT_EQ(peer_.vote(), list({oid(3)}));
+  const Tid undone = peer_.finish();
+  const Value iterator = start(value_of(undone));
+  peer_.ask("iterator_next", {iterator});
+  const std::vector<Value> arguments = {iterator, value_of(undone)};
+  peer_.ask("iterator_record_start", arguments);
+  EXPECT_EQ(peer_.ask_error("iterator_record_start", arguments).class_name,
+            "ZODB.POSException.StorageError");
+  EXPECT_LT(staged_->used(), 300'000U);
+}
+
+TEST_F(ZeoIteratorsTest, WithoutRoomForTheLogAnIteratorEnds) {
+  limit_staged(100);
+  const Value iterator = start();
+  EXPECT_EQ(peer_.ask_error("iterator_next", {iterator}).class_name,
+            "ZODB.POSException.StorageError");
+  EXPECT_EQ(peer_.ask_error("iterator_next", {iterator}), zeo::key_error(iterator));
+  EXPECT_EQ(staged_->used(), 0U);
+}
+
 }  // namespace
 }  // namespace zeolite::daemon
