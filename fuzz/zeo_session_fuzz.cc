@@ -95,7 +95,6 @@ class Server {
       prepared.repeated.emplace_back(restored.oid, restored.source);
     }
     for (const Oid oid : wanted.blobs) prepared.blobs.push_back({oid, BlobInfo{}, "staged"});
-    if (choice_ == 1) prepared.never_existed = wanted.doubtful;
     return prepared;
   }
 

@@ -32,9 +32,18 @@ void name_objects(const StagedTransaction& staged, LockTable::Request& locks) {
 }
 
 void check_sizes(const StagedTransaction& staged, const Prefetched& prefetched) {
-  CHECK(prefetched.write_tids.size() == staged.writes.size() &&
+  CHECK(prefetched.writes.size() == staged.writes.size() &&
             prefetched.read_tids.size() == staged.reads.size(),
         "a tid is prefetched for every object of the transaction");
+}
+
+// Whether `current`, the newest revision that counts for `write`, is not what it can be made from.
+bool stands_in_the_way(const StagedWrite& write, Tid current) {
+  if (current.is_zero()) {
+    const bool any_base = write.base.is_zero() || write.as_file_storage;
+    return write.kind == RevisionKind::deletion || !any_base;
+  }
+  return write.base != current;
 }
 
 }  // namespace
@@ -101,19 +110,22 @@ void CommitCoordinator::submit(Ticket ticket, OwnerId owner, StagedTransaction t
 
 bool CommitCoordinator::recall_tids(const StagedTransaction& transaction,
                                     Prefetched& prefetched) const {
-  std::vector<Tid> tids;
-  tids.reserve(transaction.writes.size() + transaction.reads.size());
+  std::vector<ObjectState> states;
+  states.reserve(transaction.writes.size() + transaction.reads.size());
   const auto recall = [&](const auto& entry) {
-    const std::optional<Tid> tid = recent_writes_.recall(entry.oid);
-    if (tid) tids.push_back(*tid);
-    return tid.has_value();
+    const std::optional<ObjectState> state = recent_writes_.recall(entry.oid);
+    if (state) states.push_back(*state);
+    return state.has_value();
   };
   if (!std::ranges::all_of(transaction.writes, recall)) return false;
   if (!std::ranges::all_of(transaction.reads, recall)) return false;
-  const auto split = tids.begin() + static_cast<std::ptrdiff_t>(transaction.writes.size());
-  prefetched.read_tids.assign(split, tids.end());
-  tids.erase(split, tids.end());
-  prefetched.write_tids = std::move(tids);
+  const auto split = states.begin() + static_cast<std::ptrdiff_t>(transaction.writes.size());
+  prefetched.read_tids.clear();
+  for (auto read = split; read != states.end(); ++read) {
+    prefetched.read_tids.push_back(read->current);
+  }
+  states.erase(split, states.end());
+  prefetched.writes = std::move(states);
   return true;
 }
 
@@ -290,17 +302,20 @@ std::vector<Conflict> CommitCoordinator::find_conflicts(Transaction& transaction
   std::vector<Conflict> conflicts;
   for (std::size_t i = 0; i < staged.writes.size(); ++i) {
     const StagedWrite& write = staged.writes[i];
-    Tid& current = prefetched.write_tids[i];
-    current = recent_writes_.current_tid(write.oid, current, prefetched.as_of);
-    const bool deletes_nothing = write.kind == RevisionKind::deletion && current == kNoTid;
-    if (!write.unchecked && (write.base != current || deletes_nothing)) {
-      conflicts.push_back({.oid = write.oid, .current = current, .base = write.base});
+    ObjectState& state = prefetched.writes[i];
+    state = recent_writes_.state(write.oid, state, prefetched.as_of);
+    const Tid current = write.as_file_storage ? state.newest() : state.current;
+    if (!write.unchecked && stands_in_the_way(write, current)) {
+      conflicts.push_back({.oid = write.oid,
+                           .current = current,
+                           .base = write.base,
+                           .deleted = !current.is_zero() && current == state.deleted});
     }
   }
   for (std::size_t i = 0; i < staged.reads.size(); ++i) {
     const ReadCheck& read = staged.reads[i];
-    const Tid stored = prefetched.read_tids[i];
-    const Tid current = recent_writes_.current_tid(read.oid, stored, prefetched.as_of);
+    const ObjectState stored{.current = prefetched.read_tids[i]};
+    const Tid current = recent_writes_.state(read.oid, stored, prefetched.as_of).current;
     if (read.tid != current) {
       conflicts.push_back({.oid = read.oid, .current = current, .base = read.tid, .read = true});
     }
@@ -332,7 +347,7 @@ void CommitCoordinator::commit(Transaction& transaction, Now now, CommitEffects&
   for (std::size_t i = 0; i < staged.writes.size(); ++i) {
     StagedWrite& write = staged.writes[i];
     record.writes.push_back({.oid = write.oid,
-                             .previous = transaction.prefetched.write_tids[i],
+                             .previous = transaction.prefetched.writes[i].current,
                              .kind = write.kind,
                              .data = std::move(write.data),
                              .back = write.back,

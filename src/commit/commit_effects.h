@@ -14,9 +14,10 @@ namespace zeolite::commit {
 // One object that stands in the way of a commit.
 struct Conflict {
   Oid oid{};
-  Tid current{};      // committed revision now
-  Tid base{};         // revision the transaction was made from
-  bool read = false;  // a ReadCheck failed, not a write
+  Tid current{};         // committed revision now
+  Tid base{};            // revision the transaction was made from
+  bool read = false;     // a ReadCheck failed, not a write
+  bool deleted = false;  // of a write as_file_storage: `current` is a deletion
   friend bool operator==(const Conflict&, const Conflict&) = default;
 };
 

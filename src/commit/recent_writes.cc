@@ -4,16 +4,16 @@ namespace zeolite::commit {
 
 void RecentWrites::record(Tid tid, Oid oid, bool deleted) { writes_.record(tid, oid, deleted); }
 
-Tid RecentWrites::current_tid(Oid oid, Tid stored, Tid as_of) const {
+ObjectState RecentWrites::state(Oid oid, ObjectState stored, Tid as_of) const {
   const auto newest = writes_.find(oid);
-  if (!newest || newest->tid <= as_of) return stored;
-  return newest->value ? kNoTid : newest->tid;
+  return newest && newest->tid > as_of ? *recall(oid) : stored;
 }
 
-std::optional<Tid> RecentWrites::recall(Oid oid) const {
+std::optional<ObjectState> RecentWrites::recall(Oid oid) const {
   const auto newest = writes_.find(oid);
   if (!newest) return std::nullopt;
-  return newest->value ? kNoTid : newest->tid;
+  if (newest->value) return ObjectState{.current = kNoTid, .deleted = newest->tid};
+  return ObjectState{.current = newest->tid};
 }
 
 }  // namespace zeolite::commit

@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "commit/recent_map.h"
+#include "commit/staged_transaction.h"
 #include "model/ids.h"
 
 namespace zeolite::commit {
@@ -22,12 +23,12 @@ class RecentWrites {
   // Whether tids read at the line `as_of` can be brought up to date.
   [[nodiscard]] bool covers(Tid as_of) const { return writes_.covers(as_of); }
 
-  // The current tid of `oid` (kNoTid: it does not exist), given what the store said at `as_of`.
-  // True to the present if covers(as_of), or if nobody could write `oid` since `as_of`.
-  [[nodiscard]] Tid current_tid(Oid oid, Tid stored, Tid as_of) const;
+  // What `oid` is, given what the store said at `as_of`. True to the present if covers(as_of), or
+  // if nobody could write `oid` since `as_of`.
+  [[nodiscard]] ObjectState state(Oid oid, ObjectState stored, Tid as_of) const;
 
-  // The current tid of `oid` (kNoTid: it does not exist) when its last write is remembered.
-  [[nodiscard]] std::optional<Tid> recall(Oid oid) const;
+  // What `oid` is when its last write is remembered.
+  [[nodiscard]] std::optional<ObjectState> recall(Oid oid) const;
 
   [[nodiscard]] Tid floor() const { return writes_.floor(); }
   [[nodiscard]] std::size_t size() const { return writes_.size(); }

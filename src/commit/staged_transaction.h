@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -31,6 +32,10 @@ struct StagedWrite {
   Tid back{};
   // The object need not be as it was at `base` (history that is restored); it is locked as ever.
   bool unchecked = false;
+  // `base` is judged as ZODB's FileStorage does: a deletion is a revision like others, which a
+  // later write must be made from, and what never was has nothing to be made from, whatever `base`
+  // says.
+  bool as_file_storage = false;
   std::optional<BlobInfo> blob{};
   std::string staged_blob{};  // ObjectWrite says what these two are
   Tid via{};
@@ -53,12 +58,21 @@ struct StagedTransaction {
   Tid swept_pack{};
 };
 
+// What an object is at some moment.
+struct ObjectState {
+  Tid current{};  // its current revision; kNoTid: it does not exist
+  Tid deleted{};  // if it does not because its newest revision is a deletion: the tid of that
+  // Either of them; kNoTid when there is no revision.
+  [[nodiscard]] Tid newest() const { return std::max(current, deleted); }
+  friend bool operator==(const ObjectState&, const ObjectState&) = default;
+};
+
 // What the store said about a transaction before it was submitted. Read at one line `as_of` (the
 // visible tid when reading began); the coordinator knows what happened since.
 struct Prefetched {
   Tid as_of{};
-  std::vector<Tid> write_tids{};  // current tid of writes[i].oid, kNoTid if none
-  std::vector<Tid> read_tids{};   // current tid of reads[i].oid
+  std::vector<ObjectState> writes{};  // of writes[i].oid; `deleted` only for as_file_storage
+  std::vector<Tid> read_tids{};       // current tid of reads[i].oid
   // The stored outcome of commit_id, if there is one: `aborted` false means committed at `tid`.
   struct KnownOutcome {
     bool aborted = false;

@@ -99,11 +99,18 @@ Result<> StorageEngine::prefetch_tids(const commit::StagedTransaction& transacti
   oids.reserve(transaction.writes.size() + transaction.reads.size());
   for (const commit::StagedWrite& write : transaction.writes) oids.push_back(write.oid);
   for (const commit::ReadCheck& read : transaction.reads) oids.push_back(read.oid);
-  ASSIGN_OR_RETURN(std::vector<Tid> tids, store_->current_tids(oids, prefetched.as_of));
-  const auto split = tids.begin() + static_cast<std::ptrdiff_t>(transaction.writes.size());
-  prefetched.read_tids.assign(split, tids.end());
-  tids.erase(split, tids.end());
-  prefetched.write_tids = std::move(tids);
+  ASSIGN_OR_RETURN(const std::vector<Tid> tids, store_->current_tids(oids, prefetched.as_of));
+  const std::size_t writes = transaction.writes.size();
+  prefetched.read_tids.assign(tids.begin() + static_cast<std::ptrdiff_t>(writes), tids.end());
+  prefetched.writes.resize(writes);
+  for (std::size_t i = 0; i < writes; ++i) {
+    prefetched.writes[i] = {.current = tids[i]};
+    if (!tids[i].is_zero() || !transaction.writes[i].as_file_storage) continue;
+    ASSIGN_OR_RETURN(const auto newest, store_->history(oids[i], prefetched.as_of, 1));
+    if (newest.empty()) continue;
+    CHECK(newest[0].summary.kind == RevisionKind::deletion, "what has no current revision is gone");
+    prefetched.writes[i].deleted = newest[0].tid;
+  }
   return {};
 }
 
@@ -267,7 +274,9 @@ void StorageEngine::run_effects(std::unique_lock<std::mutex>& lock) {
       if (staged == nullptr) continue;  // ended while the mutex was free
       commit::StagedTransaction wanted;
       wanted.commit_id = staged->commit_id;
-      for (const auto& write : staged->writes) wanted.writes.push_back({.oid = write.oid});
+      for (const auto& write : staged->writes) {
+        wanted.writes.push_back({.oid = write.oid, .as_file_storage = write.as_file_storage});
+      }
       wanted.reads = staged->reads;
       lock.unlock();
       Result<commit::Prefetched> prefetched = prefetch_outcome(wanted.commit_id);

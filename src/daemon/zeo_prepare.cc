@@ -85,10 +85,6 @@ Result<VotePreparation> prepare_vote(const storage::ObjectStore& store, Tid line
     if (blobs == nullptr) return make_error(ErrorCode::read_only, "this storage keeps no blobs");
     ASSIGN_OR_RETURN(prepared.blobs, seal_uploads(*blobs, uploads));
   }
-  for (const Oid oid : wanted.doubtful) {
-    ASSIGN_OR_RETURN(const auto revisions, store.history(oid, line, 1));
-    if (revisions.empty()) prepared.never_existed.push_back(oid);
-  }
   return vote;
 }
 

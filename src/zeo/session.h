@@ -29,8 +29,7 @@ struct Preparation {
     Bytes data;
   };
   std::vector<Restored> restored;
-  std::vector<Oid> blobs;     // whose uploads are to be made durable, each upload once
-  std::vector<Oid> doubtful;  // that have no current revision: did they ever exist?
+  std::vector<Oid> blobs;  // whose uploads are to be made durable, each upload once
 };
 
 // The answer to a Preparation.
@@ -52,7 +51,6 @@ struct Prepared {
     std::string staged_name;
   };
   std::vector<Blob> blobs = {};
-  std::vector<Oid> never_existed = {};
   // StagedTransaction says what it is; read before anything else of this.
   Tid swept_pack = {};
 };
@@ -238,7 +236,7 @@ class Session {
   void attach_blob(Oid oid);
   [[nodiscard]] commit::Ticket new_ticket();
   // Asks for what must be known before the vote, or submits at once.
-  void prepare(std::vector<Oid> doubtful, SessionEffects& effects);
+  void prepare(SessionEffects& effects);
   void submit(SessionEffects& effects);
   void on_voted(SessionEffects& effects);
   void on_conflicts(const std::vector<commit::Conflict>& conflicts, SessionEffects& effects);
@@ -267,7 +265,6 @@ class Session {
   unsigned rounds_ = 0;  // votes that met conflicts
   unsigned plans_ = 0;   // of undo, for the vote in progress
   Prepared prepared_;
-  std::vector<Oid> doubted_;         // what was asked for in Preparation::doubtful
   bool writes_nothing_ = false;      // the voted transaction
   std::optional<Exception> doomed_;  // why the vote will fail
   bool uploading_ = false;           // between storeBlobStart and storeBlobEnd

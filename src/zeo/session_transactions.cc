@@ -117,7 +117,6 @@ Session::Answer Session::tpc_begin(const Call& call, SessionEffects& /*effects*/
   stage_ = Stage::open;
   rounds_ = 0;
   prepared_ = {};
-  doubted_.clear();
   return Value(None{});
 }
 
@@ -263,17 +262,16 @@ Session::Answer Session::vote(const Call& call, SessionEffects& effects) {
     fail_vote(*doomed_, effects);
     return std::nullopt;
   }
-  prepare({}, effects);
+  prepare(effects);
   return std::nullopt;
 }
 
-void Session::prepare(std::vector<Oid> doubtful, SessionEffects& effects) {
+void Session::prepare(SessionEffects& effects) {
   // All is found out anew for every vote, but for uploads, which are made durable once.
   prepared_ = Prepared{.blobs = std::move(prepared_.blobs)};
   Preparation preparation;
   preparation.ticket = ticket_;
   preparation.undos = transaction_->undos();
-  preparation.doubtful = std::move(doubtful);
   for (const Oid oid : transaction_->blobs()) {
     if (std::ranges::find(prepared_.blobs, oid, &Prepared::Blob::oid) == prepared_.blobs.end()) {
       preparation.blobs.push_back(oid);
@@ -284,8 +282,7 @@ void Session::prepare(std::vector<Oid> doubtful, SessionEffects& effects) {
     const commit::StagedWrite& write = writes[restored.write];
     preparation.restored.push_back({write.oid, restored.source, write.data});
   }
-  if (preparation.undos.empty() && preparation.doubtful.empty() && preparation.blobs.empty() &&
-      preparation.restored.empty()) {
+  if (preparation.undos.empty() && preparation.blobs.empty() && preparation.restored.empty()) {
     submit(effects);
     return;
   }
@@ -303,7 +300,6 @@ void Session::prepared(commit::Ticket ticket, Result<Prepared> result, SessionEf
     fail_vote(multiple_undo_errors(result->undo_failures), effects);
     return;
   }
-  for (const Oid oid : result->never_existed) transaction_->forget_base(oid);
   std::ranges::move(prepared_.blobs, std::back_inserter(result->blobs));
   prepared_ = *std::move(result);
   submit(effects);
@@ -404,10 +400,8 @@ std::optional<Exception> Session::fatal_conflict(
       return pos_key_error(conflict.oid);
     }
     if (conflict.read) return read_conflict_error(facts);
-    if (removes || rounds_ >= kRoundsMax) return conflict_error(facts);
-    const bool deleted =
-        conflict.current.is_zero() && std::ranges::find(doubted_, conflict.oid) != doubted_.end();
-    if (deleted) return conflict_error(facts);
+    // What is gone cannot be resolved with.
+    if (removes || conflict.deleted || rounds_ >= kRoundsMax) return conflict_error(facts);
   }
   return std::nullopt;
 }
@@ -418,22 +412,17 @@ void Session::on_conflicts(const std::vector<commit::Conflict>& conflicts,
     fail_vote(*fatal, effects);
     return;
   }
-  std::vector<Oid> doubtful;
-  bool undo_overtaken = false;
-  for (const commit::Conflict& conflict : conflicts) {
-    if (!transaction_->data_of(conflict.oid)) undo_overtaken = true;
-    if (conflict.current.is_zero()) doubtful.push_back(conflict.oid);
-  }
-  if (!doubtful.empty() || undo_overtaken) {
+  const bool undo_overtaken = std::ranges::any_of(
+      conflicts, [this](const auto& conflict) { return !transaction_->data_of(conflict.oid); });
+  if (undo_overtaken) {
     if (++plans_ > kPlansMax) {
       fail_vote(conflict_error({.message = "the objects to undo are changed all the time",
                                 .oid = conflicts.front().oid}),
                 effects);
       return;
     }
-    doubted_.insert(doubted_.end(), doubtful.begin(), doubtful.end());
     ticket_ = new_ticket();
-    prepare(std::move(doubtful), effects);
+    prepare(effects);
     return;
   }
   ++rounds_;

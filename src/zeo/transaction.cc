@@ -23,6 +23,7 @@ void Transaction::store(Oid oid, Tid base, Bytes data) {
   commit::StagedWrite& stored = write(oid);
   bytes_ += data.size();
   stored.base = base;
+  stored.as_file_storage = true;
   stored.data = std::move(data);
 }
 
@@ -43,6 +44,7 @@ void Transaction::remove(Oid oid, Tid base) {
   commit::StagedWrite& removed = write(oid);
   std::erase(blobs_, oid);
   removed.base = base;
+  removed.as_file_storage = true;
   removed.kind = RevisionKind::deletion;
 }
 
@@ -62,11 +64,6 @@ void Transaction::attach_blob(Oid oid) {
 bool Transaction::removes(Oid oid) const {
   const auto found = index_.find(oid);
   return found != index_.end() && writes_[found->second].kind == RevisionKind::deletion;
-}
-
-void Transaction::forget_base(Oid oid) {
-  const auto found = index_.find(oid);
-  if (found != index_.end()) writes_[found->second].base = kNoTid;
 }
 
 std::optional<Bytes> Transaction::data_of(Oid oid) const {

@@ -49,9 +49,6 @@ class Transaction {
   [[nodiscard]] const std::vector<commit::StagedWrite>& writes() const { return writes_; }
   // Whether `oid` is to be removed by it.
   [[nodiscard]] bool removes(Oid oid) const;
-  // Objects that did not exist have no revision that a store could be made from, whatever the
-  // client says.
-  void forget_base(Oid oid);
 
   [[nodiscard]] const std::vector<Tid>& undos() const { return undos_; }
   [[nodiscard]] const std::vector<RestoredFrom>& restored() const { return restored_; }

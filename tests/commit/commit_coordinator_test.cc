@@ -170,6 +170,37 @@ TEST_F(CommitCoordinatorTest, ADeletedObjectIsNewAgain) {
   EXPECT_EQ(h_.appended.back().writes[0].previous, kNoTid);
 }
 
+TEST_F(CommitCoordinatorTest, AsInFileStorageADeletionIsARevision) {
+  const Oid never(600);
+  const Tid before = h_.current(kA);
+  const Tid gone = commit({remove(kA)});
+  const auto attempt = [&](StagedWrite write, Tid as_of) {
+    write.as_file_storage = true;
+    StagedTransaction staged;
+    staged.writes = {std::move(write)};
+    const Ticket ticket = h_.submit(kAnn, std::move(staged), true, as_of);
+    h_.acknowledge();
+    return h_.reply(ticket);
+  };
+  // As the store says it, and as it is remembered when the store was read before.
+  for (const Tid as_of : {gone, gone.previous()}) {
+    for (const Tid base : {kNoTid, before}) {
+      const Conflict conflict{.oid = kA, .current = gone, .base = base, .deleted = true};
+      EXPECT_THAT(attempt(CoordinatorHarness::write(kA, base), as_of).conflicts,
+                  testing::ElementsAre(conflict));
+      EXPECT_THAT(attempt(CoordinatorHarness::remove(kA, base), as_of).conflicts,
+                  testing::ElementsAre(conflict));
+    }
+  }
+  EXPECT_EQ(attempt(CoordinatorHarness::remove(kA, gone), gone).kind, Kind::committed);
+  const Tid again = h_.reply(h_.next_ticket - 1).tid;
+  EXPECT_EQ(attempt(CoordinatorHarness::write(kA, again), gone).kind, Kind::committed);
+  EXPECT_EQ(h_.appended.back().writes[0].previous, kNoTid);
+  // What never was may have any base, but cannot be removed.
+  EXPECT_EQ(attempt(CoordinatorHarness::remove(never, before), gone).kind, Kind::conflicted);
+  EXPECT_EQ(attempt(CoordinatorHarness::write(never, before), gone).kind, Kind::committed);
+}
+
 TEST_F(CommitCoordinatorTest, DisjointTransactionsDoNotWait) {
   const Ticket ann = h_.submit(kAnn, {write(kA)}, false);
   const Ticket bob = h_.submit(kBob, {write(kB)}, false);

@@ -142,7 +142,7 @@ TEST_F(CommitHistoryTest, AFreshDatabaseTakesAnOlderHistory) {
   coordinator.acknowledged(own, now, effects);
   Prefetched prefetched;
   prefetched.as_of = coordinator.visible_tid();
-  prefetched.write_tids = {kNoTid};
+  prefetched.writes = {{}};
   coordinator.submit(3, kAnn, restored(kA, Tid(11)), prefetched, true, now, effects);
   EXPECT_EQ(effects.append.back().tid, Tid(11));
   coordinator.check_invariants();

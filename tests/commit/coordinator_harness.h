@@ -50,8 +50,10 @@ class CoordinatorHarness {
   [[nodiscard]] Prefetched prefetch(const StagedTransaction& staged, Tid as_of) const {
     Prefetched result;
     result.as_of = as_of;
-    for (const StagedWrite& w : staged.writes) result.write_tids.push_back(stored(w.oid, as_of));
-    for (const ReadCheck& r : staged.reads) result.read_tids.push_back(stored(r.oid, as_of));
+    for (const StagedWrite& w : staged.writes) result.writes.push_back(stored(w.oid, as_of));
+    for (const ReadCheck& r : staged.reads) {
+      result.read_tids.push_back(stored(r.oid, as_of).current);
+    }
     if (const auto found = outcomes_.find(staged.commit_id);
         found != outcomes_.end() && found->second.tid <= as_of && found->second.tid > horizon) {
       result.outcome = found->second;
@@ -141,7 +143,7 @@ class CoordinatorHarness {
     return is(ticket, Reply::Kind::failed) && reply(ticket).error.code == code;
   }
   [[nodiscard]] Tid visible() const { return coordinator_.visible_tid(); }
-  [[nodiscard]] Tid current(Oid oid) const { return stored(oid, visible()); }
+  [[nodiscard]] Tid current(Oid oid) const { return stored(oid, visible()).current; }
   CommitCoordinator& coordinator() { return coordinator_; }
   [[nodiscard]] const Now& now() const { return now_; }
 
@@ -156,14 +158,15 @@ class CoordinatorHarness {
   Tid horizon;
 
  private:
-  [[nodiscard]] Tid stored(Oid oid, Tid line) const {
+  [[nodiscard]] ObjectState stored(Oid oid, Tid line) const {
     const auto found = revisions_.find(oid);
-    if (found == revisions_.end()) return kNoTid;
-    Tid tid = kNoTid;
+    ObjectState state;
+    if (found == revisions_.end()) return state;
     for (const auto& [at, deleted] : found->second) {
-      if (at <= line) tid = deleted ? kNoTid : at;
+      if (at > line) continue;
+      state = deleted ? ObjectState{.current = kNoTid, .deleted = at} : ObjectState{.current = at};
     }
-    return tid;
+    return state;
   }
 
   void collect() {

@@ -5,33 +5,42 @@
 namespace zeolite::commit {
 namespace {
 
+constexpr ObjectState kNothing{};
+
+ObjectState current(std::uint64_t tid) { return {.current = Tid(tid)}; }
+ObjectState deleted(std::uint64_t tid) { return {.current = kNoTid, .deleted = Tid(tid)}; }
+
 TEST(RecentWrites, WhatWasNotWrittenSinceIsAsStored) {
   const RecentWrites writes(Tid(10), 100);
-  EXPECT_EQ(writes.current_tid(Oid(1), Tid(5), Tid(10)), Tid(5));
-  EXPECT_EQ(writes.current_tid(Oid(1), kNoTid, Tid(10)), kNoTid);
+  EXPECT_EQ(writes.state(Oid(1), current(5), Tid(10)), current(5));
+  EXPECT_EQ(writes.state(Oid(1), deleted(5), Tid(10)), deleted(5));
+  EXPECT_EQ(writes.state(Oid(1), kNothing, Tid(10)), kNothing);
+  EXPECT_EQ(writes.recall(Oid(1)), std::nullopt);
 }
 
 TEST(RecentWrites, ALaterWriteReplacesWhatWasStored) {
   RecentWrites writes(Tid(10), 100);
   writes.record(Tid(12), Oid(1), false);
-  EXPECT_EQ(writes.current_tid(Oid(1), Tid(5), Tid(10)), Tid(12));
-  EXPECT_EQ(writes.current_tid(Oid(1), kNoTid, Tid(11)), Tid(12));
-  EXPECT_EQ(writes.current_tid(Oid(2), Tid(5), Tid(10)), Tid(5));
+  EXPECT_EQ(writes.state(Oid(1), current(5), Tid(10)), current(12));
+  EXPECT_EQ(writes.state(Oid(1), deleted(5), Tid(11)), current(12));
+  EXPECT_EQ(writes.state(Oid(2), current(5), Tid(10)), current(5));
+  EXPECT_EQ(writes.recall(Oid(1)), current(12));
 }
 
-TEST(RecentWrites, ALaterDeletionLeavesNothing) {
+TEST(RecentWrites, ALaterDeletionLeavesThat) {
   RecentWrites writes(Tid(10), 100);
   writes.record(Tid(12), Oid(1), true);
-  EXPECT_EQ(writes.current_tid(Oid(1), Tid(5), Tid(10)), kNoTid);
+  EXPECT_EQ(writes.state(Oid(1), current(5), Tid(10)), deleted(12));
+  EXPECT_EQ(writes.recall(Oid(1)), deleted(12));
   writes.record(Tid(13), Oid(1), false);
-  EXPECT_EQ(writes.current_tid(Oid(1), Tid(5), Tid(10)), Tid(13));
+  EXPECT_EQ(writes.state(Oid(1), current(5), Tid(10)), current(13));
 }
 
 TEST(RecentWrites, WhatTheStoreReadAtOrAboveTheWriteIsBelieved) {
   RecentWrites writes(Tid(10), 100);
   writes.record(Tid(12), Oid(1), true);
-  EXPECT_EQ(writes.current_tid(Oid(1), kNoTid, Tid(12)), kNoTid);
-  EXPECT_EQ(writes.current_tid(Oid(1), Tid(11), Tid(11)), kNoTid);
+  EXPECT_EQ(writes.state(Oid(1), kNothing, Tid(12)), kNothing);  // it was packed away
+  EXPECT_EQ(writes.state(Oid(1), current(11), Tid(11)), deleted(12));
 }
 
 TEST(RecentWrites, IsBounded) {

@@ -295,6 +295,25 @@ TEST_F(StorageEngineTest, KnowsOutcomesOfAnEarlierReign) {
   EXPECT_EQ(inbox_.wait_for(ticket(1, 4)).reply.kind, Reply::Kind::aborted);
 }
 
+TEST_F(StorageEngineTest, KnowsDeletionsOfAnEarlierReign) {
+  start();
+  const Tid tid = commit(1, 1, write(1));
+  commit::StagedTransaction removal = write(1, tid);
+  removal.writes[0].kind = RevisionKind::deletion;
+  removal.writes[0].data = {};
+  const Tid gone = commit(1, 2, removal);
+  engine_.reset();
+  start();
+  commit::StagedTransaction again = write(1);
+  again.writes[0].as_file_storage = true;
+  const Reply refused = inbox_.wait_for(submit(1, 3, again)).reply;
+  ASSERT_EQ(refused.kind, Reply::Kind::conflicted);
+  EXPECT_EQ(refused.conflicts[0].current, gone);
+  EXPECT_TRUE(refused.conflicts[0].deleted);
+  again.writes[0].base = gone;
+  commit(1, 4, again);
+}
+
 TEST_F(StorageEngineTest, AnswersOnTheOwnersShard) {
   start(3);
   submit(4, 1, write(1));

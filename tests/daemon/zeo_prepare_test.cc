@@ -83,12 +83,6 @@ TEST_F(ZeoPrepareTest, ARestoredRecordRepeatsWhatIsTheSame) {
   EXPECT_EQ(prepared.repeated[0].via, kNoTid);
 }
 
-TEST_F(ZeoPrepareTest, OnlyWhatNeverExistedIsToldSo) {
-  zeo::Preparation wanted;
-  wanted.doubtful = {Oid(2), Oid(9)};
-  EXPECT_EQ(prepare(wanted).never_existed, std::vector<Oid>{Oid(9)});
-}
-
 TEST_F(ZeoPrepareTest, UploadsNeedADirectory) {
   const ZeoUploads::Uploads uploads{{Oid(1), std::make_shared<ZeoUpload>()}};
   zeo::Preparation wanted;

@@ -311,30 +311,14 @@ TEST_F(SessionTransactionsTest, AFailedVoteEndsTheTransaction) {
   EXPECT_TRUE(over());
 }
 
-// An object that never existed may be stored with any serial.
-TEST_F(SessionTransactionsTest, AnObjectThatNeverExistedHasNoRevisionToConflictWith) {
+TEST_F(SessionTransactionsTest, AnObjectThatWasDeletedConflictsForGood) {
   begin();
-  store(1, 5, "x");
-  submit();
-  conflicted({{.oid = Oid(1), .current = kNoTid, .base = Tid(5)}});
-  EXPECT_EQ(preparation().doubtful, std::vector<Oid>{Oid(1)});
-  prepared(Prepared{.never_existed = {Oid(1)}});
-  const commit::StagedTransaction staged = submitted();
-  EXPECT_EQ(staged.writes[0].base, kNoTid);
-  voted();
-  EXPECT_EQ(result(), list({}));
-}
-
-TEST_F(SessionTransactionsTest, AnObjectThatWasDeletedConflicts) {
-  begin();
-  store(1, 5, "x");
-  submit();
-  conflicted({{.oid = Oid(1), .current = kNoTid, .base = Tid(5)}});
-  preparation();
-  prepared(Prepared{});
-  submitted();
-  conflicted({{.oid = Oid(1), .current = kNoTid, .base = Tid(5)}});
-  EXPECT_EQ(error_class(), kConflictError);
+  store(1, 0, "x");
+  store(2, 5, "y");
+  const commit::StagedTransaction staged = submit();
+  EXPECT_TRUE(staged.writes[0].as_file_storage);
+  conflicted({{.oid = Oid(1), .current = Tid(8), .base = kNoTid, .deleted = true}});
+  EXPECT_EQ(error(), conflict_error({"database conflict error", Oid(1), Tid(8), kNoTid}));
   EXPECT_TRUE(over());
 }
 

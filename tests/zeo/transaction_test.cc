@@ -83,15 +83,14 @@ TEST(Transaction, IsStagedAsOftenAsItIsVoted) {
   transaction.status = 'u';
   transaction.fixed_tid = Tid(77);
   transaction.store(Oid(1), Tid(5), data("x"));
-  transaction.forget_base(Oid(1));
-  transaction.forget_base(Oid(9));
   for (int times = 0; times < 2; ++times) {
     const commit::StagedTransaction staged = transaction.staged();
     EXPECT_EQ(staged.metadata.user, "user");
     EXPECT_EQ(staged.status, 'u');
     EXPECT_EQ(staged.fixed_tid, Tid(77));
     ASSERT_EQ(staged.writes.size(), 1U);
-    EXPECT_EQ(staged.writes[0].base, kNoTid);
+    EXPECT_EQ(staged.writes[0].base, Tid(5));
+    EXPECT_TRUE(staged.writes[0].as_file_storage);
     EXPECT_EQ(staged.writes[0].data, data("x"));
   }
 }

@@ -13,9 +13,12 @@ from BTrees.Length import Length
 from BTrees.OOBTree import OOBTree
 from fixture import ServerTest, retried
 from persistent.mapping import PersistentMapping
+from ZODB.FileStorage import FileStorage
 from ZODB.POSException import (ConflictError, POSKeyError, ReadConflictError, ReadOnlyError,
                                ReadOnlyHistoryError, UndoError)
-from ZODB.utils import p64, u64
+from ZODB.tests.MinPO import MinPO
+from ZODB.tests.StorageTestBase import zodb_pickle
+from ZODB.utils import p64, u64, z64
 from ZopeUndo.Prefix import Prefix
 
 WORKERS = 4
@@ -39,6 +42,46 @@ def fill_trees(address, worker):
         retries += retried(manager, add)
     database.close()
     return retries
+
+
+def deletion_motions(storage):
+    """What each of these attempts gives: "done" or the exception's name."""
+    outcomes, tids = [], [p64(7)]
+
+    def attempt(method, oid, serial, *data):
+        meta = ZODB.Connection.TransactionMetaData()
+        storage.tpc_begin(meta)
+        try:
+            getattr(storage, method)(oid, serial, *data, meta)
+            storage.tpc_vote(meta)
+            tids.append(storage.tpc_finish(meta))
+            outcomes.append("done")
+        except (ConflictError, POSKeyError) as error:
+            storage.tpc_abort(meta)
+            outcomes.append(type(error).__name__)
+
+    oid, other = storage.new_oid(), storage.new_oid()
+    record = zodb_pickle(MinPO(1)), ""
+    attempt("store", oid, tids[0], *record)  # never was: any serial will do
+    attempt("deleteObject", other, tids[1])
+    attempt("deleteObject", oid, tids[0])
+    attempt("deleteObject", oid, tids[1])
+    for serial in z64, tids[1]:
+        attempt("store", oid, serial, *record)
+        attempt("deleteObject", oid, serial)
+    attempt("checkCurrentSerialInTransaction", oid, tids[2])
+    attempt("deleteObject", oid, tids[2])
+    attempt("store", oid, tids[2], *record)
+    attempt("store", oid, tids[3], *record)
+    outcomes.append([tids.index(entry["tid"]) for entry in storage.history(oid, size=10)])
+    return outcomes
+
+
+class DeletionTest(ServerTest):
+    def test_deletion_is_as_in_file_storage(self):
+        other = FileStorage(str(self.directory / "other.fs"))
+        self.addCleanup(other.close)
+        self.assertEqual(deletion_motions(other), deletion_motions(self.storage()))
 
 
 class ConflictsTest(ServerTest):
