@@ -151,8 +151,9 @@ Found read_history(const ObjectStore& store, Tid line, const requests::History& 
     ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store.log_entry(revision.tid));
     if (!entry) continue;
     Dict dict;
-    dict.items.emplace_back(Value::text("tid"), zeo::value_of(revision.tid));
-    add_transaction(revision.tid, entry->metadata, revision.summary.size, dict);
+    set_extension(entry->metadata, dict);
+    set_item(dict, Value::text("tid"), zeo::value_of(revision.tid));
+    set_transaction(revision.tid, entry->metadata, revision.summary.size, dict);
     result.items.emplace_back(std::move(dict));
   }
   return Value(std::move(result));
@@ -187,8 +188,9 @@ void answer(ShardHub& hub, const Connection& connection, const Value& id,
 Found read_undo_log(const ObjectStore& store, Tid line, const requests::UndoLog& request) {
   const auto as_dict = [](const history::UndoLogEntry& entry) {
     Dict dict;
-    dict.items.emplace_back(Value::text("id"), Value::bytes(zeo::undo_id(entry.tid)));
-    add_transaction(entry.tid, entry.metadata, entry.size, dict);
+    set_item(dict, Value::text("id"), Value::bytes(zeo::undo_id(entry.tid)));
+    set_transaction(entry.tid, entry.metadata, entry.size, dict);
+    set_extension(entry.metadata, dict);
     return dict;
   };
   history::UndoLogRange range{request.first, request.last, {}};

@@ -13,16 +13,6 @@ using zeo::Value;
 
 namespace {
 
-void set_item(Dict& dict, const Value& key, const Value& value) {
-  const auto place =
-      std::ranges::find(dict.items, key, [](const auto& item) { return item.first; });
-  if (place == dict.items.end()) {
-    dict.items.emplace_back(key, value);
-  } else {
-    place->second = value;
-  }
-}
-
 std::string_view text_of(const Value& value) {
   if (const auto* text = value.get<pickle::Text>()) return text->utf8;
   if (const auto* bytes = value.get<Bytes>()) return bytes->view();
@@ -61,13 +51,26 @@ double seconds_of(Tid tid) {
   return whole + static_cast<double>(tid.value() & 0xFFFFFFFFULL) * 60.0 / 4294967296.0;
 }
 
-void add_transaction(Tid tid, const TransactionMetadata& metadata, std::uint64_t size, Dict& dict) {
-  dict.items.emplace_back(Value::text("time"), Value(seconds_of(tid)));
-  dict.items.emplace_back(Value::text("user_name"), Value::bytes(metadata.user));
-  dict.items.emplace_back(Value::text("description"), Value::bytes(metadata.description));
-  dict.items.emplace_back(Value::text("size"), Value(static_cast<std::int64_t>(size)));
+void set_transaction(Tid tid, const TransactionMetadata& metadata, std::uint64_t size, Dict& dict) {
+  set_item(dict, Value::text("time"), Value(seconds_of(tid)));
+  set_item(dict, Value::text("user_name"), Value::bytes(metadata.user));
+  set_item(dict, Value::text("description"), Value::bytes(metadata.description));
+  set_item(dict, Value::text("size"), Value(static_cast<std::int64_t>(size)));
+}
+
+void set_extension(const TransactionMetadata& metadata, Dict& dict) {
   const Value extension = extension_value(metadata.extension);
   for (const auto& [key, value] : extension.get<Dict>()->items) set_item(dict, key, value);
+}
+
+void set_item(Dict& dict, const Value& key, const Value& value) {
+  const auto place =
+      std::ranges::find(dict.items, key, [](const auto& item) { return item.first; });
+  if (place == dict.items.end()) {
+    dict.items.emplace_back(key, value);
+  } else {
+    place->second = value;
+  }
 }
 
 bool has_all(const Dict& dict, const Dict& specification) {

@@ -14,10 +14,13 @@ namespace zeolite::daemon {
 // Seconds since 1970.
 [[nodiscard]] double seconds_of(Tid tid);
 
-// Adds what every list of transactions tells: time, user_name, description, size; the transaction's
-// own extension after them, whose items count more.
-void add_transaction(Tid tid, const TransactionMetadata& metadata, std::uint64_t size,
+// Sets what every list of transactions tells: time, user_name, description, size.
+void set_transaction(Tid tid, const TransactionMetadata& metadata, std::uint64_t size,
                      pickle::Dict& dict);
+// Sets the items of the transaction's extension. Whoever comes last has his way: in FileStorage's
+// undo log the extension, in its history of an object the transaction.
+void set_extension(const TransactionMetadata& metadata, pickle::Dict& dict);
+void set_item(pickle::Dict& dict, const zeo::Value& key, const zeo::Value& value);
 
 // Whether `dict` has every item of `specification`; a path prefix equals any path it begins.
 [[nodiscard]] bool has_all(const pickle::Dict& dict, const pickle::Dict& specification);

@@ -149,7 +149,8 @@ TEST_F(ZeoReadsTest, ServerStatusHasTheThirteenKeys) {
 
 TEST_F(ZeoReadsTest, HistoryIsNewestFirst) {
   const Tid one = commit_as(peer_, 7, kNoTid, "alice", "first");
-  const Tid two = commit_as(peer_, 7, one, "bob", "second", dict({{"k", text("v")}}));
+  const Tid two = commit_as(peer_, 7, one, "bob", "second",
+                            dict({{"k", text("v")}, {"tid", text("not this")}}));
   const Value all = peer_.ask("history", {oid(7), integer(10)});
   const auto* entries = all.get<pickle::List>();
   ASSERT_TRUE(entries != nullptr && entries->items.size() == 2);

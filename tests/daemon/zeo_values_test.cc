@@ -34,18 +34,28 @@ TEST(ZeoValues, SecondsAreSince1970) {
   EXPECT_NEAR(seconds_of(tid_from_time(WallTime{912'694'929'123'456})), 912'694'929.123456, 1e-6);
 }
 
-TEST(ZeoValues, ATransactionsOwnItemsCountMore) {
+TEST(ZeoValues, WhoComesLastHasHisWay) {
   TransactionMetadata metadata;
   metadata.user = "user";
   metadata.description = "text";
   pickle::encode(dict({{"size", text("mine")}, {"k", integer(1)}}), metadata.extension);
-  pickle::Dict told;
-  add_transaction(tid_from_time(WallTime{60'000'000}), metadata, 7, told);
-  EXPECT_EQ(Value(told), dict({{"time", Value(60.0)},
-                               {"user_name", bytes("user")},
-                               {"description", bytes("text")},
-                               {"size", text("mine")},
-                               {"k", integer(1)}}));
+  const Tid tid = tid_from_time(WallTime{60'000'000});
+  pickle::Dict undo_log;
+  set_transaction(tid, metadata, 7, undo_log);
+  set_extension(metadata, undo_log);
+  pickle::Dict history;
+  set_extension(metadata, history);
+  set_transaction(tid, metadata, 7, history);
+  const pickle::Dict mine = items(dict({{"time", Value(60.0)},
+                                        {"user_name", bytes("user")},
+                                        {"description", bytes("text")},
+                                        {"k", integer(1)}}));
+  for (const pickle::Dict* each : {&undo_log, &history}) {
+    EXPECT_EQ(each->items.size(), 5U);
+    EXPECT_TRUE(has_all(*each, mine));
+  }
+  EXPECT_EQ(*undo_log.find("size"), text("mine"));
+  EXPECT_EQ(*history.find("size"), integer(7));
 }
 
 TEST(ZeoValues, EveryItemOfASpecificationMustBeThere) {
