@@ -45,6 +45,12 @@ using IteratorPtr = std::unique_ptr<rocksdb::Iterator>;
   return IteratorPtr(records.db().NewIterator(options, records.revisions()));
 }
 
+// Of a revision's key that is none.
+[[nodiscard]] inline std::unexpected<Error> damaged_key(const rocksdb::Iterator& at) {
+  return make_error(ErrorCode::corruption,
+                    "a revision has a key of a wrong size: " + to_hex(to_view(at.key())));
+}
+
 // What an error says that we were about.
 [[nodiscard]] inline std::string reading(Oid oid) { return "read object " + to_hex(oid); }
 

@@ -165,7 +165,7 @@ Result<std::vector<CurrentObject>> RocksObjectStore::next_objects(Oid from, Tid 
   revisions->Seek(to_slice(revision_key(from, line).view()));
   while (revisions->Valid() && found.size() < count) {
     const std::optional<RevisionKey> key = parse_revision_key(to_view(revisions->key()));
-    if (!key) return make_error(ErrorCode::corruption, "a revision has a key of a wrong size");
+    if (!key) return damaged_key(*revisions);
     if (key->oid == judged || key->tid > line) {
       if (++steps < kStepsMax) {
         revisions->Next();

@@ -51,7 +51,7 @@ Result<> look_up(const RocksDatabase& records, std::span<const ObjectSummary> ob
 Result<> read_object(rocksdb::Iterator& revisions, Oid oid, std::vector<StoredRevision>& found) {
   for (; revisions.Valid(); revisions.Next()) {
     const std::optional<RevisionKey> key = parse_revision_key(to_view(revisions.key()));
-    if (!key) return make_error(ErrorCode::corruption, "a revision has a key of a wrong size");
+    if (!key) return damaged_key(revisions);
     if (key->oid != oid) return {};
     StoredRevision revision;
     revision.key = *key;
@@ -107,7 +107,7 @@ Result<std::vector<StoredRevision>> RocksObjectStore::revisions_from(Oid from,
   revisions->Seek(to_slice(revision_key(from, Tid(~std::uint64_t{0})).view()));
   while (revisions->Valid() && found.size() < std::max(count_max, std::size_t{1})) {
     const std::optional<RevisionKey> key = parse_revision_key(to_view(revisions->key()));
-    if (!key) return make_error(ErrorCode::corruption, "a revision has a key of a wrong size");
+    if (!key) return damaged_key(*revisions);
     const std::size_t whole = found.size();
     RETURN_IF_ERROR(read_object(*revisions, key->oid, found));
     if (whole > 0 && found.size() > count_max) {

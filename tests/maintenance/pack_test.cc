@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "maintenance/tampered_store.h"
 #include "storage/memory_object_store.h"
 #include "storage/store_builders.h"
 #include "support/zodb_record.h"
@@ -298,6 +299,32 @@ TEST_F(PackTest, TellsProgressAndPausesAfterEachBatch) {
   EXPECT_EQ(told.front().phase, 1U);
   EXPECT_EQ(told.back().phase, 4U);
   EXPECT_EQ(told.back().done, told.back().total);
+}
+
+TEST(DamagedPack, EndsWhereTheDamageIsAndGoesOnWhenItIsMended) {
+  TamperedStore store;
+  const auto append = [&store](const TransactionRecord& transaction) {
+    ASSERT_TRUE(store.append({&transaction, 1}));
+  };
+  append(record(10).data(1, "a").data(2, "a"));
+  append(record(20).data(1, "b", 10).data(2, "b", 10));
+  append(record(21, RecordKind::pack).pack(20));
+  const std::string damage =
+      "object 0000000000000002 as of transaction 000000000000000a is damaged";
+  store.before_revisions = [&](Oid from) -> Result<> {
+    if (from < Oid(2)) return {};
+    return make_error(ErrorCode::corruption, damage);
+  };
+  const auto failed = run_pack(store, {.batch = 2}, {});
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, ErrorCode::corruption);
+  EXPECT_EQ(failed.error().detail, damage);
+  EXPECT_FALSE(store.pack_state().swept);
+  EXPECT_EQ(store.history(Oid(2), kMaxTid, 9)->size(), 2U);
+  store.before_revisions = [](Oid) -> Result<> { return {}; };
+  ASSERT_TRUE(run_pack(store, {.batch = 2}, {}));
+  EXPECT_TRUE(store.pack_state().swept);
+  EXPECT_EQ(store.history(Oid(2), kMaxTid, 9)->size(), 1U);
 }
 
 }  // namespace

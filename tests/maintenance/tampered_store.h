@@ -22,6 +22,8 @@ class TamperedStore final : public storage::ObjectStore {
   // Gets what the walk over all revisions found.
   std::function<void(std::vector<storage::StoredRevision>&)> on_revisions =
       [](std::vector<storage::StoredRevision>&) {};
+  // Whether the walk over all revisions may go on from there.
+  std::function<Result<>(Oid from)> before_revisions = [](Oid) -> Result<> { return {}; };
   std::optional<Oid> mark;
 
   Id128 cluster_id() const override { return inner_.cluster_id(); }
@@ -85,6 +87,7 @@ class TamperedStore final : public storage::ObjectStore {
   }
   Result<std::vector<storage::StoredRevision>> revisions_from(
       Oid from, std::size_t count_max) const override {
+    RETURN_IF_ERROR(before_revisions(from));
     auto found = inner_.revisions_from(from, count_max);
     if (found) on_revisions(*found);
     return found;

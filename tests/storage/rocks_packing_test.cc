@@ -22,6 +22,12 @@ namespace {
 using ::testing::HasSubstr;
 using Group = std::vector<TransactionRecord>;
 
+template <typename T>
+Result<> without_value(const Result<T>& result) {
+  if (result) return {};
+  return std::unexpected(result.error());
+}
+
 class RocksPackingTest : public ::testing::Test {
  protected:
   RocksPackingTest() {
@@ -133,8 +139,31 @@ TEST_F(RocksPackingTest, RottenSurvivorIsCorruption) {
   const LogEntry entry = store->log_entry(Tid(10)).value().value();
   EXPECT_EQ(store->read_surviving(entry).error().code, ErrorCode::corruption);
   EXPECT_EQ(store->present(entry).value(), std::vector<bool>{true}) << "rotten, but there";
-  EXPECT_EQ(store->revisions_from(Oid(0), 100).error().code, ErrorCode::corruption);
-  EXPECT_EQ(store->next_objects(Oid(0), kMaxTid, 100).error().code, ErrorCode::corruption);
+  for (const Result<>& walked : {without_value(store->revisions_from(Oid(0), 100)),
+                                 without_value(store->next_objects(Oid(0), kMaxTid, 100))}) {
+    EXPECT_EQ(walked.error().code, ErrorCode::corruption);
+    EXPECT_THAT(walked.error().detail, HasSubstr(to_hex(ByteView("short key"))));
+  }
+}
+
+// Of a revision that cannot be told apart by its head; a sweep meets it first.
+TEST_F(RocksPackingTest, AWalkSaysWhichRevisionIsDamaged) {
+  open_packed();
+  for (const char* const head : {"", "\x7F all of it unknown", "\x1F a kind unknown"}) {
+    {
+      const auto raw =
+          RocksDatabase::open(options_, options_.directory / "records", false, [](std::uint64_t) {
+            return false;
+          }).value();
+      const auto key = revision_key(Oid(1), Tid(10));
+      ASSERT_TRUE(raw->db().Put({}, raw->revisions(), to_slice(key.view()), head).ok());
+    }
+    const auto walked = open()->revisions_from(Oid(0), 100);
+    ASSERT_FALSE(walked);
+    EXPECT_EQ(walked.error().code, ErrorCode::corruption);
+    EXPECT_THAT(walked.error().detail, HasSubstr("object 0000000000000001 as of transaction " +
+                                                 to_hex(Tid(10)) + " is damaged"));
+  }
 }
 
 TEST_F(RocksPackingTest, DamagedEndOfAPackIsRefused) {
