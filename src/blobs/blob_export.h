@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
+#include <functional>
+#include <string>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "blobs/blob_directory.h"
 #include "blobs/open_directory.h"
@@ -26,6 +28,12 @@ class BlobExport {
   // out_of_space, io_error.
   [[nodiscard]] Result<> add(const BlobDirectory& from, Oid oid, Tid tid, const BlobInfo& info);
 
+  // The same from elsewhere: `read(oid, tid, offset)` gives bytes of the blob from `offset` on,
+  // nothing only at its end. What arrives is checked against `info`. Errors: as `read`; corruption
+  // (it is another content), conflict, out_of_space, io_error.
+  using Reader = std::function<Result<Bytes>(Oid oid, Tid tid, std::uint64_t offset)>;
+  [[nodiscard]] Result<> fetch(const Reader& read, Oid oid, Tid tid, const BlobInfo& info);
+
   // Makes all of it durable.
   [[nodiscard]] Result<> finish() { return base_.sync_file_system(); }
 
@@ -34,7 +42,13 @@ class BlobExport {
 
  private:
   explicit BlobExport(OpenDirectory base) : base_(std::move(base)) {}
-  Result<> copy(const BlobFile& file, const OpenDirectory& directory, const std::string& name);
+  // Whether a file `name` of that size is there already.
+  static Result<bool> has(const OpenDirectory& directory, const std::string& name,
+                          const BlobInfo& info);
+  // Makes the file from what `next(offset)` gives until it gives nothing.
+  static Result<> write(const std::function<Result<Bytes>(std::uint64_t offset)>& next,
+                        const OpenDirectory& directory, const std::string& name,
+                        const BlobInfo& info);
 
   OpenDirectory base_;
   std::uint64_t blobs_ = 0;  // added or kept

@@ -377,7 +377,6 @@ class Parser {
       if (!export_.data && texts_.at.empty()) {
         reject("say what to export: --data DIR (server stopped) or --at HOST:PORT");
       }
-      if (export_.blobs && !export_.data) reject("--blobs needs --data; stop the server for it");
       take_target(texts_, export_.target);
       return Command(export_);
     });

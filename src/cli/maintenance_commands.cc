@@ -135,7 +135,14 @@ Result<maintenance::ExportReport> export_directory(const ExportOptions& options)
 Result<maintenance::ExportReport> export_server(const ExportOptions& options) {
   ASSIGN_OR_RETURN(const auto session, NativeSession::open(options.target, {}));
   ServerTransactions transactions(*session);
-  return export_from(transactions, options, {});
+  if (!options.blobs) return export_from(transactions, options, {});
+  ASSIGN_OR_RETURN(blobs::BlobExport blob_export, blobs::BlobExport::open(*options.blobs));
+  maintenance::ExportOptions how;
+  how.blob_export = &blob_export;
+  how.blob_reader = [&transactions](Oid oid, Tid tid, std::uint64_t offset) {
+    return transactions.load_blob(oid, tid, offset);
+  };
+  return export_from(transactions, options, std::move(how));
 }
 
 Result<> export_all(const ExportOptions& options) {

@@ -52,6 +52,15 @@ Result<Bytes> ServerTransactions::load(Oid oid, Tid tid) {
                                               to_hex(tid) + " is not there any more");
 }
 
+Result<Bytes> ServerTransactions::load_blob(Oid oid, Tid tid, std::uint64_t offset) {
+  const wire::LoadBlob request{oid, tid, offset};
+  Result<wire::BlobPart> part = session_.ask<wire::BlobPart>(request);
+  if (part) return std::move(part->data);
+  if (part.error().code != ErrorCode::not_found) return std::unexpected(std::move(part).error());
+  return make_error(ErrorCode::not_found,
+                    part.error().detail + " any more: a pack ran meanwhile; export again");
+}
+
 // Makes sure that there is something in log_, unless the log has ended.
 Result<> ServerTransactions::read_log() {
   while (log_.empty() && (after_ < until_ || log_request_)) {
@@ -135,6 +144,7 @@ Result<> ServerTransactions::take_records(Coming& coming, std::span<wire::Loaded
                       .kind = object.kind,
                       .data = {},
                       .back = object.back,
+                      .blob = object.blob,
                       .via = object.via};
     if (object.kind == RevisionKind::data) {
       if (loaded.data.size() != object.size) {

@@ -27,6 +27,9 @@ class ServerTransactions final : public maintenance::TransactionSource {
 
   [[nodiscard]] Result<std::optional<TransactionRecord>> next() override;
   [[nodiscard]] Result<Bytes> load(Oid oid, Tid tid) override;
+  // Bytes of the revision's blob from `offset` on; nothing only at its end. Error not_found: it was
+  // packed away meanwhile.
+  [[nodiscard]] Result<Bytes> load_blob(Oid oid, Tid tid, std::uint64_t offset);
   [[nodiscard]] Tid until() const override { return until_; }
   [[nodiscard]] std::uint64_t packed_records() const override { return packed_records_; }
 

@@ -248,6 +248,12 @@ void answer_read(ShardHub& hub, const Connection& connection, server::SessionEff
                            [request, bytes_max](const ObjectStore& store, Tid line) {
                              return read_log(store, request, line, bytes_max);
                            });
+        } else if constexpr (std::is_same_v<T, wire::LoadBlob>) {
+          answer_from_pool(hub, connection, id,
+                           [request, bytes_max, blobs = hub.engine().blobs()](
+                               const ObjectStore& store, Tid line) {
+                             return read_blob(store, blobs, request, line, bytes_max);
+                           });
         } else if constexpr (std::is_same_v<T, wire::Pack>) {
           answer_pack(hub, connection, id, request);
         } else if constexpr (std::is_same_v<T, wire::Await>) {

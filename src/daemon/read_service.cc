@@ -1,6 +1,7 @@
 #include "daemon/read_service.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -14,6 +15,14 @@ constexpr std::size_t kItemOverhead = 96;
 std::size_t encoded_size(const LogEntry& entry) {
   return kItemOverhead + entry.metadata.user.size() + entry.metadata.description.size() +
          entry.metadata.extension.size() + entry.objects.size() * kItemOverhead;
+}
+
+// What the log says of a revision's blob.
+Result<std::optional<BlobInfo>> blob_of(const storage::ObjectStore& store, Oid oid, Tid tid) {
+  ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store.log_entry(tid));
+  if (!entry) return std::nullopt;
+  const auto object = std::ranges::find(entry->objects, oid, &ObjectSummary::oid);
+  return object == entry->objects.end() ? std::nullopt : object->blob;
 }
 
 }  // namespace
@@ -113,6 +122,34 @@ Result<wire::LogReply> read_log(const storage::ObjectStore& store, const wire::R
   answer.next_after = std::max(after, request.after);
   answer.end = true;
   return answer;
+}
+
+Result<wire::BlobPart> read_blob(const storage::ObjectStore& store,
+                                 const blobs::BlobDirectory* blobs, const wire::LoadBlob& request,
+                                 Tid line, std::size_t bytes_max) {
+  ASSIGN_OR_RETURN(const std::optional<BlobInfo> blob,
+                   request.tid <= line ? blob_of(store, request.oid, request.tid)
+                                       : Result<std::optional<BlobInfo>>());
+  const auto name = [&request] {
+    return "object " + to_hex(request.oid) + " as of transaction " + to_hex(request.tid);
+  };
+  if (!blob || blobs == nullptr) return make_error(ErrorCode::not_found, name() + " has no blob");
+  if (request.offset > blob->size) {
+    return make_error(ErrorCode::invalid_argument,
+                      "the blob of " + name() + " has " + std::to_string(blob->size) + " bytes");
+  }
+  ASSIGN_OR_RETURN(const blobs::BlobFile file, blobs->open_for_reading(request.oid, request.tid));
+  const std::size_t room = std::max(bytes_max, 2 * kItemOverhead) - kItemOverhead;
+  const std::uint64_t wanted =
+      std::min<std::uint64_t>({request.length, room, blob->size - request.offset});
+  std::string data(wanted, '\0');
+  ASSIGN_OR_RETURN(const std::size_t got, file.read(request.offset, data));
+  if (got != wanted || file.size() != blob->size) {
+    return make_error(ErrorCode::corruption, "the file of the blob of " + name() + " has " +
+                                                 std::to_string(file.size()) + " bytes, not " +
+                                                 std::to_string(blob->size));
+  }
+  return wire::BlobPart{*blob, Bytes(std::move(data))};
 }
 
 wire::VerifyReport to_wire(maintenance::VerifyReport report) {

@@ -33,6 +33,14 @@ namespace zeolite::daemon {
                                               const wire::ReadLog& request, Tid line,
                                               std::size_t bytes_max);
 
+// `blobs` null: there are none. The answer fits `bytes_max`. Errors: not_found (no such revision,
+// it has no blob, or it was packed away), invalid_argument (beyond the blob's end), corruption,
+// io_error.
+[[nodiscard]] Result<wire::BlobPart> read_blob(const storage::ObjectStore& store,
+                                               const blobs::BlobDirectory* blobs,
+                                               const wire::LoadBlob& request, Tid line,
+                                               std::size_t bytes_max);
+
 // With more problems than are described, the last one tells how many more there are.
 [[nodiscard]] wire::VerifyReport to_wire(maintenance::VerifyReport report);
 

@@ -124,8 +124,11 @@ class Exporter {
         ++blobs_left_out_;
         continue;
       }
-      RETURN_IF_ERROR(
-          options_.blob_export->add(*options_.blob_directory, write.oid, record.tid, *write.blob));
+      RETURN_IF_ERROR(options_.blob_directory != nullptr
+                          ? options_.blob_export->add(*options_.blob_directory, write.oid,
+                                                      record.tid, *write.blob)
+                          : options_.blob_export->fetch(options_.blob_reader, write.oid, record.tid,
+                                                        *write.blob));
     }
     return {};
   }
@@ -150,8 +153,8 @@ class Exporter {
 Result<ExportReport> export_filestorage(TransactionSource& source,
                                         const std::filesystem::path& path,
                                         const ExportOptions& options) {
-  CHECK((options.blob_directory == nullptr) == (options.blob_export == nullptr),
-        "blobs go from somewhere to somewhere");
+  const bool from = options.blob_directory != nullptr || options.blob_reader != nullptr;
+  CHECK(from == (options.blob_export != nullptr), "blobs go from somewhere to somewhere");
   const Target target(path);
   RETURN_IF_ERROR(target.check_free(options.overwrite));
   // Lives until the rename: it holds the lock on the part.

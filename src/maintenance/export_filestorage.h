@@ -26,9 +26,11 @@ struct ExportOptions {
   // Replace a file that is there. Its index file, which ZODB would take for the new one's, goes
   // with it.
   bool overwrite = false;
-  // Where the blobs' files are and where they go; both null: their records are exported without.
-  const blobs::BlobDirectory* blob_directory = nullptr;
+  // Where the blobs' files go; null: their records are exported without.
   blobs::BlobExport* blob_export = nullptr;
+  // Where they come from, one of these: a directory, or what reads them from elsewhere.
+  const blobs::BlobDirectory* blob_directory = nullptr;
+  blobs::BlobExport::Reader blob_reader = {};
   // filestorage::kMagicPython3 or kMagicPython2.
   std::string_view magic = filestorage::kMagicPython3;
   // Looked at between transactions; when it turns true the export ends with error aborted.

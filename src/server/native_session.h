@@ -41,7 +41,7 @@ struct SessionEffects {
     std::uint32_t request_id = 0;
     std::variant<wire::Load, wire::LoadSerial, wire::LoadMany, wire::Walk, wire::ReadLog,
                  wire::StatusQuery, wire::Verify, wire::Pack, wire::Ping, wire::Await,
-                 wire::Promote, wire::Switchover, wire::Demote>
+                 wire::Promote, wire::Switchover, wire::Demote, wire::LoadBlob>
         what;
   };
   std::vector<Read> read;

@@ -34,6 +34,9 @@ void build_log_item(const LogReply::Item& item, schema::LogItem::Builder to) {
     object.setBack(summary.back.value());
     object.setSize(summary.size);
     object.setVia(summary.via.value());
+    if (!summary.blob) continue;
+    object.setBlobHash(as_data(summary.blob->hash));
+    object.setBlobSize(summary.blob->size);
   }
 }
 
@@ -54,6 +57,8 @@ LogReply::Item read_log_item(schema::LogItem::Reader from, BodyReader& body) {
          .back = Tid(object.getBack()),
          .size = object.getSize(),
          .via = Tid(object.getVia())});
+    if (!object.hasBlobHash()) continue;
+    item.objects.back().blob = {object.getBlobSize(), body.id(object.getBlobHash())};
   }
   return item;
 }
@@ -67,6 +72,9 @@ struct Codec<LogReply> {
     std::size_t words = words_of_list<schema::LogItem>(m.items.size());
     for (const LogReply::Item& item : m.items) {
       words += words_of(item.metadata) + words_of_list<schema::ObjectSummary>(item.objects.size());
+      for (const ObjectSummary& object : item.objects) {
+        if (object.blob) words += words_of_bytes(object.blob->hash.size());
+      }
     }
     return words;
   }

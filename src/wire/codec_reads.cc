@@ -130,4 +130,39 @@ struct Codec<Walked> {
 };
 ZEOLITE_WIRE_CODEC(Walked);
 
+template <>
+struct Codec<LoadBlob> {
+  using Schema = schema::LoadBlob;
+  static std::size_t words(const LoadBlob&) { return 0; }
+  static void build(const LoadBlob& m, Schema::Builder to) {
+    to.setOid(m.oid.value());
+    to.setTid(m.tid.value());
+    to.setOffset(m.offset);
+    to.setLength(m.length);
+  }
+  static LoadBlob read(Schema::Reader from, BodyReader& body) {
+    const std::uint32_t length = from.getLength();
+    body.require(length >= 1 && length <= LoadBlob::kLengthMax, "a length outside 1 to 1 MiB");
+    return {Oid(from.getOid()), Tid(from.getTid()), from.getOffset(), length};
+  }
+};
+ZEOLITE_WIRE_CODEC(LoadBlob);
+
+template <>
+struct Codec<BlobPart> {
+  using Schema = schema::BlobPart;
+  static std::size_t words(const BlobPart& m) {
+    return words_of_bytes(sizeof(ChainHash)) + words_of_data(m.data.view());
+  }
+  static void build(const BlobPart& m, Schema::Builder to) {
+    to.setSize(m.blob.size);
+    to.setHash(as_data(m.blob.hash));
+    to.setData(as_data(m.data.view()));
+  }
+  static BlobPart read(Schema::Reader from, BodyReader& body) {
+    return {{from.getSize(), body.id(from.getHash())}, body.bytes(from.getData())};
+  }
+};
+ZEOLITE_WIRE_CODEC(BlobPart);
+
 }  // namespace zeolite::wire

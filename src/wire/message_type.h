@@ -42,6 +42,8 @@ enum class MessageType : std::uint8_t {
   pack = 48,
   pack_report = 49,
   invalidate = 50,
+  load_blob = 51,
+  blob_part = 52,
   replica_hello = 60,
   replica_welcome = 61,
   replica_append = 62,

@@ -13,12 +13,14 @@
 // Bytes fields of decoded messages share the memory of the frame they came in.
 namespace zeolite::wire {
 
-using Message = std::variant<
-    Hello, Welcome, ErrorReply, Ping, Pong, Invalidate, Load, LoadSerial, Loaded, LoadMany,
-    LoadedMany, Walk, Walked, Stage, Vote, Voted, Finish, Abort, Commit, Committed, Conflicted,
-    Done, OutcomeQuery, OutcomeKnown, NewOids, Oids, ReadLog, LogReply, StatusQuery, StatusReport,
-    Verify, VerifyReport, Pack, PackReport, ReplicaHello, ReplicaWelcome, ReplicaAppend, ReplicaAck,
-    ReplicaHeartbeat, ReplicaBlob, StaleEpoch, Handover, CheckpointRequest, CheckpointBegin,
-    CheckpointChunk, CheckpointAck, Promote, Switchover, Demote, RoleChanged, Topology, Await>;
+using Message =
+    std::variant<Hello, Welcome, ErrorReply, Ping, Pong, Invalidate, Load, LoadSerial, Loaded,
+                 LoadMany, LoadedMany, Walk, Walked, Stage, Vote, Voted, Finish, Abort, Commit,
+                 Committed, Conflicted, Done, OutcomeQuery, OutcomeKnown, NewOids, Oids, ReadLog,
+                 LogReply, StatusQuery, StatusReport, Verify, VerifyReport, Pack, PackReport,
+                 LoadBlob, BlobPart, ReplicaHello, ReplicaWelcome, ReplicaAppend, ReplicaAck,
+                 ReplicaHeartbeat, ReplicaBlob, StaleEpoch, Handover, CheckpointRequest,
+                 CheckpointBegin, CheckpointChunk, CheckpointAck, Promote, Switchover, Demote,
+                 RoleChanged, Topology, Await>;
 
 }  // namespace zeolite::wire

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "model/ids.h"
+#include "model/transaction_record.h"
 #include "wire/message_type.h"
 
 // Loads and the walk over current objects; see wire/messages.h.
@@ -69,6 +70,26 @@ struct Walked {
   std::vector<Item> items;
   Oid next;
   friend bool operator==(const Walked&, const Walked&) = default;
+};
+
+// A part of the blob of the revision written exactly at tid: `length` bytes (1 to 1 MiB) from
+// `offset` on, which is at most the blob's size. Error not_found: that revision has no blob, or is
+// gone. Answer: blob_part.
+struct LoadBlob {
+  static constexpr MessageType kType = MessageType::load_blob;
+  static constexpr std::uint32_t kLengthMax = 1U << 20;
+  Oid oid;
+  Tid tid;
+  std::uint64_t offset = 0;
+  std::uint32_t length = kLengthMax;
+  friend bool operator==(const LoadBlob&, const LoadBlob&) = default;
+};
+// May hold less than was asked for, but nothing only at the blob's end.
+struct BlobPart {
+  static constexpr MessageType kType = MessageType::blob_part;
+  BlobInfo blob;  // the whole of it
+  Bytes data;
+  friend bool operator==(const BlobPart&, const BlobPart&) = default;
 };
 
 }  // namespace zeolite::wire

@@ -79,6 +79,19 @@ struct Loaded {
   end @3 :UInt64;
 }
 
+struct LoadBlob {
+  oid @0 :UInt64;
+  tid @1 :UInt64;
+  offset @2 :UInt64;
+  length @3 :UInt32;
+}
+
+struct BlobPart {
+  size @0 :UInt64;
+  hash @1 :Data;
+  data @2 :Data;
+}
+
 struct LoadMany {
   oids @0 :List(UInt64);
   before @1 :UInt64;
@@ -185,6 +198,8 @@ struct ObjectSummary {
   size @3 :UInt32;
   back @4 :UInt64;
   via @5 :UInt64;
+  blobHash @6 :Data;
+  blobSize @7 :UInt64;
 }
 
 struct LogItem {

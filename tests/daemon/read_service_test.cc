@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "storage/memory_object_store.h"
+#include "support/temporary_directory.h"
 #include "support/zodb_record.h"
 
 namespace zeolite::daemon {
@@ -143,6 +146,65 @@ TEST(ReadService, ProblemsThatAreNotDescribedAreCounted) {
   report.problem_count = 3;
   report.problems = {"a"};
   EXPECT_EQ(to_wire(report).problems, (std::vector<std::string>{"a", "and 2 more"}));
+}
+
+// Object 1 has a blob of 1000 bytes as of 70.
+class ReadBlobTest : public ReadServiceTest {
+ protected:
+  ReadBlobTest() {
+    for (int i = 0; i < 100; ++i) content_ += "0123456789";
+    blobs::StagedBlob staged = blobs_->stage().value();
+    EXPECT_TRUE(staged.append(content_) && staged.seal(Oid(1)));
+    blob_ = staged.info();
+    TransactionRecord with_blob = record(70, {{1, Tid(30)}, {2, Tid(20)}});
+    with_blob.writes[0].blob = blob_;
+    EXPECT_TRUE(store_.append({&with_blob, 1}));
+    EXPECT_TRUE(blobs_->install(staged.release(), Oid(1), Tid(70)));
+  }
+  [[nodiscard]] Result<wire::BlobPart> read(const wire::LoadBlob& request, Tid line = Tid(70),
+                                            std::size_t bytes_max = 1 << 20) const {
+    return read_blob(store_, &*blobs_, request, line, bytes_max);
+  }
+  [[nodiscard]] ErrorCode error(const wire::LoadBlob& request, Tid line = Tid(70)) const {
+    const auto part = read(request, line);
+    EXPECT_FALSE(part);
+    return part ? ErrorCode::aborted : part.error().code;
+  }
+
+  testing::TemporaryDirectory directory_;
+  std::unique_ptr<blobs::BlobDirectory> blobs_ =
+      blobs::BlobDirectory::open({.path = directory_ / "blobs", .reserve_bytes = 0}).value();
+  std::string content_;
+  BlobInfo blob_;
+};
+
+TEST_F(ReadBlobTest, GivesPartsAndWhatTheWholeIs) {
+  EXPECT_EQ(read({Oid(1), Tid(70)}), (wire::BlobPart{blob_, Bytes(content_)}));
+  EXPECT_EQ(read({Oid(1), Tid(70), 3, 4})->data.view(), "3456");
+  EXPECT_EQ(read({Oid(1), Tid(70), 998, 4})->data.view(), "89");
+  EXPECT_EQ(read({Oid(1), Tid(70), 1000, 4}), (wire::BlobPart{blob_, {}}));
+  const std::size_t fits = read({Oid(1), Tid(70)}, Tid(70), 500)->data.size();
+  EXPECT_TRUE(fits > 100 && fits < 500) << fits;
+  EXPECT_GT(read({Oid(1), Tid(70)}, Tid(70), 0)->data.size(), 0U);
+}
+
+TEST_F(ReadBlobTest, WhatHasNoBlobIsNotFound) {
+  EXPECT_EQ(error({Oid(2), Tid(70)}), ErrorCode::not_found);
+  EXPECT_EQ(error({Oid(1), Tid(30)}), ErrorCode::not_found);
+  EXPECT_EQ(error({Oid(1), Tid(65)}), ErrorCode::not_found);
+  EXPECT_EQ(error({Oid(1), Tid(70)}, Tid(60)), ErrorCode::not_found);  // above the line
+  EXPECT_EQ(error({Oid(1), Tid(70), 1001, 1}), ErrorCode::invalid_argument);
+  EXPECT_EQ(read_blob(store_, nullptr, {Oid(1), Tid(70)}, Tid(70), 100).error().code,
+            ErrorCode::not_found);
+}
+
+TEST_F(ReadBlobTest, AFileThatIsGoneOrDamagedIsTold) {
+  std::filesystem::permissions(blobs_->path_of(Oid(1), Tid(70)), std::filesystem::perms::all);
+  std::filesystem::resize_file(blobs_->path_of(Oid(1), Tid(70)), 5);
+  EXPECT_EQ(error({Oid(1), Tid(70)}), ErrorCode::corruption);
+  EXPECT_EQ(error({Oid(1), Tid(70), 0, 2}), ErrorCode::corruption);
+  std::filesystem::remove(blobs_->path_of(Oid(1), Tid(70)));
+  EXPECT_EQ(error({Oid(1), Tid(70)}), ErrorCode::not_found);
 }
 
 TEST_F(ReadServiceTest, KnowsItsHistory) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "blobs/blob_names.h"
 #include "filestorage/data_fs_builder.h"
 #include "integration/commit_load.h"
 #include "integration/program.h"
@@ -143,6 +144,74 @@ TEST_F(Export, AServedDirectoryTakesMoreWhileNobodyCommits) {
   EXPECT_EQ(more.exit_code, 0) << more.error;
   ASSERT_EQ(export_to("more.fs", "--data", data_).exit_code, 0);
   EXPECT_TRUE(content_of(directory_ / "more.fs") == database(30));
+}
+
+// Two revisions of a blob, the second in several parts.
+class ExportBlobs : public Export {
+ protected:
+  ExportBlobs() {
+    filestorage::DataFsBuilder file(filestorage::kMagicPython3);
+    for (const std::uint64_t number : {1U, 2U}) {
+      file.begin(numbered_tid(number));
+      file.data(kBlob, "cZODB.blob\nBlob\nq\x01.N.");
+      file.data(Oid(3), "no blob");
+      file.end();
+    }
+    std::ofstream(source_, std::ios::binary) << file.bytes();
+    const std::filesystem::path given = directory_ / "given";
+    const std::filesystem::path object = blobs::object_directory(blobs::Layout::bushy, kBlob);
+    std::filesystem::create_directories(given / object);
+    std::ofstream(given / ".layout") << "bushy";
+    std::ofstream(given / object / blobs::blob_file_name(numbered_tid(1))) << "small";
+    std::ofstream(given / object / blobs::blob_file_name(numbered_tid(2))) << large_;
+    const ProgramResult imported = zeolite(
+        {"import", "filestorage:" + source_.string(), "--data", data_, "--blobs", given.string()});
+    EXPECT_EQ(imported.exit_code, 0) << imported.error;
+  }
+
+  ProgramResult export_with_blobs(const std::string& at) {
+    return zeolite({"export", "filestorage:" + (directory_ / "out.fs").string(), "--at", at,
+                    "--blobs", (directory_ / "out").string(), "--json"});
+  }
+  [[nodiscard]] std::string exported_blob(std::uint64_t number) const {
+    return content_of(directory_ / "out" / blobs::object_directory(blobs::Layout::bushy, kBlob) /
+                      blobs::blob_file_name(numbered_tid(number)));
+  }
+
+  static constexpr Oid kBlob{0x1234};
+  const std::string large_ = std::string(2'500'000, 'x') + "the end";
+};
+
+TEST_F(ExportBlobs, ComeFromARunningServer) {
+  ServerProcess server(serve_options(directory_));
+  ASSERT_TRUE(server.start()) << server.standard_error();
+  const ProgramResult exported = export_with_blobs(server.address());
+  ASSERT_EQ(exported.exit_code, 0) << exported.error;
+  EXPECT_EQ(json::parse(exported.out).at("blobs").to_number<int>(), 2);
+  EXPECT_EQ(json::parse(exported.out).at("blob_bytes").to_number<std::size_t>(), 5 + large_.size());
+  EXPECT_TRUE(content_of(directory_ / "out.fs") == content_of(source_));
+  EXPECT_EQ(exported_blob(1), "small");
+  EXPECT_TRUE(exported_blob(2) == large_);
+  const ProgramResult without = export_to("without.fs", "--at", server.address());
+  EXPECT_EQ(json::parse(without.out).at("blobs_left_out").to_number<int>(), 2);
+}
+
+TEST_F(ExportBlobs, ThatAreDamagedOnTheServerLeaveNoDatabase) {
+  ServerProcess server(serve_options(directory_));
+  ASSERT_TRUE(server.start()) << server.standard_error();
+  const std::filesystem::path file = std::filesystem::path(data_) / "blobs" /
+                                     blobs::object_directory(blobs::Layout::bushy, kBlob) /
+                                     blobs::blob_file_name(numbered_tid(2));
+  std::filesystem::permissions(file, std::filesystem::perms::all);
+  std::fstream(file, std::ios::in | std::ios::out | std::ios::binary).seekp(2'000'000).put('y');
+  EXPECT_EQ(export_with_blobs(server.address()).exit_code, 5);
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "out.fs"));
+  EXPECT_EQ(exported_blob(2), "");
+  std::filesystem::remove(file);
+  const ProgramResult gone = export_with_blobs(server.address());
+  EXPECT_EQ(gone.exit_code, 1);
+  EXPECT_NE(gone.error.find("export again"), std::string::npos) << gone.error;
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "out.fs"));
 }
 
 }  // namespace

@@ -42,7 +42,8 @@ inline LogReply sample_log_reply() {
       .items = {{.tid = Tid(100),
                  .metadata = sample_metadata(),
                  .status = 'p',
-                 .objects = {{Oid(1), Tid(2), RevisionKind::data, kNoTid, 300},
+                 .objects = {{Oid(1), Tid(2), RevisionKind::data, kNoTid, 300,
+                              BlobInfo{7, sample_id(8)}},
                              {Oid(3), Tid(4), RevisionKind::back_pointer, Tid(1), 0, {}, Tid(2)},
                              {Oid(5), Tid(6), RevisionKind::deletion, kNoTid, 0}}},
                 {.tid = Tid(101), .metadata = {}, .status = ' ', .objects = {}}},
@@ -207,6 +208,8 @@ inline std::vector<Message> sample_messages() {
       VerifyReport{
           1, 2, 3, "00ff", {"one", "", "three"}, 5, {{Oid(1), Oid(2)}, {Oid(3), Oid(4)}}, 6},
       Pack{Tid(7), false, true},
+      LoadBlob{Oid(1), Tid(2), 3, 4},
+      BlobPart{{5, sample_id(6)}, Bytes::copy_of("a part")},
       PackReport{Tid(7), true, true, false, 1, 2, 3, 4, 5, 6, 2, {Oid(8), Oid(9)}, 1, {"a record"}},
   };
   for (Message& message : sample_replication_messages()) messages.push_back(std::move(message));
