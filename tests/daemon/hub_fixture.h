@@ -7,6 +7,7 @@
 #include <future>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,21 +22,26 @@
 
 namespace zeolite::daemon {
 
-// One storage on one shard with real connections to it; the test's thread plays the clients.
+// One storage on one shard, or more, with real connections to it, to one shard after the other; the
+// test's thread plays the clients.
 class HubTest : public ::testing::Test {
  protected:
-  // `record_cache_bytes`: of the hub; zero: it keeps no records.
-  explicit HubTest(std::size_t record_cache_bytes = 0) {
+  // `record_cache_bytes`: of each hub; zero: it keeps no records.
+  explicit HubTest(std::size_t record_cache_bytes = 0, std::size_t shards = 1) {
+    for (std::size_t more = 1; more < shards; ++more) {
+      more_shards_.push_back(std::make_unique<net::IoShard>("hub-test"));
+    }
     config_.node_name = "alpha";
     environment_.config = &config_;
     environment_.clock = &clock_;
     environment_.log = [](LogLevel, std::string_view) {};
     environment_.staged = &*staged_;
     environment_.buffers = &buffers_;
-    environment_.find_hub = [this](std::size_t, const std::string& storage) {
-      return storage == "main" ? hub_.get() : nullptr;
+    environment_.find_hub = [this](std::size_t shard, const std::string& storage) {
+      return storage == "main" ? &hub(shard) : nullptr;
     };
     environment_.ended = [this](std::size_t, commit::OwnerId owner) {
+      const std::lock_guard lock(connections_mutex_);
       connections_.erase(owner);
       closed_.pass();
     };
@@ -47,37 +53,69 @@ class HubTest : public ::testing::Test {
     hub_environment_.fill_status = [](wire::StatusReport& report) { report.node = "alpha"; };
     StorageEngine::Options options;
     options.name = "main";
-    engine_ =
-        StorageEngine::start(
-            std::move(options), std::make_unique<ControlledStore>(control_), clock_,
-            [this](std::size_t) { hub_->wake(); }, [](Error why) { ADD_FAILURE() << why.detail; })
-            .value();
-    hub_ = std::make_unique<ShardHub>(shard_, 0, *engine_, hub_environment_);
+    options.shards = shards;
+    engine_ = StorageEngine::start(
+                  std::move(options), std::make_unique<ControlledStore>(control_), clock_,
+                  [this](std::size_t shard) { hub(shard).wake(); },
+                  [](Error why) { ADD_FAILURE() << why.detail; })
+                  .value();
+    make_hubs();
   }
   ~HubTest() override {
     control_->append.open();
     control_->disk_read.open();
     control_->log_read.open();
     pool_.join();
-    run([this] {
-      for (const auto& [owner, connection] : std::map(connections_)) {
-        connection->close(Error{ErrorCode::shutting_down, "the test is over"});
-      }
-    });
-    shard_.stop();
-    shard_.join();
+    close_all(connections_);
+    for (std::size_t i = 0; i < shards(); ++i) shard(i).stop();
+    for (std::size_t i = 0; i < shards(); ++i) shard(i).join();
     engine_.reset();
   }
 
-  // One turn of the shard; all that was posted before it has run when this returns.
+  void make_hubs() {
+    hub_ = std::make_unique<ShardHub>(shard_, 0, *engine_, hub_environment_);
+    for (std::size_t i = 1; i < shards(); ++i) {
+      more_hubs_.push_back(
+          std::make_unique<ShardHub>(*more_shards_[i - 1], i, *engine_, hub_environment_));
+    }
+  }
+  [[nodiscard]] std::size_t shards() const { return 1 + more_shards_.size(); }
+  [[nodiscard]] net::IoShard& shard(std::size_t i) {
+    return i == 0 ? shard_ : *more_shards_[i - 1];
+  }
+  [[nodiscard]] ShardHub& hub(std::size_t i) { return i == 0 ? *hub_ : *more_hubs_[i - 1]; }
+  // The shard that the connection has to be on.
+  [[nodiscard]] std::size_t shard_of(commit::OwnerId owner) const { return owner % shards(); }
+
+  // One turn of shard number `i`; all that was posted to it before has run when this returns.
   template <typename F>
-  void run(F function) {
+  void run_on(std::size_t i, F function) {
     std::promise<void> done;
-    shard_.post([&] {
+    shard(i).post([&] {
       function();
-      shard_.post([&] { done.set_value(); });
+      shard(i).post([&] { done.set_value(); });
     });
     done.get_future().wait();
+  }
+  // One turn of each shard, `function` on the first.
+  template <typename F>
+  void run(F function) {
+    run_on(0, std::move(function));
+    for (std::size_t i = 1; i < shards(); ++i) run_on(i, [] {});
+  }
+
+  template <typename Connection>
+  void close_all(const std::map<commit::OwnerId, std::shared_ptr<Connection>>& connections) {
+    std::map<commit::OwnerId, std::shared_ptr<Connection>> open;
+    {
+      const std::lock_guard lock(connections_mutex_);
+      open = connections;
+    }
+    for (const auto& [owner, connection] : open) {
+      run_on(shard_of(owner), [&connection] {
+        connection->close(Error{ErrorCode::shutting_down, "the test is over"});
+      });
+    }
   }
 
   // Before anything is staged.
@@ -88,12 +126,16 @@ class HubTest : public ::testing::Test {
 
   // A connection that has said nothing yet.
   net::Peer dial() {
-    net::SocketPair pair = net::SocketPair::make(shard_.context(), peer_context_);
-    run([&] {
-      const commit::OwnerId owner = ++opened_;
-      auto connection =
-          std::make_shared<NativeConnection>(environment_, shard_, 0, owner, std::move(pair.near));
-      connections_.emplace(owner, connection);
+    const commit::OwnerId owner = ++opened_;
+    const std::size_t i = shard_of(owner);
+    net::SocketPair pair = net::SocketPair::make(shard(i).context(), peer_context_);
+    run_on(i, [&] {
+      auto connection = std::make_shared<NativeConnection>(environment_, shard(i), i, owner,
+                                                           std::move(pair.near));
+      {
+        const std::lock_guard lock(connections_mutex_);
+        connections_.emplace(owner, connection);
+      }
       connection->start();
     });
     return net::Peer(std::move(pair.far));
@@ -140,10 +182,14 @@ class HubTest : public ::testing::Test {
   std::atomic<bool> stop_checks_ = false;
   boost::asio::thread_pool pool_{2};
   boost::asio::io_context peer_context_;
-  net::IoShard shard_{"hub-test"};
+  net::IoShard shard_{"hub-test"};  // the first
+  std::vector<std::unique_ptr<net::IoShard>> more_shards_;
   std::unique_ptr<StorageEngine> engine_;
-  std::unique_ptr<ShardHub> hub_;
-  std::map<commit::OwnerId, std::shared_ptr<NativeConnection>> connections_;  // the shard's
+  std::unique_ptr<ShardHub> hub_;  // of the first shard
+  std::vector<std::unique_ptr<ShardHub>> more_hubs_;
+  std::mutex connections_mutex_;
+  // Changed by the shards, with the mutex.
+  std::map<commit::OwnerId, std::shared_ptr<NativeConnection>> connections_;
   commit::OwnerId opened_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <latch>
 #include <map>
@@ -27,8 +28,11 @@ using zeo::Value;
 // A ZEO client, spoken for by the test's own thread. All reads wait.
 class ZeoPeer {
  public:
-  ZeoPeer(boost::asio::ip::tcp::socket socket, zeo::Encoding encoding)
-      : socket_(std::move(socket)), encoding_(encoding) {}
+  ZeoPeer(boost::asio::ip::tcp::socket socket, zeo::Encoding encoding, std::size_t shard)
+      : socket_(std::move(socket)), encoding_(encoding), shard_(shard) {}
+
+  // The one its connection is on.
+  [[nodiscard]] std::size_t shard() const { return shard_; }
 
   void send_bytes(ByteView bytes) {
     boost::system::error_code ignored;  // the other side may have hung up
@@ -145,16 +149,21 @@ class ZeoPeer {
  private:
   boost::asio::ip::tcp::socket socket_;
   zeo::Encoding encoding_;
+  std::size_t shard_;
   zeo::SizedMessageDecoder decoder_{std::size_t{1} << 30};
 };
 
 // A storage with blobs, to which native clients and those of the ZEO port connect.
 class ZeoHubTest : public HubTest {
  protected:
-  explicit ZeoHubTest(std::size_t record_cache_bytes = 0) : HubTest(record_cache_bytes) {
+  // `blobs`: without a path it is in the test's directory.
+  explicit ZeoHubTest(std::size_t record_cache_bytes = 0, blobs::BlobDirectoryOptions blobs = {},
+                      std::size_t shards = 1)
+      : HubTest(record_cache_bytes, shards) {
     config_.storages = {{.name = "main", .directory = {}, .blobs = {}}};
     environment_.monitoring = [] { return std::string("{}"); };
     environment_.ended = [this](std::size_t, commit::OwnerId owner) {
+      const std::lock_guard lock(connections_mutex_);
       connections_.erase(owner);
       zeo_connections_.erase(owner);
       closed_.pass();
@@ -176,20 +185,25 @@ class ZeoHubTest : public HubTest {
       hub.post([done = std::move(done)] { done(maintenance::PackReport{}); });
     };
     hub_.reset();
+    more_hubs_.clear();
     engine_.reset();
     StorageEngine::Options options;
     options.name = "main";
-    options.blobs = blobs::BlobDirectory::open({.path = directory_ / "blobs"}).value();
+    options.shards = shards;
+    if (blobs.path.empty()) blobs.path = directory_ / "blobs";
+    options.blobs = blobs::BlobDirectory::open(std::move(blobs)).value();
     engine_ = StorageEngine::start(
                   std::move(options), std::make_unique<ControlledStore>(control_), clock_,
-                  [this](std::size_t) {
-                    const bool held = hold_wakes_;
-                    woken_.pass();  // first: once it is answered, it is counted
-                    if (!held && hub_) hub_->wake();
+                  [this](std::size_t shard) {
+                    if (held_wakes_ == shard) {
+                      woken_.pass();
+                    } else if (hub_) {
+                      hub(shard).wake();
+                    }
                   },
                   [](Error why) { ADD_FAILURE() << why.detail; })
                   .value();
-    hub_ = std::make_unique<ShardHub>(shard_, 0, *engine_, hub_environment_);
+    make_hubs();
   }
   ~ZeoHubTest() override {
     control_->append.open();
@@ -197,25 +211,25 @@ class ZeoHubTest : public HubTest {
     control_->log_read.open();
     pool_gate_.open();
     pool_.join();
-    run([this] {
-      for (const auto& [owner, connection] : std::map(zeo_connections_)) {
-        connection->close(Error{ErrorCode::shutting_down, "the test is over"});
-      }
-    });
+    close_all(zeo_connections_);
     run([] {});
   }
 
   // A connection that has said nothing yet.
   ZeoPeer dial_zeo(zeo::Encoding encoding = zeo::Encoding::pickle, int far_buffer = 0) {
-    net::SocketPair pair = net::SocketPair::make(shard_.context(), peer_context_, far_buffer);
-    run([&] {
-      const commit::OwnerId owner = ++opened_;
+    const commit::OwnerId owner = ++opened_;
+    const std::size_t i = shard_of(owner);
+    net::SocketPair pair = net::SocketPair::make(shard(i).context(), peer_context_, far_buffer);
+    run_on(i, [&] {
       auto connection =
-          std::make_shared<ZeoConnection>(environment_, shard_, 0, owner, std::move(pair.near));
-      zeo_connections_.emplace(owner, connection);
+          std::make_shared<ZeoConnection>(environment_, shard(i), i, owner, std::move(pair.near));
+      {
+        const std::lock_guard lock(connections_mutex_);
+        zeo_connections_.emplace(owner, connection);
+      }
       connection->start();
     });
-    ZeoPeer peer(std::move(pair.far), encoding);
+    ZeoPeer peer(std::move(pair.far), encoding, i);
     EXPECT_EQ(peer.hear()->view(), "Z5");
     return peer;
   }
@@ -228,11 +242,12 @@ class ZeoHubTest : public HubTest {
     return peer;
   }
 
-  // What becomes visible from now on is not told to the shard, until a request makes it look.
-  void hold_wakes() { hold_wakes_ = true; }
+  // What becomes visible from now on is not told to the peer's shard, until a request makes it
+  // look.
+  void hold_wakes(const ZeoPeer& peer) { held_wakes_ = peer.shard(); }
   void release_wakes() {
-    hold_wakes_ = false;
-    hub_->wake();
+    held_wakes_ = SIZE_MAX;
+    for (std::size_t i = 0; i < shards(); ++i) hub(i).wake();
   }
   // The pool's threads wait: what is to be read from the disk is not read yet.
   void hold_pool() {
@@ -253,10 +268,10 @@ class ZeoHubTest : public HubTest {
   }
 
   testing::TemporaryDirectory directory_;
-  std::map<commit::OwnerId, std::shared_ptr<ZeoConnection>> zeo_connections_;  // the shard's
+  std::map<commit::OwnerId, std::shared_ptr<ZeoConnection>> zeo_connections_;  // as connections_
   std::optional<PackService::Request> packed_;
-  std::atomic<bool> hold_wakes_ = false;
-  Gate woken_;  // counts wakes
+  std::atomic<std::size_t> held_wakes_ = SIZE_MAX;  // the shard
+  Gate woken_;                                      // counts wakes
   Gate pool_gate_;
   std::mutex log_mutex_;
   std::vector<std::string> warnings_;

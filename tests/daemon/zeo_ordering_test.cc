@@ -14,14 +14,21 @@ namespace {
 using zeo::none;
 using zeo::oid;
 using zeo::value_of;
-using ZeoOrderingTest = ZeoHubTest;
+
+// With all connections on one shard, and on two by turns.
+class ZeoOrderingTest : public ZeoHubTest, public ::testing::WithParamInterface<std::size_t> {
+ protected:
+  ZeoOrderingTest() : ZeoHubTest(0, {}, GetParam()) {}
+};
+INSTANTIATE_TEST_SUITE_P(Shards, ZeoOrderingTest, ::testing::Values(1U, 2U),
+                         ::testing::PrintToStringParamName());
 
 Value loaded(std::string_view data, Tid tid, const Value& end = none()) {
   return Value::tuple(zeo::bytes(data), value_of(tid), end);
 }
 std::vector<Value> current(std::uint64_t object) { return {oid(object), value_of(kMaxTid)}; }
 
-TEST_F(ZeoOrderingTest, OrderingI1CommitEventsGoOutInTidOrder) {
+TEST_P(ZeoOrderingTest, OrderingI1CommitEventsGoOutInTidOrder) {
   ZeoPeer first = connect_zeo();
   ZeoPeer second = connect_zeo();
   ZeoPeer reader = connect_zeo();
@@ -62,7 +69,7 @@ TEST_F(ZeoOrderingTest, OrderingI1CommitEventsGoOutInTidOrder) {
   EXPECT_EQ(first.finished(), t4);
 }
 
-TEST_F(ZeoOrderingTest, OrderingI2AnAnswerFollowsTheInvalidationsItKnowsOf) {
+TEST_P(ZeoOrderingTest, OrderingI2AnAnswerFollowsTheInvalidationsItKnowsOf) {
   ZeoPeer reader = connect_zeo();
   net::Peer writer = connect();
   Tid last = commit(writer, 1, 7);
@@ -70,7 +77,7 @@ TEST_F(ZeoOrderingTest, OrderingI2AnAnswerFollowsTheInvalidationsItKnowsOf) {
   std::uint32_t number = 2;
   for (const std::string_view asked : {"ping", "lastTransaction", "loadBefore", "getTid"}) {
     SCOPED_TRACE(asked);
-    hold_wakes();
+    hold_wakes(reader);
     const std::size_t before = woken_.arrived();
     writer.send(change(number, 7, last), number);
     woken_.wait_for(before + 1);  // it is visible, and the shard has not heard of it
@@ -92,7 +99,7 @@ TEST_F(ZeoOrderingTest, OrderingI2AnAnswerFollowsTheInvalidationsItKnowsOf) {
   }
 }
 
-TEST_F(ZeoOrderingTest, OrderingI2AConflictFollowsTheInvalidationThatExplainsIt) {
+TEST_P(ZeoOrderingTest, OrderingI2AConflictFollowsTheInvalidationThatExplainsIt) {
   ZeoPeer loser = connect_zeo();
   net::Peer writer = connect();
   const Tid old = commit(writer, 1, 7);
@@ -114,7 +121,7 @@ TEST_F(ZeoOrderingTest, OrderingI2AConflictFollowsTheInvalidationThatExplainsIt)
                                   {"data", zeo::bytes("mine")}})}));
 }
 
-TEST_F(ZeoOrderingTest, OrderingI3CurrentIsTrueForAllThatWasToldBefore) {
+TEST_P(ZeoOrderingTest, OrderingI3CurrentIsTrueForAllThatWasToldBefore) {
   net::Peer writer = connect();
   const Tid old = commit(writer, 1, 7);
   ZeoPeer reader = connect_zeo();
@@ -130,7 +137,7 @@ TEST_F(ZeoOrderingTest, OrderingI3CurrentIsTrueForAllThatWasToldBefore) {
   EXPECT_EQ(reader.result(40), loaded("1 of the object", old, value_of(next)));
 }
 
-TEST_F(ZeoOrderingTest, OrderingI3AnObjectCreatedWhileItIsLookedForIsFound) {
+TEST_P(ZeoOrderingTest, OrderingI3AnObjectCreatedWhileItIsLookedForIsFound) {
   net::Peer writer = connect();
   ZeoPeer reader = connect_zeo();
   control_->set_cold(true);
@@ -143,7 +150,7 @@ TEST_F(ZeoOrderingTest, OrderingI3AnObjectCreatedWhileItIsLookedForIsFound) {
   EXPECT_EQ(reader.result(40), loaded("1 of the object", tid));
 }
 
-TEST_F(ZeoOrderingTest, OrderingI4NothingNewerThanTheLastInvalidation) {
+TEST_P(ZeoOrderingTest, OrderingI4NothingNewerThanTheLastInvalidation) {
   net::Peer writer = connect();
   const Tid old = commit(writer, 1, 7);
   ZeoPeer reader = connect_zeo();
@@ -154,7 +161,7 @@ TEST_F(ZeoOrderingTest, OrderingI4NothingNewerThanTheLastInvalidation) {
                 id == 40 ? current(7) : std::vector<Value>{oid(7)});
   }
   EXPECT_EQ(reader.ask("ping"), none());  // both wait for the disk
-  hold_wakes();
+  hold_wakes(reader);
   const std::size_t before = woken_.arrived();
   writer.send(change(2, 7, old), 12);
   woken_.wait_for(before + 1);  // in the store, and the reader was not told
@@ -168,7 +175,7 @@ TEST_F(ZeoOrderingTest, OrderingI4NothingNewerThanTheLastInvalidation) {
   reader.expect_invalidation(writer.expect<wire::Committed>(12).tid, {Oid(7)});
 }
 
-TEST_F(ZeoOrderingTest, OrderingI3I4HoldForAClientThatDoesNotRead) {
+TEST_P(ZeoOrderingTest, OrderingI3I4HoldForAClientThatDoesNotRead) {
   net::Peer writer = connect();
   Tid last = commit(writer, 1, 7);
   ZeoPeer reader = connect_zeo();
@@ -195,11 +202,11 @@ TEST_F(ZeoOrderingTest, OrderingI3I4HoldForAClientThatDoesNotRead) {
   }
 }
 
-TEST_F(ZeoOrderingTest, OrderingI5RegisterIsAnsweredBeforeAnyInvalidation) {
+TEST_P(ZeoOrderingTest, OrderingI5RegisterIsAnsweredBeforeAnyInvalidation) {
   net::Peer writer = connect();
   commit(writer, 1, 7);
   ZeoPeer reader = dial_zeo();
-  hold_wakes();
+  hold_wakes(reader);
   const std::size_t before = woken_.arrived();
   writer.send(change(2, 8), 12);
   woken_.wait_for(before + 1);
@@ -213,7 +220,7 @@ TEST_F(ZeoOrderingTest, OrderingI5RegisterIsAnsweredBeforeAnyInvalidation) {
   reader.expect_invalidation(next, {Oid(9)});
 }
 
-TEST_F(ZeoOrderingTest, OrderingI6TheCommitterIsAnsweredAndNotInvalidated) {
+TEST_P(ZeoOrderingTest, OrderingI6TheCommitterIsAnsweredAndNotInvalidated) {
   ZeoPeer writer = connect_zeo();
   ZeoPeer reader = connect_zeo();
   const Tid created = writer.commit(7, kNoTid, "one");
@@ -230,7 +237,7 @@ TEST_F(ZeoOrderingTest, OrderingI6TheCommitterIsAnsweredAndNotInvalidated) {
   EXPECT_EQ(writer.ask("loadBefore", current(7)), loaded("one", undone));
 }
 
-TEST_F(ZeoOrderingTest, OrderingI6HoldsBetweenVoteAndFinish) {
+TEST_P(ZeoOrderingTest, OrderingI6HoldsBetweenVoteAndFinish) {
   ZeoPeer slow = connect_zeo();
   net::Peer brisk = connect();
   slow.begin();
@@ -244,7 +251,7 @@ TEST_F(ZeoOrderingTest, OrderingI6HoldsBetweenVoteAndFinish) {
   EXPECT_EQ(slow.ask("lastTransaction"), value_of(own));
 }
 
-TEST_F(ZeoOrderingTest, OrderingI7InvalidationsNameNewAndDeletedObjects) {
+TEST_P(ZeoOrderingTest, OrderingI7InvalidationsNameNewAndDeletedObjects) {
   ZeoPeer writer = connect_zeo();
   ZeoPeer reader = connect_zeo();
   writer.begin();
