@@ -18,6 +18,12 @@ constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 constexpr mode_t kPermissions = 0777;
 constexpr mode_t kWritePermissions = 0222;
 
+int sync_file(int file) {
+  if (!storage::fail_point("blob.sync")) return ::fsync(file);
+  errno = EIO;
+  return -1;
+}
+
 }  // namespace
 
 Result<StagedBlob> StagedBlob::create(std::shared_ptr<Staging> staging) {
@@ -92,6 +98,9 @@ Result<> StagedBlob::append(ByteView bytes) {
   }
   failed_ = true;
   RETURN_IF_ERROR(staging_->space.check(bytes.size()));
+  if (storage::fail_point("blob.append")) {
+    return file_error("write to", staging_->directory.path() / name_, EIO);
+  }
   RETURN_IF_ERROR(write_all(file_, bytes, staging_->directory.path() / name_));
   failed_ = false;
   staging_->space.spent(bytes.size());
@@ -116,7 +125,7 @@ Result<BlobInfo> StagedBlob::seal(Oid oid, Sync sync) {
   const BlobInfo info = known_ ? *known_ : hash_.finish();
   RETURN_IF_ERROR(make_read_only());
   storage::crash_point("blob.before_seal");
-  if (sync == Sync::now && ::fsync(file_.get()) != 0) {
+  if (sync == Sync::now && sync_file(file_.get()) != 0) {
     return file_error("sync", directory.path() / name_, errno);
   }
   const std::string name = format_staged_name({oid, info, staging_->next_number.fetch_add(1)});

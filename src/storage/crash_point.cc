@@ -50,24 +50,29 @@ constexpr std::array<std::string_view, 9> kBlobNames = {
 };
 
 constexpr std::array<std::string_view, 13> kNodeNames = {
-    "replace.before_rename",    // the new content is synced, under another name
-    "replace.after_rename",     // it has its name, which is not synced
-    "node.before_create",       // a new node: it has an id, which is not stored
-    "node.before_promise",      // nothing is written
-    "node.after_promise",       // durable; the caller is not told
-    "rollback.before_mark",   // nothing is changed
-    "rollback.after_mark",    // the high-water mark is lowered, nothing is undone
-    "rollback.before_write",  // a batch of entries is about to be undone
-    "rollback.after_write",   // they are gone, and older ones may follow
-    "install.after_blobs",      // the files of its blobs are where they belong
-    "install.old_part_aside",   // a part of the old database is put aside
-    "install.before_part",      // a part of the copy is about to be put in its place
-    "install.before_end",       // all is in place; COMPLETE is still there
+    "replace.before_rename",   // the new content is synced, under another name
+    "replace.after_rename",    // it has its name, which is not synced
+    "node.before_create",      // a new node: it has an id, which is not stored
+    "node.before_promise",     // nothing is written
+    "node.after_promise",      // durable; the caller is not told
+    "rollback.before_mark",    // nothing is changed
+    "rollback.after_mark",     // the high-water mark is lowered, nothing is undone
+    "rollback.before_write",   // a batch of entries is about to be undone
+    "rollback.after_write",    // they are gone, and older ones may follow
+    "install.after_blobs",     // the files of its blobs are where they belong
+    "install.old_part_aside",  // a part of the old database is put aside
+    "install.before_part",     // a part of the copy is about to be put in its place
+    "install.before_end",      // all is in place; COMPLETE is still there
 };
 
 constexpr std::array<std::string_view, 2> kFailNames = {
     "wal.append",  // nothing of the group is written
     "wal.sync",    // it is written, and nobody knows whether it is on the disk
+};
+
+constexpr std::array<std::string_view, 2> kBlobFailNames = {
+    "blob.append",  // a part of an upload is not written
+    "blob.sync",    // it is written, and may not be on the disk
 };
 
 // What a variable of the environment says.
@@ -115,12 +120,14 @@ Names crash_point_names() { return kNames; }
 Names blob_crash_point_names() { return kBlobNames; }
 Names node_crash_point_names() { return kNodeNames; }
 Names fail_point_names() { return kFailNames; }
+Names blob_fail_point_names() { return kBlobFailNames; }
 
 namespace detail {
 
 const bool kCrashPointArmed =
     read_environment("ZEOLITE_CRASH_POINT", {kNames, kBlobNames, kNodeNames}, armed_crash());
-const bool kFailPointArmed = read_environment("ZEOLITE_FAIL_POINT", {kFailNames}, armed_failure());
+const bool kFailPointArmed =
+    read_environment("ZEOLITE_FAIL_POINT", {kFailNames, kBlobFailNames}, armed_failure());
 
 void pass_crash_point(std::string_view name) {
   if (armed_crash().pass(name)) _exit(kExitLikeSigkill);

@@ -13,11 +13,13 @@ namespace zeolite::storage {
 // In the same way ZEOLITE_FAIL_POINT=name:n makes the disk operation `name` fail the n-th time.
 
 // All names, so that a test can walk them: those that every append passes, those of blobs, and
-// those of what a node of a cluster does besides appending.
+// those of what a node of a cluster does besides appending. When an append fails the process ends;
+// when a blob's write does, its transaction.
 [[nodiscard]] std::span<const std::string_view> crash_point_names();
 [[nodiscard]] std::span<const std::string_view> blob_crash_point_names();
 [[nodiscard]] std::span<const std::string_view> node_crash_point_names();
 [[nodiscard]] std::span<const std::string_view> fail_point_names();
+[[nodiscard]] std::span<const std::string_view> blob_fail_point_names();
 
 namespace detail {
 extern const bool kCrashPointArmed;

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "daemon/zeo_fixture.h"
@@ -12,6 +13,8 @@ namespace zeolite::daemon {
 // A ZEO client with blobs.
 class ZeoBlobTest : public ZeoHubTest {
  protected:
+  explicit ZeoBlobTest(blobs::BlobDirectoryOptions blobs = {}) : ZeoHubTest(0, std::move(blobs)) {}
+
   void upload(ZeoPeer& peer, std::uint64_t object, Tid base, std::string_view content) {
     peer.store(object, base, "blob");
     peer.one_way("storeBlobStart");
@@ -25,7 +28,8 @@ class ZeoBlobTest : public ZeoHubTest {
   std::size_t staged() {
     rest_pool();  // it may be the last that holds an upload
     std::size_t count = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(directory_ / "blobs/.zeolite")) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(engine_->blobs()->path() / ".zeolite")) {
       const std::string extension = entry.path().extension();
       if (extension == ".upload" || extension == ".staged") ++count;
     }

@@ -4,10 +4,12 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "daemon/zeo_blob_fixture.h"
+#include "storage/tiny_disk.h"
 
 namespace zeolite::daemon {
 namespace {
@@ -132,6 +134,59 @@ TEST_F(ZeoUploadsTest, AnEndWithoutABeginningStagesNothing) {
   ZeoUploads uploads;
   uploads.step(*engine_->blobs(), zeo::SessionEffects::BlobChunk{Bytes::copy_of("x")});
   EXPECT_TRUE(uploads.empty());
+}
+
+struct WithTinyDisk {
+  Result<std::unique_ptr<storage::testing::TinyDisk>> disk_ = storage::testing::TinyDisk::mount();
+};
+
+// The blobs are on a disk of 2 MiB.
+class ZeoUploadsOnATinyDiskTest : private WithTinyDisk, public ZeoBlobTest {
+ protected:
+  ZeoUploadsOnATinyDiskTest()
+      : ZeoBlobTest({.path = disk_ ? (*disk_)->path() / "blobs" : std::filesystem::path(),
+                     .reserve_bytes = 0}) {}
+  void SetUp() override {
+    if (!disk_) GTEST_SKIP() << disk_.error().detail;
+  }
+  [[nodiscard]] const storage::testing::TinyDisk& disk() const { return **disk_; }
+};
+
+TEST_F(ZeoUploadsOnATinyDiskTest, AnUploadThatDoesNotFitFailsItsVoteAlone) {
+  const std::string small(200'000, 's');
+  ZeoPeer other = connect_zeo();
+  other.begin();
+  upload(other, 1, kNoTid, small);
+  EXPECT_EQ(other.ask("ping"), none());
+  peer_.begin();
+  upload(peer_, 2, kNoTid, std::string(3'000'000, 'x'));
+  EXPECT_EQ(peer_.ask_error("vote", {ZeoPeer::kTransaction}).class_name,
+            "ZODB.POSException.StorageError");
+  EXPECT_EQ(staged(), 1U);  // what was written of it gives its room back
+  EXPECT_EQ(other.vote(), list({}));
+  const Tid tid = other.finish();
+  EXPECT_EQ(download(other, 1, tid), small);
+  // The same client, with what fits.
+  peer_.expect_invalidation(tid, {Oid(1)});
+  peer_.begin();
+  upload(peer_, 2, kNoTid, small);
+  EXPECT_EQ(peer_.vote(), list({}));
+  EXPECT_EQ(download(peer_, 2, peer_.finish()), small);
+}
+
+TEST_F(ZeoUploadsOnATinyDiskTest, WithSpaceAgainTheSameUploadIsTaken) {
+  const std::string large(3'000'000, 'x');
+  for (const bool fits : {false, true}) {
+    if (fits) disk().grow();
+    peer_.begin();
+    upload(peer_, 2, kNoTid, large);
+    if (fits) {
+      EXPECT_EQ(peer_.vote(), list({}));
+    } else {
+      peer_.ask_error("vote", {ZeoPeer::kTransaction});
+    }
+  }
+  EXPECT_EQ(download(peer_, 2, peer_.finish()), large);
 }
 
 }  // namespace

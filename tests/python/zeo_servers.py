@@ -52,6 +52,7 @@ class Server:
       vote_timeout       seconds from the vote to the finish
       blobs              whether the storage has blobs (default), in `blob_directory`
       invalidations      transactions that a returning client may have missed (unlimited)
+      environment        variables for its process
     """
 
     name = ""
@@ -88,6 +89,7 @@ class Server:
         self.directory.mkdir(parents=True, exist_ok=True)
         # Another server's environment must not decide the encoding.
         env = {k: v for k, v in os.environ.items() if k != "ZEO_MSGPACK"}
+        env |= self.options.get("environment", {})
         with open(self.log, "ab") as log:
             log_start = log.tell()
             self.process = subprocess.Popen(

@@ -10,6 +10,7 @@ import fixture
 import ZODB.blob
 from fixture import ServerTest
 from raw_client import Closed, RawClient, ServerError
+from ZEO.Exceptions import ServerException
 from ZODB.blob import Blob
 from ZODB.POSException import ConflictError, POSKeyError
 from ZODB.utils import z64
@@ -26,6 +27,11 @@ def blob_files(directory):
     return sorted(path for path in pathlib.Path(directory).rglob("*.blob"))
 
 
+def waiting_uploads(server):
+    return [path for path in (server.blob_directory / ".zeolite").iterdir()
+            if path.suffix in (".upload", ".staged")]
+
+
 class BlobTest(ServerTest):
     def open(self, name, **options):
         return self.connection(self.database(blob_dir=str(self.directory / name), **options))
@@ -33,6 +39,29 @@ class BlobTest(ServerTest):
     def read(self, connection, name):
         with connection.root()[name].open() as file:
             return file.read()
+
+
+@unittest.skipIf(fixture.is_python_server(), "the disk's failure is made inside zeolite")
+class FailingDiskTest(BlobTest):
+    def test_an_upload_that_the_disk_refuses_fails_its_transaction_alone(self):
+        for point in ("blob.append:3", "blob.sync:1"):
+            with self.subTest(point):
+                name = point.replace(":", "-")
+                server = self.start_server(name, environment={"ZEOLITE_FAIL_POINT": point})
+                connection = self.connection(self.database(server, blob_dir=name + "-one"))
+                connection.root()["before"] = 1
+                connection.transaction_manager.commit()
+                connection.root()["blob"] = Blob(content(1, 300_000))
+                with self.assertRaisesRegex(ServerException, "Input/output error"):
+                    connection.transaction_manager.commit()
+                connection.transaction_manager.abort()
+                self.assertEqual(["before"], list(connection.root()))
+                self.assertEqual([], waiting_uploads(server))
+                connection.root()["blob"] = Blob(content(2, 300_000))
+                connection.transaction_manager.commit()
+                other = self.connection(self.database(server, blob_dir=name + "-two"))
+                self.assertEqual(content(2, 300_000), self.read(other, "blob"))
+                self.assertEqual(1, len(blob_files(server.blob_directory)))
 
 
 class TransferTest(BlobTest):
