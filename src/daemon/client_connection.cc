@@ -16,7 +16,7 @@ void ClientConnection::read_ended() {
 
 void ClientConnection::adjust_reading() {
   if (stream().closed()) return;
-  const bool busy = pending() + reads_waiting_ >= kPendingMax ||
+  const bool busy = pending() + reads_waiting_ >= kPendingMax || holds_enough() ||
                     stream().outbound() > environment_.config->outbound_bytes_max / 8;
   if (busy == reading_paused_) return;
   reading_paused_ = busy;

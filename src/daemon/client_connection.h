@@ -67,6 +67,8 @@ class ClientConnection : public HubClient {
   [[nodiscard]] virtual net::StreamConnection& stream() = 0;
   // Requests that wait for answers of the coordinator.
   [[nodiscard]] virtual std::size_t pending() const { return 0; }
+  // What was read already waits to be written.
+  [[nodiscard]] virtual bool holds_enough() const { return false; }
 
   ConnectionEnvironment& environment_;
   std::size_t reads_waiting_ = 0;

@@ -14,6 +14,8 @@ using zeo::Value;
 
 namespace {
 
+// Bytes of uploads that wait to be written, before more is read.
+constexpr std::size_t kUnwrittenMax = std::size_t{1} << 20;
 // A greeting, or a register call; more is not taken from a client that did not register.
 constexpr std::size_t kFirstMessagesMax = 64 * 1024;
 // Bytes of what a client calls itself that the log tells.
@@ -98,10 +100,11 @@ void ZeoConnection::run(zeo::SessionEffects& effects) {
   if (!effects.blobs.empty() && hub_->engine().blobs() == nullptr) {
     effects.close = Error{ErrorCode::protocol_error, "this storage keeps no blobs"};
   } else {
-    for (const auto& step : effects.blobs) uploads_.step(*hub_->engine().blobs(), step);
+    for (const auto& step : effects.blobs) uploads_.step(step);
   }
   if (effects.drop_blobs && !uploads_.empty()) uploads_.drop(*hub_->engine().blobs(), false);
-  if (effects.prepare) prepare(*std::move(effects.prepare));
+  if (effects.prepare) waiting_preparation_ = std::move(effects.prepare);
+  if (waiting_preparation_ || !effects.blobs.empty()) write_uploads();
   for (commit::calls::Call& call : effects.engine) {
     if (socket_->closed()) return;
     if (std::holds_alternative<commit::calls::Finish>(call)) uploads_.release();
@@ -113,7 +116,7 @@ void ZeoConnection::run(zeo::SessionEffects& effects) {
 
 void ZeoConnection::after_run() {
   if (socket_->closed()) return;
-  if (!staged_.settle(session_.held_bytes())) {
+  if (!staged_.settle(session_.held_bytes() + uploads_.unwritten())) {
     end(Error{ErrorCode::unavailable, "the server holds too much of unfinished transactions"});
     return;
   }
@@ -138,6 +141,28 @@ void ZeoConnection::attach(const zeo::SessionEffects::Register& request,
   environment().log(LogLevel::debug, "ZEO client " + name() + " uses storage " +
                                          hub_->engine().name() +
                                          (session_.read_only() ? ", reading only" : ""));
+}
+
+void ZeoConnection::write_uploads() {
+  ZeoUploads::Batch batch = uploads_.take_batch();
+  if (batch.empty()) {
+    if (!uploads_.is_written() || !waiting_preparation_) return;
+    zeo::Preparation preparation = *std::exchange(waiting_preparation_, std::nullopt);
+    if (session_.is_preparing(preparation.ticket)) prepare(std::move(preparation));
+    return;
+  }
+  hub_->read_on_pool(
+      shared_from_this(), ShardHub::Pin::no,
+      [blobs = hub_->engine().blobs(), batch = std::move(batch)](const storage::ObjectStore&, Tid) {
+        ZeoUploads::write(*blobs, batch);
+        return Result<>();
+      },
+      [self = shared_from_this()](const Result<>&, Tid) {
+        self->uploads_.written();
+        if (self->socket_->closed()) return;
+        self->write_uploads();
+        self->after_run();
+      });
 }
 
 void ZeoConnection::prepare(zeo::Preparation preparation) {
@@ -200,6 +225,8 @@ void ZeoConnection::answer_ruok() {
   socket_->send_encoded(message);
   socket_->close_after_flush(Error{ErrorCode::unavailable, "the monitoring was answered"});
 }
+
+bool ZeoConnection::holds_enough() const { return uploads_.unwritten() > kUnwrittenMax; }
 
 void ZeoConnection::close(Error why) { socket_->close(std::move(why)); }
 

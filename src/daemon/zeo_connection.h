@@ -36,6 +36,7 @@ class ZeoConnection final : public SizedConnection::Handler,
   [[nodiscard]] bool read_only() const { return session_.read_only(); }
   [[nodiscard]] bool closed() const { return socket_->closed(); }
   [[nodiscard]] ZeoIterators& iterators() { return iterators_; }
+  [[nodiscard]] const ZeoUploads& uploads() const { return uploads_; }
   // Calls that wait for an answer of the store or the coordinator, votes aside.
   [[nodiscard]] std::size_t waiting_calls() const {
     return reads_waiting() + session_.oid_calls();
@@ -64,12 +65,15 @@ class ZeoConnection final : public SizedConnection::Handler,
   void on_drained() override;
   [[nodiscard]] net::StreamConnection& stream() override { return *socket_; }
   [[nodiscard]] std::size_t pending() const override { return session_.oid_calls(); }
+  [[nodiscard]] bool holds_enough() const override;
   void on_closed(const Error& why) override;
 
   void run(zeo::SessionEffects& effects);
   void after_run();
   void attach(const zeo::SessionEffects::Register& request, zeo::SessionEffects& effects);
   void prepare(zeo::Preparation preparation);
+  // Has what was uploaded written, then what waits for that prepared.
+  void write_uploads();
   void committed(const zeo::SessionEffects::Committed& committed);
   // The message that tells of the storage's size.
   [[nodiscard]] std::string info() const;
@@ -81,9 +85,10 @@ class ZeoConnection final : public SizedConnection::Handler,
   ShardHub* hub_ = nullptr;  // set once registered
   Instant opened_;
   std::string label_;
-  net::BudgetCharge staged_;  // of session_.held_bytes()
+  net::BudgetCharge staged_;  // of what the session and unwritten uploads hold
   ZeoIterators iterators_;
   ZeoUploads uploads_;
+  std::optional<zeo::Preparation> waiting_preparation_;  // until all uploads are written
   std::vector<std::function<void()>> resume_;
 };
 

@@ -7,27 +7,45 @@ namespace zeolite::daemon {
 
 using zeo::SessionEffects;
 
-void ZeoUploads::step(blobs::BlobDirectory& directory, const SessionEffects::BlobStep& step) {
+void ZeoUploads::step(const SessionEffects::BlobStep& step) {
   if (std::holds_alternative<SessionEffects::BlobBegin>(step)) {
     current_ = std::make_shared<ZeoUpload>();
-    Result<blobs::StagedBlob> staged = directory.stage();
-    if (staged) {
-      current_->blob = *std::move(staged);
-    } else {
-      current_->failed = std::move(staged).error();
-    }
+    waiting_.push_back({current_, {}});
   } else if (const auto* chunk = std::get_if<SessionEffects::BlobChunk>(&step)) {
-    if (!current_ || current_->failed) return;
-    if (Result<> written = current_->blob->append(chunk->data.view()); !written) {
-      current_->failed = std::move(written).error();
-      current_->blob.reset();
-    }
+    if (!current_ || chunk->data.empty()) return;
+    waiting_bytes_ += chunk->data.size();
+    waiting_.push_back({current_, chunk->data});
   } else if (const auto* end = std::get_if<SessionEffects::BlobEnd>(&step)) {
     by_oid_[end->oid] = std::exchange(current_, nullptr);
   } else if (const auto* shared = std::get_if<SessionEffects::BlobShared>(&step)) {
     auto upload = std::make_shared<ZeoUpload>();
     upload->shared_name = shared->file_name;
     by_oid_[shared->oid] = std::move(upload);
+  }
+}
+
+ZeoUploads::Batch ZeoUploads::take_batch() {
+  if (writing_bytes_ || waiting_.empty()) return {};
+  writing_bytes_ = std::exchange(waiting_bytes_, 0);
+  return std::exchange(waiting_, {});
+}
+
+void ZeoUploads::write(blobs::BlobDirectory& directory, const Batch& batch) {
+  for (const Write& write : batch) {
+    ZeoUpload& upload = *write.upload;
+    if (write.chunk.empty()) {
+      Result<blobs::StagedBlob> staged = directory.stage();
+      if (staged) {
+        upload.blob = *std::move(staged);
+      } else {
+        upload.failed = std::move(staged).error();
+      }
+    } else if (!upload.failed) {
+      if (Result<> written = upload.blob->append(write.chunk.view()); !written) {
+        upload.failed = std::move(written).error();
+        upload.blob.reset();
+      }
+    }
   }
 }
 
@@ -51,6 +69,8 @@ void ZeoUploads::release() {
 
 void ZeoUploads::drop(blobs::BlobDirectory& directory, bool committed) {
   current_.reset();
+  waiting_.clear();
+  waiting_bytes_ = 0;
   by_oid_.clear();
   restaged_.clear();
   for (const std::string& name : std::exchange(released_, {})) {

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "blobs/blob_directory.h"
 #include "model/ids.h"
@@ -21,20 +24,42 @@ struct ZeoUpload {
 };
 
 // The blobs of a ZEO client's transaction, from its first chunk to its commit. Chunks are written
-// as they come, so memory does not grow with a blob; they reach the disk when the client votes.
-// Thread: its connection's shard, where it writes to files; seal_uploads() any.
+// by a thread that may wait for the disk, in order, one batch at a time; the connection reads no
+// further while much waits, so memory does not grow with a blob. They reach the disk for good when
+// the client votes.
+// Thread: its connection's shard; write() and seal_uploads() any.
 class ZeoUploads {
  public:
   using Uploads = std::map<Oid, std::shared_ptr<ZeoUpload>>;
+  // What is to be written, in order.
+  struct Write {
+    std::shared_ptr<ZeoUpload> upload;
+    Bytes chunk;  // empty: the upload begins
+  };
+  using Batch = std::vector<Write>;
 
-  void step(blobs::BlobDirectory& directory, const zeo::SessionEffects::BlobStep& step);
-  // Those for `oids`, to be sealed.
+  void step(const zeo::SessionEffects::BlobStep& step);
+
+  // What waits to be written, if there is anything and nothing is being written: to be passed to
+  // write(), then written() to be called.
+  [[nodiscard]] Batch take_batch();
+  static void write(blobs::BlobDirectory& directory, const Batch& batch);
+  void written() { writing_bytes_.reset(); }
+  // All that came is written.
+  [[nodiscard]] bool is_written() const { return waiting_.empty() && !writing_bytes_; }
+  // Bytes that came and are not written.
+  [[nodiscard]] std::size_t unwritten() const {
+    return waiting_bytes_ + writing_bytes_.value_or(0);
+  }
+
+  // Those for `oids`, to be sealed. When all is written.
   [[nodiscard]] Uploads of(const std::vector<Oid>& oids) const;
   // The files of blobs that the transaction takes from earlier revisions, instead of those before.
   void restaged(std::vector<blobs::StagedBlob> blobs) { restaged_ = std::move(blobs); }
   // Their transaction is about to commit: the files are the log writer's from now on.
   void release();
-  // The transaction has ended. What was released but not committed goes from the disk as well.
+  // The transaction has ended. What was released but not committed goes from the disk as well; what
+  // is being written goes when that is done.
   void drop(blobs::BlobDirectory& directory, bool committed);
   [[nodiscard]] bool empty() const {
     return by_oid_.empty() && !current_ && restaged_.empty() && released_.empty();
@@ -43,6 +68,9 @@ class ZeoUploads {
  private:
   std::shared_ptr<ZeoUpload> current_;  // between begin and end
   Uploads by_oid_;
+  Batch waiting_;
+  std::size_t waiting_bytes_ = 0;
+  std::optional<std::size_t> writing_bytes_;  // while a batch is being written
   std::vector<blobs::StagedBlob> restaged_;
   std::vector<std::string> released_;
 };

@@ -24,9 +24,21 @@ class ZeoBlobTest : public ZeoHubTest {
     peer.one_way("storeBlobEnd", {zeo::oid(object), zeo::value_of(base), zeo::bytes("blob"),
                                   ZeoPeer::kTransaction});
   }
+  // Whether all that clients have uploaded is in files.
+  bool all_written() {
+    bool written = true;
+    run([&] {
+      for (const auto& [owner, connection] : zeo_connections_) {
+        written = written && connection->uploads().is_written();
+      }
+    });
+    return written;
+  }
   // Uploads that wait in the directory.
   std::size_t staged() {
-    rest_pool();  // it may be the last that holds an upload
+    do {
+      rest_pool();  // it may be the last that holds an upload
+    } while (!all_written());
     std::size_t count = 0;
     for (const auto& entry :
          std::filesystem::directory_iterator(engine_->blobs()->path() / ".zeolite")) {

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "daemon/zeo_blob_fixture.h"
@@ -134,6 +135,57 @@ TEST_F(ZeoUploadsTest, AnEndWithoutABeginningStagesNothing) {
   ZeoUploads uploads;
   uploads.step(*engine_->blobs(), zeo::SessionEffects::BlobChunk{Bytes::copy_of("x")});
   EXPECT_TRUE(uploads.empty());
+}
+
+TEST_F(ZeoUploadsTest, WhatWaitsToBeWrittenIsBounded) {
+  const std::string content(5'000'000, 'x');
+  hold_pool();
+  peer_.begin();
+  std::jthread sender([&] { upload(peer_, 1, kNoTid, content); });
+  const auto unwritten = [this] {
+    std::size_t bytes = 0;
+    run([&] { bytes = zeo_connections_.begin()->second->uploads().unwritten(); });
+    return bytes;
+  };
+  while (unwritten() < (1U << 20)) std::this_thread::yield();
+  ZeoPeer other = connect_zeo();
+  for (int turns = 0; turns < 100; ++turns) EXPECT_EQ(other.ask("ping"), none());
+  EXPECT_LT(unwritten(), (1U << 20) + 200'000U);
+  EXPECT_GE(staged_->used(), 1U << 20);
+  pool_gate_.open();
+  sender.join();
+  EXPECT_EQ(peer_.vote(), list({}));
+  EXPECT_LT(staged_->used(), 1000U);
+  EXPECT_EQ(download(peer_, 1, peer_.finish()), content);
+}
+
+TEST_F(ZeoUploadsTest, AnAbortWhileItIsBeingWrittenLeavesNoFile) {
+  hold_pool();
+  peer_.begin();
+  upload(peer_, 1, kNoTid, std::string(200'000, 'x'));
+  peer_.call(40, "vote", {ZeoPeer::kTransaction});  // waits for it
+  EXPECT_EQ(peer_.ask("ping"), none());
+  peer_.call(41, "tpc_abort", {ZeoPeer::kTransaction});
+  EXPECT_EQ(peer_.error(40).class_name, "ZODB.POSException.StorageTransactionError");
+  EXPECT_EQ(peer_.result(41), none());
+  peer_.begin();
+  upload(peer_, 1, kNoTid, "another");
+  pool_gate_.open();
+  EXPECT_EQ(peer_.vote(), list({}));
+  EXPECT_EQ(staged(), 1U);
+  EXPECT_EQ(download(peer_, 1, peer_.finish()), "another");
+}
+
+TEST_F(ZeoUploadsTest, LeavingWhileItIsBeingWrittenLeavesNoFile) {
+  ZeoPeer dropped = connect_zeo();
+  hold_pool();
+  dropped.begin();
+  upload(dropped, 1, kNoTid, std::string(200'000, 'x'));
+  EXPECT_EQ(dropped.ask("ping"), none());
+  dropped.close();
+  closed_.wait_for(1);
+  pool_gate_.open();
+  EXPECT_EQ(staged(), 0U);
 }
 
 struct WithTinyDisk {
