@@ -18,8 +18,9 @@ using commit::CommitEffects;
 constexpr auto kSpaceRetry = std::chrono::milliseconds(200);
 // Later than any deadline.
 constexpr Instant kForever{Duration::max()};
-// How long the idle writer sleeps at a time.
-constexpr Duration kIdleWaitMax = std::chrono::hours(1);
+// How long the idle writer sleeps at a time. It looks for deadlines whenever it wakes, so one that is
+// farther away when it is set, as that of nearly every vote, is not worth waking it.
+constexpr Duration kIdleWaitMax = std::chrono::seconds(10);
 // Sequenced and not yet written; more is refused until the disk has caught up.
 constexpr std::uint64_t kOpenGroupBytesMax = 256ULL << 20;
 
@@ -422,10 +423,11 @@ bool StorageEngine::wait_for_group(std::unique_lock<std::mutex>& lock) {
 
 void StorageEngine::wait_idle(std::unique_lock<std::mutex>& lock) {
   const Now now = clock_.now();
-  idle_until_ = coordinator_->next_deadline().value_or(kForever);
-  if (now.instant < *idle_until_) {
+  const Instant deadline = coordinator_->next_deadline().value_or(kForever);
+  idle_until_ = std::min(deadline, now.instant + kIdleWaitMax);
+  if (now.instant < deadline) {
     wake_writer_at_ = 1;
-    writer_wakes_.wait_for(lock, std::min(*idle_until_ - now.instant, kIdleWaitMax));
+    writer_wakes_.wait_for(lock, *idle_until_ - now.instant);
     wake_writer_at_ = SIZE_MAX;
     idle_until_.reset();
     return;
