@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "etcd/etcd_client.h"
+
 namespace zeolite::daemon {
 
 namespace {
@@ -243,19 +245,40 @@ Key table_key(std::string_view name, std::vector<Key> keys) {
           }};
 }
 
-Result<> take_native(const toml::node& node, ServerConfig& config) {
+Key listen_key(std::string_view name, std::optional<net::ListenAddress>& target) {
+  return {name, [&target](const toml::node& node) -> Result<> {
+            ASSIGN_OR_RETURN(const std::string text, text_of(node));
+            Result<net::ListenAddress> address = net::parse_listen_address(text);
+            if (!address) return mistake(node, address.error().detail);
+            target = std::move(*address);
+            return {};
+          }};
+}
+
+Key host_port_key(std::string_view name, std::optional<net::HostPort>& target) {
+  return {name, [&target](const toml::node& node) -> Result<> {
+            ASSIGN_OR_RETURN(const std::string text, text_of(node));
+            Result<net::HostPort> address = net::parse_host_port(text);
+            if (!address) return mistake(node, address.error().detail);
+            target = std::move(*address);
+            return {};
+          }};
+}
+
+Result<> take_etcd(const toml::node& node, ReplicationConfig& config) {
   ASSIGN_OR_RETURN(const std::string text, text_of(node));
-  Result<net::HostPort> address = net::parse_host_port(text);
-  if (!address) return mistake(node, address.error().detail);
-  config.native = std::move(*address);
+  Result<std::vector<net::HostPort>> endpoints = etcd::parse_endpoints(text);
+  if (!endpoints) return mistake(node, endpoints.error().detail);
+  config.etcd = std::move(*endpoints);
   return {};
 }
 
-Result<> take_zeo(const toml::node& node, ServerConfig& config) {
+Result<> take_durability(const toml::node& node, ReplicationConfig& config) {
   ASSIGN_OR_RETURN(const std::string text, text_of(node));
-  Result<net::ListenAddress> address = net::parse_listen_address(text);
-  if (!address) return mistake(node, address.error().detail);
-  config.zeo = std::move(*address);
+  if (text != "local" && text != "standby") {
+    return mistake(node, "expected \"local\" or \"standby\"");
+  }
+  config.waits_for_standby = text == "standby";
   return {};
 }
 
@@ -285,10 +308,20 @@ Result<ServerConfig> config_of(const toml::table& root,
          ASSIGN_OR_RETURN(c.storages, storages_of(node, base_directory));
          return {};
        }},
-      table_key(
-          "listen",
-          {{"native", [&](const toml::node& node) -> Result<> { return take_native(node, c); }},
-           {"zeo", [&](const toml::node& node) -> Result<> { return take_zeo(node, c); }}}),
+      table_key("listen", {host_port_key("native", c.native), listen_key("zeo", c.zeo),
+                           listen_key("zeo_read", c.zeo_read)}),
+      table_key("replication",
+                {host_port_key("standby_of", c.replication.standby_of),
+                 {"etcd", [&](const toml::node& node) { return take_etcd(node, c.replication); }},
+                 text_key("cluster", c.replication.cluster),
+                 host_port_key("advertise", c.replication.advertise),
+                 {"durability",
+                  [&](const toml::node& node) { return take_durability(node, c.replication); }},
+                 flag_key("strict", c.replication.strict),
+                 time_key("lease", c.replication.lease, std::chrono::seconds(2), kHour),
+                 time_key("heartbeat", c.replication.heartbeat, 10 * kMillisecond, kHour),
+                 time_key("stall", c.replication.stall_timeout, 100 * kMillisecond, kHour),
+                 size_key("checkpoint_rate", c.replication.checkpoint_bytes_per_second, 0, kTiB)}),
       table_key("zeo", {flag_key("msgpack", c.zeo_msgpack), flag_key("read_only", c.zeo_read_only),
                         flag_key("pack_gc", c.zeo_pack_gc),
                         integer_key("invalidation_limit", c.zeo_invalidations_max, 0,

@@ -140,6 +140,7 @@ void ReplicationService::run(action::Connect& connect) {
     return;
   }
   reading_paused_ = false;
+  if (applier_) applier_->resume();
   upstream_->connect(*address, kConnectTimeout);
 }
 

@@ -44,8 +44,8 @@ void ReplicationService::start(StorageEngine& engine, storage::RocksObjectStore&
   store_ = &store;
   shard_.post([this] {
     if (options_.node.elects) {
-      etcd_ = std::make_unique<etcd::EtcdClient>(shard_.context(), options_.etcd,
-                                                 options_.etcd_prefix);
+      etcd_ =
+          std::make_unique<etcd::EtcdClient>(shard_.context(), options_.etcd, options_.etcd_prefix);
     }
     const Position last = store_->last_position();
     const bool has_data = !last.tid.is_zero();

@@ -51,6 +51,7 @@ StandbyApplier::~StandbyApplier() {
 void StandbyApplier::append(wire::ReplicaAppend group, std::vector<ReceivedBlob> blobs) {
   const std::size_t bytes = bytes_of(group.records);
   const std::lock_guard lock(mutex_);
+  if (mismatched_) return;
   queued_bytes_ += bytes;
   const bool joins =
       !tasks_.empty() && !tasks_.back().other && tasks_.back().bytes < kGroupBytesMax;
@@ -60,6 +61,25 @@ void StandbyApplier::append(wire::ReplicaAppend group, std::vector<ReceivedBlob>
   std::ranges::move(blobs, std::back_inserter(task.blobs));
   task.bytes += bytes;
   wake_.notify_one();
+}
+
+void StandbyApplier::resume() {
+  const std::lock_guard lock(mutex_);
+  mismatched_ = false;
+}
+
+// Nothing of what was given is under way when this is told.
+void StandbyApplier::mismatch(Error why) {
+  {
+    const std::lock_guard lock(mutex_);
+    mismatched_ = true;
+    std::erase_if(tasks_, [this](const Task& task) {
+      if (task.other) return false;
+      queued_bytes_ -= task.bytes;
+      return true;
+    });
+  }
+  events_.mismatched(std::move(why));
 }
 
 std::size_t StandbyApplier::queued_bytes() const {
@@ -116,7 +136,7 @@ void StandbyApplier::append_groups(Task& task) {
   std::vector<wire::ReplicaAppend>& groups = task.groups;
   storage::ObjectStore& store = engine_.mutable_store();
   if (groups.front().previous != store.last_position()) {
-    events_.mismatched(
+    mismatch(
         Error{ErrorCode::conflict, "a group from the primary does not follow the own log at " +
                                        to_hex(store.last_position().tid)});
     return;
@@ -127,7 +147,7 @@ void StandbyApplier::append_groups(Task& task) {
                    std::make_move_iterator(groups[i].records.end()));
   }
   if (Result<> sealed = seal_blobs(task.blobs, records); !sealed) {
-    events_.mismatched(std::move(sealed).error());
+    mismatch(std::move(sealed).error());
     return;
   }
   const Result<Position> last = store.append(records);

@@ -28,7 +28,8 @@ class StandbyApplier {
  public:
   struct Events {
     std::function<void(Position last)> appended;  // durable up to here
-    std::function<void(Error why)> mismatched;    // a group does not follow the log; it is dropped
+    // A group does not follow the log: it is dropped, and what comes until resume().
+    std::function<void(Error why)> mismatched;
     std::function<void(Error why)> failed;        // nothing can be appended any more
     std::function<void(Result<Position> end)> rolled_back;
   };
@@ -46,6 +47,8 @@ class StandbyApplier {
   };
   // `blobs`: one for each write of the group that has a blob; sealed before the group is appended.
   void append(wire::ReplicaAppend group, std::vector<ReceivedBlob> blobs);
+  // After a mismatch: groups of a new connection are taken again.
+  void resume();
   // Bytes of records that wait to be appended.
   [[nodiscard]] std::size_t queued_bytes() const;
   // Readers may see what is durable up to `visible`.
@@ -64,6 +67,7 @@ class StandbyApplier {
   };
 
   void main();
+  void mismatch(Error why);
   [[nodiscard]] bool take(Task& task);
   void append_groups(Task& task);
   [[nodiscard]] static Result<> seal_blobs(std::vector<ReceivedBlob>& blobs,
@@ -78,6 +82,7 @@ class StandbyApplier {
   std::condition_variable wake_;
   std::deque<Task> tasks_;                              // with mutex_
   std::size_t queued_bytes_ = 0;                        // with mutex_
+  bool mismatched_ = false;                             // with mutex_
   bool stopping_ = false;                               // with mutex_
   std::deque<commit::CommitEffects::Publish> unshown_;  // durable; with mutex_
   bool shown_ = false;                                  // something was shown; the caller's

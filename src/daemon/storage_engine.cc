@@ -18,8 +18,8 @@ using commit::CommitEffects;
 constexpr auto kSpaceRetry = std::chrono::milliseconds(200);
 // Later than any deadline.
 constexpr Instant kForever{Duration::max()};
-// How long the idle writer sleeps at a time. It looks for deadlines whenever it wakes, so one that is
-// farther away when it is set, as that of nearly every vote, is not worth waking it.
+// How long the idle writer sleeps at a time. It looks for deadlines whenever it wakes, so one that
+// is farther away when it is set, as that of nearly every vote, is not worth waking it.
 constexpr Duration kIdleWaitMax = std::chrono::seconds(10);
 // Sequenced and not yet written; more is refused until the disk has caught up.
 constexpr std::uint64_t kOpenGroupBytesMax = 256ULL << 20;

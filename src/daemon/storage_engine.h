@@ -129,8 +129,8 @@ class StorageEngine {
 
   [[nodiscard]] const std::string& name() const { return options_.name; }
   [[nodiscard]] const storage::ObjectStore& store() const { return *store_; }
-  // The end of the log, durable.
-  [[nodiscard]] Position durable_end() const { return store_->last_position(); }
+  // The end of the log, durable; leading: as far as acknowledge() may go.
+  [[nodiscard]] Position durable_end() const;
   // Null when the storage keeps no blobs.
   [[nodiscard]] blobs::BlobDirectory* blobs() const { return options_.blobs.get(); }
   // Objects and bytes of the storage, about.
@@ -175,6 +175,7 @@ class StorageEngine {
   void take_group();
   // The group that was written is durable.
   void group_durable(const Position& last, Now now);
+  void set_durable(const Position& last);
   void tell_held(std::unique_lock<std::mutex>& lock);
 
   void writer_main();
@@ -202,6 +203,9 @@ class StorageEngine {
   std::atomic<std::uint64_t> bytes_ = 0;
   std::atomic<std::uint64_t> stores_ = 0;
 
+  mutable std::mutex durable_mutex_;  // taken after mutex_, never held for long
+  Position durable_;                  // of this reign; with durable_mutex_
+
   mutable std::mutex mutex_;
   std::condition_variable writer_wakes_;
   std::condition_variable drained_;
@@ -223,7 +227,6 @@ class StorageEngine {
   bool awaited_ = false;  // somebody waits for drained_ to see what became visible
   bool failed_ = false;
   std::atomic<bool> waiting_ = false;   // what is durable waits for acknowledge(); set with mutex_
-  Tid durable_;                         // of this reign
   bool held_back_ = false;              // groups are not written for now
   std::function<void(Position)> held_;  // to be told when the one being written is
 

@@ -39,7 +39,7 @@ Result<Position> StorageEngine::lead(Epoch epoch, bool takeover) {
   effects_.clear();
   if (!position) return position;
   epoch_.store(epoch);
-  durable_ = position->tid;
+  set_durable(*position);
   if (options_.observer != nullptr) options_.observer->on_durable(*position);
   return position;
 }
@@ -108,17 +108,31 @@ void StorageEngine::settle(std::span<const TransactionRecord> records) {
 }
 
 void StorageEngine::group_durable(const Position& last, Now now) {
-  durable_ = last.tid;
+  set_durable(last);
   if (!waiting_) coordinator_->acknowledged(last.tid, now, effects_);
   if (options_.observer != nullptr) options_.observer->on_durable(last);
+}
+
+Position StorageEngine::durable_end() const {
+  {
+    const std::lock_guard lock(durable_mutex_);
+    if (!durable_.tid.is_zero()) return durable_;
+  }
+  return store_->last_position();
+}
+
+void StorageEngine::set_durable(const Position& last) {
+  const std::lock_guard lock(durable_mutex_);
+  durable_ = last;
 }
 
 Tid StorageEngine::set_waiting(bool on) {
   std::unique_lock lock(mutex_);
   waiting_ = on;
   if (failed_ || !coordinator_) return visible();
-  if (!on && leading_ && durable_ > visible()) {
-    coordinator_->acknowledged(durable_, clock_.now(), effects_);
+  const Tid durable = durable_end().tid;
+  if (!on && leading_ && durable > visible()) {
+    coordinator_->acknowledged(durable, clock_.now(), effects_);
     run_effects(lock);
   }
   return visible();
@@ -127,7 +141,7 @@ Tid StorageEngine::set_waiting(bool on) {
 void StorageEngine::acknowledge(Tid up_to) {
   std::unique_lock lock(mutex_);
   if (failed_ || up_to <= visible()) return;
-  CHECK(up_to <= durable_, "what is acknowledged is durable");
+  CHECK(up_to <= durable_end().tid, "what is acknowledged is durable");
   coordinator_->acknowledged(up_to, clock_.now(), effects_);
   end_call(lock);
   if (draining_ || awaited_) drained_.notify_all();

@@ -38,9 +38,7 @@ class ZeoConnection final : public SizedConnection::Handler,
   [[nodiscard]] ZeoIterators& iterators() { return iterators_; }
   [[nodiscard]] const ZeoUploads& uploads() const { return uploads_; }
   // Calls that wait for an answer of the store or the coordinator, votes aside.
-  [[nodiscard]] std::size_t waiting_calls() const {
-    return reads_waiting() + session_.oid_calls();
-  }
+  [[nodiscard]] std::size_t waiting_calls() const { return reads_waiting() + session_.oid_calls(); }
   // Calls `resume` once, when the socket has taken what is waiting; never when it closes before.
   void when_drained(std::function<void()> resume) {
     if (!closed()) resume_.push_back(std::move(resume));

@@ -107,7 +107,7 @@ void Election::tick_leading(Instant now, Effects& effects) {
 Instant Election::lead_until() const {
   // The key lives at least so long after the keepalive was sent, and was there when the guard was.
   const Instant alive = std::min(confirmed_at_, leased_at_) + ttl_;
-  return quorum_at_ ? std::max(alive, *quorum_at_ + ttl_) : alive;
+  return quorum_at_ ? std::max(alive, *quorum_at_ + quorum_validity()) : alive;
 }
 
 void Election::quorum_confirmed(Instant at) {
@@ -232,6 +232,7 @@ void Election::on_failed(const dcs::Request& request, const Error& error, Instan
 void Election::on_viewed(DcsView view, Instant now, Effects& effects) {
   view_ = std::move(view);
   view_is_new_ = true;
+  if (trusted_ && !trusted_counter_) trusted_counter_ = view_->epoch;
   if (state_ == State::leading) {
     on_view_leading(now, effects);
     return;
@@ -267,8 +268,9 @@ void Election::on_viewed(DcsView view, Instant now, Effects& effects) {
 void Election::on_view_leading(Instant now, Effects& effects) {
   if (!publish_unclear_ || !publishing_) return;
   publish_unclear_ = false;
-  if (view_->sync && same_content(*view_->sync, *publishing_)) {
-    // A read may be old, but this content was written by nobody else.
+  // A read may be old, and S may have been the same before: what replaced the known one counts.
+  if (view_->sync && view_->sync->revision > publishing_->revision &&
+      same_content(*view_->sync, *publishing_)) {
     sync_revision_ = view_->sync->revision;
     publishing_.reset();
     effects.decision = Published{};
@@ -282,7 +284,7 @@ void Election::on_view_leading(Instant now, Effects& effects) {
 // ---- trying -------------------------------------------------------------------------------------
 
 // Whether a takeover by this node loses nothing that was acknowledged.
-bool Election::eligible(const Local& local) const {
+bool Election::eligible(const Local& local, Instant now) const {
   if (!view_->sync) {
     if (local.has_data) return true;
     // Nobody ever led: any may, unless another brings data.
@@ -291,7 +293,9 @@ bool Election::eligible(const Local& local) const {
     });
   }
   const SyncKey& sync = *view_->sync;
-  if (sync.leader == options_.node || trusted_) return true;
+  if (sync.leader == options_.node) return true;
+  // What another reign acknowledged since then this node need not have.
+  if (trusted_ && now < hurry_until_ && trusted_counter_ == view_->epoch) return true;
   return sync.automatic && names(sync, options_.node);
 }
 
@@ -310,7 +314,7 @@ Duration Election::rank_pause(const Local& local) const {
 void Election::try_to_lead(const Local& local, Instant now, Effects& effects) {
   if (state_ != State::watching || !view_ || !view_is_new_ || view_->leader || lease_ == 0) return;
   if (!local.ready && now >= hurry_until_) return;
-  if (!eligible(local)) return;
+  if (!eligible(local, now)) return;
   if (now >= hurry_until_) {
     if (!try_at_) {
       try_at_ = now + rank_pause(local) + std::chrono::milliseconds(random() % kJitterMaxMs);
@@ -354,6 +358,8 @@ void Election::hurry(bool trusted, Instant now, Effects& effects) {
   if (state_ == State::leading || state_ == State::ended) return;
   hurry_until_ = now + kHurryTime;
   trusted_ = trusted;
+  trusted_counter_.reset();
+  if (view_) trusted_counter_ = view_->epoch;
   view_is_new_ = false;
   ask(dcs::Read{}, now, effects);
 }

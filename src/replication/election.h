@@ -84,12 +84,16 @@ class Election {
   // Ends the lease, and so the leadership.
   void resign(Instant now, Effects& effects);
   // Tries to lead for some seconds, as soon as there is no leader. `trusted`: this node is known to
-  // have everything, so that S need not name it.
+  // have everything, so that S need not name it; for these seconds, and unless another leads first.
   void hurry(bool trusted, Instant now, Effects& effects);
 
   [[nodiscard]] bool leading() const { return state_ == State::leading; }
   // Until when it may serve.
   [[nodiscard]] Instant lead_until() const;
+  // For how long quorum_confirmed() stands in for the coordination service. Who echoed a leader's
+  // beat and takes over serves no earlier than so long after it. Less than the time from a leader's
+  // last beat to the end of its lease, so that it delays no takeover from one that is dead.
+  [[nodiscard]] Duration quorum_validity() const { return 2 * ttl_ / 3; }
   [[nodiscard]] const std::optional<DcsView>& view() const { return view_; }
   // 0: none.
   [[nodiscard]] LeaseId lease() const { return lease_; }
@@ -122,7 +126,7 @@ class Election {
   void on_failed(const dcs::Request& request, const Error& error, Instant now, Effects& effects);
   void tick_leading(Instant now, Effects& effects);
   void try_to_lead(const Local& local, Instant now, Effects& effects);
-  [[nodiscard]] bool eligible(const Local& local) const;
+  [[nodiscard]] bool eligible(const Local& local, Instant now) const;
   [[nodiscard]] Duration rank_pause(const Local& local) const;
   void lead(Epoch epoch, Revision revision, Instant sent, Effects& effects);
   void step_down(std::string why, Effects& effects);
@@ -148,7 +152,8 @@ class Election {
   std::optional<Instant> leaderless_since_;
   std::optional<Instant> try_at_;
   Instant hurry_until_{};
-  bool trusted_ = false;
+  bool trusted_ = false;                 // until hurry_until_
+  std::optional<Epoch> trusted_counter_;  // and while the epoch counter is this
   bool warned_epoch_ = false;
 
   Epoch tried_epoch_;  // of the last Acquire

@@ -6,6 +6,21 @@
 #include "base/check.h"
 
 namespace zeolite::replication {
+namespace {
+
+// Whether the records follow `previous` and each other, and are of no later reign than the sender's.
+bool in_order(const wire::ReplicaAppend& append) {
+  Epoch epoch = append.previous.epoch;
+  Tid tid = append.previous.tid;
+  for (const TransactionRecord& record : append.records) {
+    if (record.tid <= tid || record.epoch < epoch || record.epoch > append.epoch) return false;
+    epoch = record.epoch;
+    tid = record.tid;
+  }
+  return true;
+}
+
+}  // namespace
 
 Follower::Follower(Identity identity, const Id128& cluster, const Position& last, Epoch promised,
                    Duration silence_max)
@@ -18,11 +33,10 @@ Follower::Follower(Identity identity, const Id128& cluster, const Position& last
 
 void Follower::connected(Instant now, Actions& actions) {
   heard_at_ = now;
-  in_sync_ = false;
   echo_ = 0;
   upstream_visible_ = kNoTid;
   upstream_last_ = kNoTid;
-  if (appending()) {
+  if (appending() || undoing_) {
     state_ = State::settling;
     return;
   }
@@ -37,7 +51,7 @@ void Follower::promised(Epoch epoch) {
 }
 
 void Follower::greet(const Position& position, Actions& actions) {
-  CHECK(!appending(), "histories are compared when nothing is being appended");
+  CHECK(!appending() && !undoing_, "histories are compared when the own log is at rest");
   state_ = State::greeting;
   asked_ = position;
   wire::ReplicaHello hello;
@@ -80,7 +94,13 @@ void Follower::on_welcome(const wire::ReplicaWelcome& welcome, Instant now, Acti
     actions.emplace_back(Close{"it has the database of another cluster", {}, true});
     return;
   }
+  if (welcome.cluster_id == Id128{}) {
+    state_ = State::disconnected;
+    actions.emplace_back(Close{"it has no database", {}, true});
+    return;
+  }
   if (!obey(welcome.epoch, actions)) return;
+  in_sync_ = false;  // what this reign says counts from now on
   heartbeat_ms_ = welcome.heartbeat_ms;
   switch (welcome.decision) {
     case Decision::stream:
@@ -92,6 +112,7 @@ void Follower::on_welcome(const wire::ReplicaWelcome& welcome, Instant now, Acti
       [[fallthrough]];
     case Decision::ancestor:
       state_ = State::undoing;
+      undoing_ = true;
       undo_to_ = welcome.decision == Decision::stream ? asked_ : welcome.position;
       actions.emplace_back(Rollback{undo_to_});
       return;
@@ -113,7 +134,7 @@ void Follower::on_append(wire::ReplicaAppend append, Instant now, Actions& actio
   heard_at_ = now;
   if (!obey(append.epoch, actions)) return;
   if (append.records.empty()) return;
-  if (append.previous.tid != received_) {
+  if (append.previous.tid != received_ || !in_order(append)) {
     close("a group does not follow the one before", actions);
     return;
   }
@@ -145,7 +166,7 @@ void Follower::on_handover(const wire::Handover& handover, Instant now, Actions&
   if (state_ != State::streaming) return;
   heard_at_ = now;
   if (!obey(handover.epoch, actions)) return;
-  if (handover.last != last_) {
+  if (appending() || handover.last != last_) {
     close("it hands over, and this node has not everything", actions);
     return;
   }
@@ -158,9 +179,8 @@ void Follower::appended(const Position& last, Instant now, Actions& actions) {
   if (state_ == State::streaming) {
     show(actions);
     acknowledge(actions);
-  } else if (state_ == State::settling && !appending()) {
-    heard_at_ = now;
-    greet(last_, actions);
+  } else {
+    settle(now, actions);
   }
 }
 
@@ -173,22 +193,32 @@ void Follower::rolled_back(const Position& last, Instant now, Actions& actions) 
   last_ = last;
   received_ = last.tid;
   visible_ = std::min(visible_, last.tid);
-  if (state_ != State::undoing) return;
+  undoing_ = false;
+  if (state_ == State::undoing) state_ = State::settling;
+  settle(now, actions);
+}
+
+// Greets when what an earlier connection began has ended: until then the end of the log may move
+// either way, and what is said of it would be counted on.
+void Follower::settle(Instant now, Actions& actions) {
+  if (state_ != State::settling || appending() || undoing_) return;
   heard_at_ = now;
   greet(last_, actions);
 }
 
 // The other side took it for common: what is older may be.
 void Follower::rollback_refused(Instant now, Actions& actions) {
-  if (state_ != State::undoing) return;
+  undoing_ = false;
+  if (state_ != State::undoing) return settle(now, actions);
   heard_at_ = now;
   state_ = State::locating;
   const std::uint64_t epoch = undo_to_.epoch.value();
   actions.emplace_back(Locate{Epoch(epoch == 0 ? 0 : epoch - 1)});
 }
 
-void Follower::needs_checkpoint(Actions& actions) {
-  if (state_ != State::undoing) return;
+void Follower::needs_checkpoint(Instant now, Actions& actions) {
+  undoing_ = false;
+  if (state_ != State::undoing) return settle(now, actions);
   state_ = State::checkpoint;
   actions.emplace_back(TakeCheckpoint{});
 }

@@ -17,7 +17,7 @@ namespace zeolite::replication {
 // It promises an epoch before it obeys it, and refuses a lower one. Groups are taken while earlier
 // ones are being appended; each follows the one before by tid, and the store checks the chain.
 // A new connection forgets everything of the one before, so nothing late can be taken for current;
-// but appends under way are still waited for before histories are compared.
+// but appends and a rollback under way are still waited for before histories are compared.
 //
 // Sans-IO, deterministic. Thread: replication's. Owner: Node.
 class Follower {
@@ -35,7 +35,8 @@ class Follower {
   struct Send {
     std::variant<wire::ReplicaHello, wire::ReplicaAck, wire::StaleEpoch> message;
   };
-  // Answer with appended() or append_failed().
+  // Answer with appended(), in order; or with append_failed(), once, when nothing of what was handed
+  // over is under way any more.
   struct Append {
     wire::ReplicaAppend group;
   };
@@ -89,7 +90,7 @@ class Follower {
   void append_failed(std::string why, Actions& actions);
   void rolled_back(const Position& last, Instant now, Actions& actions);
   void rollback_refused(Instant now, Actions& actions);
-  void needs_checkpoint(Actions& actions);
+  void needs_checkpoint(Instant now, Actions& actions);
   void located(const Position& position, Instant now, Actions& actions);
   // The database was made, for the cluster that the welcome named.
   void database_made(const Id128& cluster) { cluster_ = cluster; }
@@ -103,6 +104,8 @@ class Follower {
   [[nodiscard]] bool streaming() const { return state_ == State::streaming; }
   // Groups were handed to the store and are not durable yet.
   [[nodiscard]] bool appending() const { return received_ > last_.tid; }
+  // The log is not being undone or replaced.
+  [[nodiscard]] bool settled() const { return !undoing_ && state_ != State::checkpoint; }
   // When it was last told that it may be promoted, and that it may not; for promotion by command.
   [[nodiscard]] bool in_sync() const { return in_sync_; }
   // Of whom it follows, as last told.
@@ -114,7 +117,7 @@ class Follower {
  private:
   enum class State : std::uint8_t {
     disconnected,
-    settling,  // connected; earlier appends are to end first
+    settling,  // connected; earlier appends or a rollback are to end first
     greeting,  // hello is sent
     locating,
     undoing,
@@ -124,6 +127,7 @@ class Follower {
 
   void greet(const Position& position, Actions& actions);
   [[nodiscard]] bool obey(Epoch epoch, Actions& actions);
+  void settle(Instant now, Actions& actions);
   void show(Actions& actions);
   void acknowledge(Actions& actions);
   void close(std::string why, Actions& actions);
@@ -136,7 +140,8 @@ class Follower {
   const Duration silence_max_;
   State state_ = State::disconnected;
   Position asked_;    // about which position, in greeting
-  Position undo_to_;  // in undoing
+  Position undo_to_;  // of the rollback asked for last
+  bool undoing_ = false;  // a rollback was asked for and has not ended; outlives the connection
   Epoch upstream_epoch_;
   Tid upstream_last_;
   Tid upstream_visible_;

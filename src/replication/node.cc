@@ -36,6 +36,7 @@ Node::Node(Options options, const Durable& durable)
 Node::~Node() = default;
 
 void Node::start(Instant now, Actions& actions) {
+  started_at_ = now;
   abstain_until_ = now + options_.abstain;
   beat_at_ = now;
   if (election_) {
@@ -48,7 +49,7 @@ void Node::start(Instant now, Actions& actions) {
     begin_reign(follower_.promised().next(), false, actions);
     return;
   }
-  if (!options_.upstream.empty()) follow(options_.upstream, actions);
+  if (!options_.upstream.empty()) follow(options_.upstream, now, actions);
 }
 
 void Node::tick(Instant now, Actions& actions) {
@@ -59,20 +60,22 @@ void Node::tick(Instant now, Actions& actions) {
     run(std::move(effects), now, actions);
     if (role_ == Role::ended) return;
   }
-  if (retry_at_ && now >= *retry_at_) {
-    retry_at_.reset();
-    connecting_ = true;
-    actions.emplace_back(action::Connect{upstream_});
+  if (retry_at_ && now >= *retry_at_) connect(now, actions);
+  if (connecting_ && now - connecting_since_ > options_.silence_max) {
+    actions.emplace_back(action::Disconnect{"no connection in time"});
+    lose_upstream("no connection in time", {}, now, actions);
   }
   if (linked_) {
     Follower::Actions follower;
     follower_.tick(now, follower);
     run(std::move(follower), now, actions);
   }
-  if (sync_) {
+  // Not before the empty S is published: one publication is under way at a time.
+  if (sync_ && ready_) {
     SyncSet::Effects effects;
     sync_->tick(now, effects);
     run(std::move(effects), now, actions);
+    serve_when_acknowledged(now, actions);
   }
   tick_peers(now, actions);
   tick_commands(now, actions);
@@ -111,10 +114,12 @@ void Node::run(Election::Effects from, Instant now, Actions& actions) {
 
 void Node::decide(const Election::Decision& decision, Instant now, Actions& actions) {
   std::visit(Overloaded{
-                 [&](const Election::Lead& lead) { begin_reign(lead.epoch, true, actions); },
+                 [&](const Election::Lead& lead) { elected(lead.epoch, now, actions); },
                  [&](const Election::Follow& found) {
                    if (role_ == Role::primary || role_ == Role::promoting) return;
-                   if (found.leader.address != upstream_) follow(found.leader.address, actions);
+                   if (found.leader.address != upstream_) {
+                     follow(found.leader.address, now, actions);
+                   }
                  },
                  // Whom this node follows may serve on as long as its standbys obey it.
                  [&](const Election::NoLeader&) {},
@@ -133,9 +138,27 @@ void Node::decide(const Election::Decision& decision, Instant now, Actions& acti
              decision);
 }
 
+void Node::elected(Epoch epoch, Instant now, Actions& actions) {
+  // The answer came so late that the next reign has begun, and was promised to.
+  if (epoch <= follower_.promised()) {
+    resign_and_step_down("it was elected for an epoch that has ended", now, actions);
+    return;
+  }
+  begin_reign(epoch, true, actions);
+}
+
+void Node::resign_and_step_down(std::string why, Instant now, Actions& actions) {
+  if (election_) {
+    Election::Effects effects;
+    election_->resign(now, effects);
+    run(std::move(effects), now, actions);
+  }
+  step_down(std::move(why), {}, actions);
+}
+
 // ---- following ----------------------------------------------------------------------------------
 
-void Node::follow(std::string address, Actions& actions) {
+void Node::follow(std::string address, Instant now, Actions& actions) {
   if (address == options_.address && !address.empty()) return;
   if (linked_ || connecting_) {
     follower_.disconnected();
@@ -145,8 +168,13 @@ void Node::follow(std::string address, Actions& actions) {
   role_ = Role::standby;
   upstream_ = std::move(address);
   retries_ = 0;
+  connect(now, actions);
+}
+
+void Node::connect(Instant now, Actions& actions) {
   retry_at_.reset();
   connecting_ = true;
+  connecting_since_ = now;
   actions.emplace_back(action::Connect{upstream_});
 }
 
@@ -250,12 +278,15 @@ void Node::run(Follower::Actions from, Instant now, Actions& actions) {
 
 void Node::take_over(Epoch from, Instant now, Actions& actions) {
   actions.emplace_back(action::Note{false, "the primary hands over"});
+  handed_over_ = from;
   if (!election_) {
     begin_reign(std::max(from, follower_.promised()).next(), true, actions);
     return;
   }
   Election::Effects effects;
-  election_->hurry(true, now, effects);
+  // If somebody has led since, S alone tells who has everything.
+  const std::optional<DcsView>& view = election_->view();
+  election_->hurry(view && view->epoch == from, now, effects);
   run(std::move(effects), now, actions);
 }
 
@@ -282,7 +313,7 @@ void Node::rolled_back(const Position& last, Instant now, Actions& actions) {
 void Node::rollback_refused(bool needs_checkpoint, Instant now, Actions& actions) {
   Follower::Actions follower;
   if (needs_checkpoint) {
-    follower_.needs_checkpoint(follower);
+    follower_.needs_checkpoint(now, follower);
   } else {
     follower_.rollback_refused(now, follower);
   }
@@ -302,6 +333,15 @@ void Node::database_made(const Id128& cluster) { follower_.database_made(cluster
 void Node::begin_reign(Epoch epoch, bool takeover, Actions& actions) {
   CHECK(role_ != Role::primary && role_ != Role::promoting, "one reign at a time");
   CHECK(epoch > follower_.promised(), "a reign is later than all that was promised");
+  serve_from_ = earliest_service();
+  epoch_ = epoch;
+  follower_.promised(epoch);
+  actions.emplace_back(action::StorePromise{epoch});
+  if (linked_) {
+    // If it is alive after all, it learns at once that its reign has ended.
+    const wire::StaleEpoch stale{.promised = epoch, .leader = options_.address};
+    actions.emplace_back(action::ToUpstream{stale});
+  }
   if (linked_ || connecting_) {
     follower_.disconnected();
     actions.emplace_back(action::Disconnect{"this node takes over"});
@@ -310,10 +350,18 @@ void Node::begin_reign(Epoch epoch, bool takeover, Actions& actions) {
   connecting_ = false;
   retry_at_.reset();
   role_ = Role::promoting;
-  epoch_ = epoch;
-  follower_.promised(epoch);
-  actions.emplace_back(action::StorePromise{epoch});
   actions.emplace_back(action::Lead{epoch, takeover});
+}
+
+// Whose beats this node echoed may serve readers for a while without the coordination service
+// (Election::quorum_validity): two shall not at the same time. What this process does not remember
+// it may have echoed before it started.
+Instant Node::earliest_service() const {
+  if (!election_ || handed_over_ == follower_.promised()) return {};
+  const std::optional<DcsView>& view = election_->view();
+  if (!view || !view->sync || view->sync->leader == options_.id) return {};  // nobody served since
+  const Instant echoed = std::max(started_at_, follower_.heard_at().value_or(Instant{}));
+  return echoed + election_->quorum_validity();
 }
 
 void Node::reign_begun(const Position& begin, Instant now, Actions& actions) {
@@ -352,15 +400,15 @@ void Node::publish(std::vector<NodeId> members, Instant now, Actions& actions) {
 // what it begins with is acknowledged.
 void Node::serve_when_acknowledged(Instant now, Actions& actions) {
   if (role_ != Role::promoting || !ready_ || sync_->acknowledged() < begin_.tid) return;
+  if (now < serve_from_) return;
   role_ = Role::primary;
   actions.emplace_back(action::Serve{epoch_, sync_->acknowledged()});
   beat_all(actions);
   answer_promoted(actions);
-  tick_peers(now, actions);
 }
 
 void Node::durable(const Position& own, Instant now, Actions& actions) {
-  if (!sync_ || own.tid <= own_.tid) return;
+  if (!sync_ || role_ == Role::ended || own.tid <= own_.tid) return;
   own_ = own;
   SyncSet::Effects effects;
   sync_->durable(own.tid, now, effects);
@@ -368,7 +416,7 @@ void Node::durable(const Position& own, Instant now, Actions& actions) {
 }
 
 void Node::waiting_from(Tid acknowledged, Instant now, Actions& actions) {
-  if (!sync_ || !sync_->waiting()) return;
+  if (!sync_ || role_ == Role::ended || !sync_->waiting()) return;
   SyncSet::Effects effects;
   sync_->waiting_from(acknowledged, now, effects);
   run(std::move(effects), now, actions);
@@ -420,15 +468,20 @@ void Node::note_change(const SyncSet::Change& change, Actions& actions) {
 void Node::step_down(std::string why, std::string leader, Actions& actions) {
   if (role_ == Role::ended) return;
   role_ = Role::ended;
+  fail_commands("this node steps down: " + why, actions);
   actions.emplace_back(action::Note{true, "stepping down: " + why});
   actions.emplace_back(action::StepDown{std::move(why), std::move(leader)});
 }
 
 void Node::stop(Instant now, Actions& actions) {
-  if (!election_ || role_ == Role::ended) return;
-  Election::Effects effects;
-  election_->resign(now, effects);
-  run(std::move(effects), now, actions);
+  if (role_ == Role::ended) return;
+  if (election_) {
+    Election::Effects effects;
+    election_->resign(now, effects);
+    run(std::move(effects), now, actions);
+  }
+  role_ = Role::ended;
+  fail_commands("this node is being stopped", actions);
 }
 
 // ---- status -------------------------------------------------------------------------------------

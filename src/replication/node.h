@@ -82,7 +82,8 @@ class Node {
   void peer_lost(PeerId peer, Instant now, Actions& actions);
 
   // ---- the own disk ----
-  // Following: groups up to `last` are durable; or a group did not follow the log's end.
+  // Following: groups up to `last` are durable; or a group did not follow the log's end, and nothing
+  // that was handed over is under way any more.
   void appended(const Position& last, Instant now, Actions& actions);
   void append_failed(std::string why, Instant now, Actions& actions);
   void rolled_back(const Position& last, Instant now, Actions& actions);
@@ -103,7 +104,8 @@ class Node {
   void switchover(CommandId command, const wire::Switchover& request, Instant now,
                   Actions& actions);
   void demote(CommandId command, Instant now, Actions& actions);
-  // The process ends in good order: the leader gives its key back.
+  // The process ends in good order, and whoever is to be answered was: the leader gives its key
+  // back. Nothing is acknowledged after it.
   void stop(Instant now, Actions& actions);
 
   // ---- for status and redirects ----
@@ -123,8 +125,8 @@ class Node {
     wire::ReplicaHello hello;
     enum class State : std::uint8_t {
       comparing,
+      answered,  // not with a stream: it greets again, or copies the database
       streaming,
-      checkpoint,
     } state = State::comparing;
     Position flushed;
     Tid visible;
@@ -139,7 +141,8 @@ class Node {
     Position last;
   };
 
-  void follow(std::string address, Actions& actions);
+  void follow(std::string address, Instant now, Actions& actions);
+  void connect(Instant now, Actions& actions);
   // Carry out what the parts ask for.
   void run(Follower::Actions from, Instant now, Actions& actions);
   void run(SyncSet::Effects from, Instant now, Actions& actions);
@@ -148,12 +151,16 @@ class Node {
   void lose_upstream(const std::string& why, const std::string& leader, Instant now,
                      Actions& actions);
   void take_over(Epoch from, Instant now, Actions& actions);
+  void elected(Epoch epoch, Instant now, Actions& actions);
   void begin_reign(Epoch epoch, bool takeover, Actions& actions);
+  [[nodiscard]] Instant earliest_service() const;
   void publish(std::vector<NodeId> members, Instant now, Actions& actions);
   void serve_when_acknowledged(Instant now, Actions& actions);
   void step_down(std::string why, std::string leader, Actions& actions);
+  void resign_and_step_down(std::string why, Instant now, Actions& actions);
   void welcome(PeerId peer, Peer& state, wire::ReplicaWelcome welcome, Actions& actions);
-  void reject(PeerId peer, std::string why, Actions& actions);
+  [[nodiscard]] std::string objection(const wire::ReplicaHello& hello) const;
+  void reject(PeerId peer, std::string why, Instant now, Actions& actions);
   void drop_peer(PeerId peer, std::string why, Instant now, Actions& actions);
   void drop_all_peers(const std::string& why, Instant now, Actions& actions);
   void beat(PeerId peer, const Peer& state, Actions& actions);
@@ -165,6 +172,7 @@ class Node {
   void hand_over_when_ready(Instant now, Actions& actions);
   void give_up_handover(const std::string& why, Actions& actions);
   void answer_promoted(Actions& actions);
+  void fail_commands(const std::string& why, Actions& actions);
   [[nodiscard]] wire::RoleChanged role_changed() const;
   [[nodiscard]] std::optional<PeerId> choose_target(const std::string& name) const;
   [[nodiscard]] Election::Local local(Instant now) const;
@@ -184,10 +192,13 @@ class Node {
   };
   std::optional<Promoting> promoting_;  // who asked for the reign that is to begin
   Instant abstain_until_{};
+  Instant started_at_{};
+  std::optional<Epoch> handed_over_;  // the reign whose primary handed over to this node
 
   // Following.
   std::string upstream_;  // address; empty: nobody
   bool connecting_ = false;
+  Instant connecting_since_{};
   bool linked_ = false;  // the connection is there
   std::optional<Instant> retry_at_;
   std::uint32_t retries_ = 0;
@@ -203,6 +214,7 @@ class Node {
   Position own_;        // durable
   Position begin_;      // the epoch record
   bool ready_ = false;  // the empty S that a reign begins with is published
+  Instant serve_from_{};
   std::optional<Handing> handing_;
 };
 

@@ -61,7 +61,8 @@ namespace action {
 struct StorePromise {
   Epoch epoch;
 };
-// A group of the upstream's log. Answer: Node::appended or append_failed.
+// A group of the upstream's log. Answer: Node::appended, in order, for this one or a later one; or
+// append_failed, once, when nothing of what was handed over is under way any more.
 struct Append {
   wire::ReplicaAppend group;
 };
@@ -103,6 +104,7 @@ struct Show {
 };
 // New commits are kept back until released. Answer when nothing is being appended: commits_held.
 struct HoldCommits {};
+// After this a commits_held still due is not wanted.
 struct ReleaseCommits {};
 // Nobody is answered any more; the owner begins anew as a standby. `leader`: whom to follow, if
 // known and not found by election.
@@ -118,6 +120,7 @@ struct StepDown {
 struct Connect {
   std::string address;
 };
+// When what was sent is written.
 struct Disconnect {
   std::string why;
 };

@@ -31,6 +31,10 @@ void Node::promote(CommandId command, bool force, Instant now, Actions& actions)
     actions.emplace_back(action::Answer{command, make_error(ErrorCode::conflict, std::move(why))});
   };
   if (role_ == Role::promoting || promoting_) return refuse("this node is being promoted already");
+  if (role_ == Role::ended) return refuse("this node has just stepped down; try again");
+  if (!follower_.settled()) {
+    return refuse("the end of this node's log is being undone or replaced; try again");
+  }
   if (linked_ && follower_.streaming() && !force) {
     return refuse("the primary " + upstream_ +
                   " is alive; use switchover, or --force to take over from it all the same");
@@ -144,12 +148,7 @@ void Node::demote(CommandId command, Instant now, Actions& actions) {
     actions.emplace_back(action::Answer{command, role_changed()});
     return;
   }
-  if (election_) {
-    Election::Effects effects;
-    election_->resign(now, effects);
-    run(std::move(effects), now, actions);
-  }
-  step_down("by command", {}, actions);
+  resign_and_step_down("by command", now, actions);
   wire::RoleChanged changed = role_changed();
   changed.role = wire::NodeRole::standby;
   actions.emplace_back(action::Answer{command, std::move(changed)});
@@ -159,11 +158,29 @@ void Node::tick_commands(Instant now, Actions& actions) {
   if (handing_ && now >= handing_->until) {
     give_up_handover("the standby has not everything in time", actions);
   }
-  if (promoting_ && now >= promoting_->until && role_ != Role::promoting) {
-    actions.emplace_back(action::Answer{
-        promoting_->command,
-        make_error(ErrorCode::timeout, "the coordination service did not let it lead in time")});
+  if (!promoting_ || now < promoting_->until) return;
+  std::string why = "the coordination service did not let it lead in time";
+  if (sync_ && sync_->strict()) {
+    why = "this node leads, and serves as soon as a standby follows it, as strict demands";
+  } else if (role_ == Role::promoting) {
+    why = "this node is still beginning its reign";
+  }
+  actions.emplace_back(
+      action::Answer{promoting_->command, make_error(ErrorCode::timeout, std::move(why))});
+  promoting_.reset();
+}
+
+// The role ends: who waits for a command is told.
+void Node::fail_commands(const std::string& why, Actions& actions) {
+  if (promoting_) {
+    actions.emplace_back(
+        action::Answer{promoting_->command, make_error(ErrorCode::unavailable, why)});
     promoting_.reset();
+  }
+  if (handing_) {
+    actions.emplace_back(
+        action::Answer{handing_->command, make_error(ErrorCode::unavailable, why)});
+    handing_.reset();
   }
 }
 

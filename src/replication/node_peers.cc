@@ -23,27 +23,39 @@ bool Node::feeds() const {
   return role_ == Role::standby && linked_ && follower_.streaming();
 }
 
+// Why this node does not compare histories with who sent `hello`; empty: it does.
+std::string Node::objection(const wire::ReplicaHello& hello) const {
+  if (!feeds()) return "this node does not serve standbys now";
+  if (hello.cluster_id != Id128{} && hello.cluster_id != follower_.cluster()) {
+    return "this node has the database of another cluster";
+  }
+  if (hello.node == options_.id) {
+    return "this is the node itself, or a copy of its directory with its NODE file";
+  }
+  if (hello.promised > follower_.promised()) {
+    return "this node has not heard of the epoch that was promised";
+  }
+  if (role_ == Role::standby && !hello.address.empty() && hello.address == upstream_) {
+    return "this node follows it";
+  }
+  return {};
+}
+
 void Node::peer_hello(PeerId peer, const wire::ReplicaHello& hello, Instant now, Actions& actions) {
   const bool leads = role_ == Role::primary || role_ == Role::promoting;
-  if (leads && hello.promised > epoch_) {
+  // Only of the own cluster: any server may be told a wrong address.
+  if (leads && hello.promised > epoch_ && hello.cluster_id == follower_.cluster()) {
     actions.emplace_back(action::ClosePeer{peer, "it has promised a later epoch"});
     step_down("standby " + hello.name + " has promised a later epoch", {}, actions);
     return;
   }
-  if (role_ == Role::ended || !feeds()) {
-    reject(peer, "this node does not serve standbys now", actions);
+  if (std::string why = objection(hello); !why.empty()) {
+    reject(peer, std::move(why), now, actions);
     return;
   }
-  if (hello.promised > follower_.promised()) {
-    reject(peer, "this node has not heard of that epoch yet", actions);
-    return;
-  }
-  if (hello.cluster_id != Id128{} && hello.cluster_id != follower_.cluster()) {
-    reject(peer, "this node has the database of another cluster", actions);
-    return;
-  }
-  if (hello.node == options_.id) {
-    reject(peer, "this is the node itself, or a copy of its directory with its NODE file", actions);
+  if (const auto known = peers_.find(peer);
+      known != peers_.end() && known->second.state == Peer::State::comparing) {
+    drop_peer(peer, "it did not wait for the answer to its greeting", now, actions);
     return;
   }
   for (const auto& [id, other] : peers_) {
@@ -53,15 +65,16 @@ void Node::peer_hello(PeerId peer, const wire::ReplicaHello& hello, Instant now,
     }
   }
   Peer& state = peers_[peer];
-  if (state.state == Peer::State::streaming && sync_) {  // it asks anew
-    SyncSet::Effects effects;
-    sync_->disconnected(state.hello.node, now, effects);
-    run(std::move(effects), now, actions);
-  }
+  const bool streamed = state.state == Peer::State::streaming;  // it asks anew
+  const NodeId before = state.hello.node;
   state.state = Peer::State::comparing;
   state.hello = hello;
   state.heard_at = now;
   actions.emplace_back(action::Compare{peer, hello.position});
+  if (!streamed || !sync_) return;
+  SyncSet::Effects effects;
+  sync_->disconnected(before, now, effects);
+  run(std::move(effects), now, actions);
 }
 
 void Node::peer_compared(PeerId peer, const Comparison& comparison, Instant now, Actions& actions) {
@@ -69,8 +82,7 @@ void Node::peer_compared(PeerId peer, const Comparison& comparison, Instant now,
   if (found == peers_.end() || found->second.state != Peer::State::comparing) return;
   Peer& state = found->second;
   if (!feeds()) {
-    reject(peer, "this node does not serve standbys now", actions);
-    peers_.erase(peer);
+    reject(peer, "this node does not serve standbys now", now, actions);
     return;
   }
   wire::ReplicaWelcome answer;
@@ -86,11 +98,12 @@ void Node::peer_compared(PeerId peer, const Comparison& comparison, Instant now,
     answer.position = state.hello.position;
   }
   welcome(peer, state, std::move(answer), actions);
-  if (comparison.kind == Comparison::Kind::same && !comparison.complete) {
-    state.state = Peer::State::checkpoint;
+  const bool streams = comparison.kind == Comparison::Kind::same && comparison.complete &&
+                       state.hello.position == state.hello.last;
+  if (!streams) {  // it copies the database, or greets again
+    state.state = Peer::State::answered;
     return;
   }
-  if (comparison.kind != Comparison::Kind::same || state.hello.position != state.hello.last) return;
   state.state = Peer::State::streaming;
   state.flushed = state.hello.position;
   state.heard_at = now;
@@ -113,7 +126,7 @@ void Node::welcome(PeerId peer, Peer& /*state*/, wire::ReplicaWelcome welcome, A
   actions.emplace_back(action::ToPeer{peer, std::move(welcome)});
 }
 
-void Node::reject(PeerId peer, std::string why, Actions& actions) {
+void Node::reject(PeerId peer, std::string why, Instant now, Actions& actions) {
   wire::ReplicaWelcome answer;
   answer.decision = Decision::reject;
   answer.epoch = follower_.promised();
@@ -123,6 +136,7 @@ void Node::reject(PeerId peer, std::string why, Actions& actions) {
   answer.reason = why;
   actions.emplace_back(action::ToPeer{peer, std::move(answer)});
   actions.emplace_back(action::ClosePeer{peer, std::move(why)});
+  peer_lost(peer, now, actions);
 }
 
 void Node::peer_ack(PeerId peer, const wire::ReplicaAck& ack, Instant now, Actions& actions) {
@@ -136,7 +150,7 @@ void Node::peer_ack(PeerId peer, const wire::ReplicaAck& ack, Instant now, Actio
   state.heard_at = now;
   // Before it has obeyed this reign it only tells what it has.
   if (ack.epoch < follower_.promised()) return;
-  if (ack.flushed.tid == own_end().tid && ack.flushed.chain != own_end().chain) {
+  if (ack.flushed.tid == own_end().tid && ack.flushed != own_end()) {
     actions.emplace_back(action::Note{
         true, "standby " + state.hello.name + " has another history up to the same transaction " +
                   to_hex(ack.flushed.tid) + "; it is to compare them anew"});
@@ -156,6 +170,7 @@ void Node::peer_ack(PeerId peer, const wire::ReplicaAck& ack, Instant now, Actio
 }
 
 void Node::peer_stale(PeerId peer, const wire::StaleEpoch& stale, Instant now, Actions& actions) {
+  if (!peers_.contains(peer)) return;
   if (stale.promised > follower_.promised() && sync_) {
     step_down("a standby has promised a later epoch", stale.leader, actions);
     return;
@@ -172,7 +187,9 @@ void Node::peer_lost(PeerId peer, Instant now, Actions& actions) {
     actions.emplace_back(action::Note{true, "standby " + found->second.hello.name + " is gone"});
   }
   peers_.erase(found);
-  if (sync_ && streamed && role_ != Role::ended) {
+  if (role_ == Role::ended) return;
+  if (handing_ && handing_->target == peer) give_up_handover("the standby is gone", actions);
+  if (sync_ && streamed) {
     SyncSet::Effects effects;
     sync_->disconnected(node, now, effects);
     run(std::move(effects), now, actions);

@@ -6,6 +6,13 @@
 #include "base/check.h"
 
 namespace zeolite::replication {
+namespace {
+
+bool names(const std::vector<NodeId>& set, const NodeId& node) {
+  return std::ranges::find(set, node) != set.end();
+}
+
+}  // namespace
 
 SyncSet::SyncSet(const Options& options, Tid baseline)
     : options_(options), baseline_(baseline), durable_(baseline), durable_at_tick_(baseline) {
@@ -31,7 +38,7 @@ void SyncSet::connected(const NodeId& node, Tid flushed, Instant now, Effects& e
   Member& member = members_[node];
   member.connected = true;
   // What counts is what it has now: its disk may have lost what it had acknowledged.
-  member.deficient = in_q(member) && flushed < std::min(member.flushed, acknowledged_);
+  member.deficient = offered(member) && flushed < acknowledged_;
   member.flushed = flushed;
   member.behind_since.reset();
   note_progress(member, now);
@@ -56,7 +63,7 @@ void SyncSet::disconnected(const NodeId& node, Instant now, Effects& effects) {
   member.lost_at = now;
   if (member.stage == Stage::following) {
     members_.erase(found);
-  } else if (member.stage == Stage::joining && !publishing_) {
+  } else if (member.stage == Stage::joining) {
     // Nobody was told of it yet, so nothing has to be published.
     let_go(node, member, "its connection ended", effects);
     settle(effects);
@@ -65,6 +72,7 @@ void SyncSet::disconnected(const NodeId& node, Instant now, Effects& effects) {
 
 void SyncSet::waiting_from(Tid acknowledged, Instant /*now*/, Effects& effects) {
   CHECK(waiting_, "waiting takes effect only when it was asked for");
+  if (took_effect_) return;  // whatever was acknowledged since is known here
   took_effect_ = true;
   acknowledged_ = std::max(acknowledged_, acknowledged);
   durable_ = std::max(durable_, acknowledged);
@@ -72,8 +80,8 @@ void SyncSet::waiting_from(Tid acknowledged, Instant /*now*/, Effects& effects) 
 }
 
 void SyncSet::published(Instant /*now*/, Effects& effects) {
-  CHECK(publishing_, "one publication is under way at a time");
-  publishing_ = false;
+  CHECK(publishing_.has_value(), "one publication is under way at a time");
+  published_ = *std::exchange(publishing_, std::nullopt);
   // A member that is let go may leave the map: walk over a copy of the names.
   std::vector<NodeId> nodes;
   for (const auto& [node, member] : members_) nodes.push_back(node);
@@ -82,7 +90,8 @@ void SyncSet::published(Instant /*now*/, Effects& effects) {
     if (member.stage == Stage::publishing) {
       member.stage = Stage::synchronous;
       effects.changes.push_back({node, Change::Kind::in_sync, {}});
-    } else if (member.stage == Stage::leaving) {
+    } else if (member.stage == Stage::leaving && !names(published_, node)) {
+      // (One that was to leave after this publication had begun waits for the next.)
       const std::string why = std::exchange(leaving_why_[node], {});
       leaving_why_.erase(node);
       effects.changes.push_back({node, Change::Kind::left_sync, why});
@@ -93,8 +102,9 @@ void SyncSet::published(Instant /*now*/, Effects& effects) {
 }
 
 void SyncSet::tick(Instant now, Effects& effects) {
+  // In this order, so that one who leaves does not leave the primary alone without need.
+  let_in(now, effects);
   check_overdue(now, effects);
-  let_in(effects);
   durable_at_tick_ = durable_;
   settle(effects);
 }
@@ -150,13 +160,14 @@ void SyncSet::settle(Effects& effects) {
   check_invariants();
 }
 
-void SyncSet::let_in(Effects& effects) {
+void SyncSet::let_in(Instant now, Effects& effects) {
   if (options_.durability == Durability::local) return;
   for (auto& [node, member] : members_) {
     if (member.stage != Stage::following || !member.connected) continue;
     if (member.flushed < durable_at_tick_ || member.flushed < baseline_) continue;
     member.stage = Stage::joining;
-    member.target = durable_;
+    member.behind_since.reset();
+    note_progress(member, now);
     effects.changes.push_back({node, Change::Kind::waited_for, {}});
     if (!waiting_) {
       waiting_ = true;
@@ -183,25 +194,34 @@ void SyncSet::publish_next(Effects& effects) {
       set.push_back(node);
     }
   }
-  publishing_ = true;
+  publishing_ = set;
   effects.publish = std::move(set);
 }
 
+// With strict, one stays published whatever becomes of it; if it can be chosen, one that is there.
 void SyncSet::check_overdue(Instant now, Effects& effects) {
-  std::vector<NodeId> nodes = waited_for();
-  for (const NodeId& node : nodes) {
-    Member& member = members_.at(node);
-    if (member.stage == Stage::leaving || member.stage == Stage::publishing) continue;
+  std::vector<NodeId> overdue;
+  std::size_t staying = 0;
+  for (const auto& [node, member] : members_) {
+    if (member.stage == Stage::synchronous) ++staying;
+    if (member.stage != Stage::synchronous && member.stage != Stage::joining) continue;
     const bool lost = !member.connected && now - member.lost_at >= options_.lost_timeout;
     const bool stalled =
         member.behind_since && now - *member.behind_since >= options_.stall_timeout;
-    if (member.deficient) {
-      leave(node, member, "it lost what it had acknowledged", effects);
-      continue;
+    if (lost || stalled || member.deficient) overdue.push_back(node);
+  }
+  std::ranges::stable_partition(
+      overdue, [&](const NodeId& node) { return !members_.at(node).connected; });
+  for (const NodeId& node : overdue) {
+    Member& member = members_.at(node);
+    if (member.stage == Stage::synchronous) {
+      if (options_.strict && staying == 1 && !member.deficient) continue;
+      --staying;
     }
-    if (!lost && !stalled) continue;
-    if (options_.strict && count_waited_for() == 1) continue;
-    leave(node, member, lost ? "its connection is lost" : "it does not keep up", effects);
+    const char* const why = member.deficient   ? "it lost what it had acknowledged"
+                            : member.connected ? "it does not keep up"
+                                               : "its connection is lost";
+    leave(node, member, why, effects);
   }
 }
 
@@ -228,11 +248,15 @@ void SyncSet::let_go(const NodeId& node, Member& member, std::string why, Effect
 }
 
 void SyncSet::check_invariants() const {
+  for (const NodeId& node : published_) {
+    CHECK(is_waited_for(node), "who may be promoted is waited for");
+  }
+  for (const NodeId& node : publishing_.value_or(std::vector<NodeId>())) {
+    CHECK(is_waited_for(node), "who may soon be promoted is waited for");
+  }
   for (const auto& [node, member] : members_) {
-    CHECK(!in_s(member) || in_q(member), "who may be promoted is waited for");
     CHECK(!in_q(member) || waiting_, "commits wait while anybody is waited for");
-    CHECK(member.stage != Stage::synchronous || !member.connected || member.deficient ||
-              member.flushed >= acknowledged_,
+    CHECK(!offered(member) || member.deficient || member.flushed >= acknowledged_,
           "who may be promoted has all that was acknowledged");
   }
 }

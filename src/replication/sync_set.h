@@ -95,7 +95,7 @@ class SyncSet {
     joining,      // in Q
     publishing,   // in Q; S with it is being published
     synchronous,  // in Q and S
-    leaving,      // in Q; S without it is being published
+    leaving,      // in Q, and in S until S without it is published
   };
   struct Member {
     Stage stage = Stage::following;
@@ -112,10 +112,14 @@ class SyncSet {
   [[nodiscard]] static bool in_s(const Member& member) {
     return member.stage == Stage::synchronous || member.stage == Stage::leaving;
   }
+  // In S, or about to be.
+  [[nodiscard]] static bool offered(const Member& member) {
+    return member.stage == Stage::publishing || in_s(member);
+  }
   [[nodiscard]] std::size_t count_waited_for() const;
   void note_progress(Member& member, Instant now) const;
   void settle(Effects& effects);
-  void let_in(Effects& effects);
+  void let_in(Instant now, Effects& effects);
   void publish_next(Effects& effects);
   void check_overdue(Instant now, Effects& effects);
   void leave(const NodeId& node, Member& member, std::string why, Effects& effects);
@@ -129,7 +133,8 @@ class SyncSet {
   Tid acknowledged_;
   bool waiting_ = false;      // the owner waits, or was told to
   bool took_effect_ = false;  // waiting_from() was called since
-  bool publishing_ = false;
+  std::vector<NodeId> published_;                  // S, as far as it is known
+  std::optional<std::vector<NodeId>> publishing_;  // what S is to become; perhaps it is already
   std::map<NodeId, Member> members_;
   std::map<NodeId, std::string> leaving_why_;
 };

@@ -124,6 +124,7 @@ Result<> DataDirectory::write_format(const std::filesystem::path& path, const Id
 
 Result<> DataDirectory::check_usable(const std::filesystem::path& path) {
   std::error_code error;
+  if (!std::filesystem::exists(path, error)) return {};  // it will be made
   if (std::filesystem::exists(path / kFormatFile, error) || has_checkpoint(path)) return {};
   return check_nothing_else(path);
 }

@@ -90,7 +90,8 @@ void CommitLoad::run(Client& client, std::uint16_t port) {
     if (!reply) {
       // Killed, or it said that it is going; anything else is an answer it had no reason for.
       const ErrorCode code = reply.error().code;
-      EXPECT_TRUE(code == ErrorCode::unavailable || code == ErrorCode::shutting_down)
+      EXPECT_TRUE(code == ErrorCode::unavailable || code == ErrorCode::shutting_down ||
+                  code == ErrorCode::not_primary)
           << reply.error().to_string();
       attempt.was_lost = true;
       return;

@@ -232,11 +232,13 @@ TEST_F(Takeover, ANewStandbyGetsACopyWhenTheLogIsNotComplete) {
   // And it is a standby like any other.
   a.kill();
   ASSERT_EQ(zeolite({"promote", "--at", b.address()}).exit_code, 0) << b.standard_error();
-  CommitLoad more(kClients, kValueBytes);
-  more.start(b.port());
-  EXPECT_TRUE(more.wait_acknowledged(100));
-  more.stop();
-  more.join();
+  const std::uint64_t before = load.acknowledged();
+  load.check(b.port());
+  load.start(b.port());
+  EXPECT_TRUE(load.wait_acknowledged(before + 100));
+  load.stop();
+  load.join();
+  load.check_everything(b.port());
 }
 
 TEST_F(Takeover, AStandbyOfAStandbyFollowsAsWell) {
