@@ -130,11 +130,11 @@ TEST_F(ZeoConnectionTest, PickleBombsEndTheirConnectionAlone) {
 TEST_F(ZeoConnectionTest, AThousandLoadsForAClientThatDoesNotReadAreBounded) {
   net::Peer writer = connect();
   wire::Commit large = change(1, 7);
-  large.writes[0].data = Bytes(std::string(1'000'000, 'x'));
+  large.writes[0].data = Bytes(std::string(50'000, 'x'));
   writer.send(large, 1);
   writer.expect<wire::Committed>(1);
-  config_.outbound_bytes_max = 16'000'000;
-  ZeoPeer reader = dial_zeo(zeo::Encoding::pickle, 4096);
+  config_.outbound_bytes_max = 1'000'000;
+  ZeoPeer reader = dial_zeo(zeo::Encoding::pickle, 16 * 1024);
   std::string requests = zeo::sized("Z5");
   const auto add = [&](std::int64_t id, std::string_view method, std::vector<Value> arguments) {
     requests += zeo::sized(
