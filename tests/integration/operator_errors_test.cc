@@ -207,7 +207,7 @@ TEST_F(OperatorErrors, ServerThatDiesUnderABench) {
   ServerProcess server(serve_options(directory_));
   ASSERT_TRUE(server.start());
   ChildProcess bench({ZEOLITE_PROGRAM, "bench", "commit", "--at", server.address(), "--clients",
-                      "4", "--seconds", "2", "--timeout", "0.5", "--json"});
+                      "4", "--seconds", "5", "--timeout", "2", "--json"});
   RawClient client = *RawClient::open(server.port(), {});
   wire::StatusReport status;
   while (status.commits < 20) {
