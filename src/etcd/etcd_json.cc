@@ -26,6 +26,10 @@ namespace {
 
 constexpr std::string_view kTransaction = "/v3/kv/txn";
 constexpr std::size_t kNameMax = 64;
+// Never put. A transaction that only compares is answered by whatever member got it from what that
+// has, even if it is cut off from the others; one that deletes has to be agreed on, and deleting
+// what is not there makes no new revision.
+constexpr std::string_view kNothing = "nothing";
 
 template <typename... Functions>
 struct Overloaded : Functions... {
@@ -367,7 +371,7 @@ Result<dcs::Answer> decode_body(const dcs::Request& request, const json::object&
             const bool names_cluster = asked.cluster && !asked.cluster_seen;
             return decode_guarded(body, true, names_cluster ? 3 : 2);
           },
-          [&](const dcs::Confirm&) { return decode_guarded(body, false, 0); },
+          [&](const dcs::Confirm&) { return decode_guarded(body, false, 1); },
           [&](const dcs::PutSync&) { return decode_guarded(body, true, 2); },
           [&](const dcs::Release&) { return decode_guarded(body, false, 1); },
       },
@@ -414,6 +418,7 @@ HttpCall encode(const dcs::Request& request, std::string_view prefix) {
           [&](const dcs::Confirm& asked) {
             Transaction confirm(prefix);
             confirm.if_leader(asked.leader_revision);
+            confirm.remove(kNothing);
             return std::move(confirm).call();
           },
           [&](const dcs::PutSync& asked) {

@@ -19,10 +19,10 @@ using namespace std::chrono_literals;
 namespace dcs = replication::dcs;
 using Answer = Result<dcs::Answer>;
 
-const std::string kHeld = R"({"header":{"revision":"9"},"succeeded":true})";
-const std::string kNotHeld = R"({"header":{"revision":"9"}})";
-const std::string kReleased =
+const std::string kHeld =
     R"({"header":{"revision":"9"},"succeeded":true,"responses":[{"response_delete_range":{}}]})";
+const std::string kNotHeld = R"({"header":{"revision":"9"}})";
+const std::string kReleased = kHeld;
 const std::string kNoLeader = R"({"error":"etcdserver: no leader","code":14})";
 
 // Long for what is expected to be answered at once, short for what is expected to run out.

@@ -166,7 +166,8 @@ TEST(EtcdJson, NamesTheClusterIfNobodyHasDoneSo) {
 TEST(EtcdJson, GuardsByTheLeaderKeysRevision) {
   const std::string guard =
       R"({"compare":[{key=/zeolite/c/leader,"target":"MOD","result":"EQUAL","mod_revision":"9"})";
-  EXPECT_EQ(readable(encode(dcs::Confirm{9}, kPrefix)), guard + R"(],"success":[]})");
+  EXPECT_EQ(readable(encode(dcs::Confirm{9}, kPrefix)),
+            guard + R"(],"success":[{"request_delete_range":{key=/zeolite/c/nothing}}]})");
   EXPECT_EQ(readable(encode(dcs::Release{9}, kPrefix)),
             guard + R"(],"success":[{"request_delete_range":{key=/zeolite/c/leader}}]})");
   EXPECT_EQ(readable(encode(put_sync(), kPrefix)),
@@ -347,9 +348,18 @@ TEST(EtcdJson, SeesThatGuardsDidNotHold) {
   }
 }
 
-TEST(EtcdJson, ConfirmsAndReleases) {
-  EXPECT_TRUE(
-      decode_as<dcs::Guarded>(dcs::Confirm{9}, "{" + kHeader + R"(,"succeeded":true})").held);
+// Were it empty, a member that is cut off from the others would confirm whoever led when it was.
+TEST(EtcdJson, ConfirmsByAChangeThatHasToBeAgreedOn) {
+  EXPECT_TRUE(decode_as<dcs::Guarded>(
+                  dcs::Confirm{9},
+                  "{" + kHeader + R"(,"succeeded":true,"responses":[{"response_delete_range":)" +
+                      R"({"header":{"revision":"9"}}}]})")
+                  .held);
+  EXPECT_EQ(error_of(dcs::Confirm{9}, 200, "{" + kHeader + R"(,"succeeded":true})"),
+            ErrorCode::protocol_error);
+}
+
+TEST(EtcdJson, Releases) {
   EXPECT_TRUE(decode_as<dcs::Guarded>(
                   dcs::Release{9},
                   "{" + kHeader + R"(,"succeeded":true,"responses":[{"response_delete_range":)" +
@@ -368,7 +378,7 @@ TEST(EtcdJson, DoesNotBelieveATransactionOfAnotherShape) {
       {acquire(), R"("responses":[)" + put + "," + put + "]"},
       {acquire(), R"("succeeded":"true")"},
       {dcs::Confirm{9}, R"("succeeded":1)"},
-      {dcs::Confirm{9}, R"("succeeded":true,"responses":[)" + put + "]"},
+      {dcs::Confirm{9}, R"("succeeded":true,"responses":[)" + put + "," + put + "]"},
       {dcs::Confirm{9}, R"("succeeded":true,"responses":{})"},
       {dcs::Release{9}, R"("succeeded":true)"},
   };
