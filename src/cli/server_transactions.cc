@@ -58,7 +58,7 @@ Result<Bytes> ServerTransactions::load_blob(Oid oid, Tid tid, std::uint64_t offs
   if (part) return std::move(part->data);
   if (part.error().code != ErrorCode::not_found) return std::unexpected(std::move(part).error());
   return make_error(ErrorCode::not_found,
-                    part.error().detail + " any more: a pack ran meanwhile; export again");
+                    part.error().detail + "; if a pack ran meanwhile, export again");
 }
 
 // Makes sure that there is something in log_, unless the log has ended.

@@ -24,8 +24,9 @@ using LogSink = std::function<void(LogLevel, std::string_view)>;  // called from
 // handler). Owner: main.
 class Server {
  public:
-  // Everything is open and listening when this returns. Errors are one line for people: busy (a
-  // port, or another server on the same data), too_new, corruption, io_error, out_of_space.
+  // Everything is open and listening when this returns. Errors are one line for people: busy
+  // (another server on the same data), too_new, corruption, io_error (also for a port that cannot
+  // be had), out_of_space.
   [[nodiscard]] static Result<std::unique_ptr<Server>> start(ServerConfig config, LogSink log);
   ~Server();
 

@@ -129,8 +129,12 @@ TEST(Output, LogJsonIsOneValidLine) {
 }
 
 TEST(Output, VerifyHasTheContractsKeysAndItsProblems) {
-  wire::VerifyReport report{
-      .transactions = 1, .revisions = 2, .blobs = 0, .digest = "ab", .problems = {}};
+  wire::VerifyReport report{.transactions = 1,
+                            .revisions = 2,
+                            .blobs = 0,
+                            .digest = "ab",
+                            .problems = {},
+                            .dangling = {}};
   EXPECT_EQ(verify_json(report),
             R"({"transactions":1,"revisions":2,"blobs":0,"digest":"ab","clean":true,)"
             R"("problems":[],"dangling_count":0,"dangling":[],"unscanned":0})"

@@ -271,7 +271,7 @@ class ZeoHubTest : public HubTest {
   std::map<commit::OwnerId, std::shared_ptr<ZeoConnection>> zeo_connections_;  // as connections_
   std::optional<PackService::Request> packed_;
   std::atomic<std::size_t> held_wakes_ = SIZE_MAX;  // the shard
-  Gate woken_;                                      // counts wakes
+  Gate woken_;                                      // counts wakes that are held
   Gate pool_gate_;
   std::mutex log_mutex_;
   std::vector<std::string> warnings_;

@@ -196,8 +196,9 @@ struct WithTinyDisk {
 class ZeoUploadsOnATinyDiskTest : private WithTinyDisk, public ZeoBlobTest {
  protected:
   ZeoUploadsOnATinyDiskTest()
-      : ZeoBlobTest({.path = disk_ ? (*disk_)->path() / "blobs" : std::filesystem::path(),
-                     .reserve_bytes = 0}) {}
+      : ZeoBlobTest(blobs::BlobDirectoryOptions{
+            .path = disk_ ? (*disk_)->path() / "blobs" : std::filesystem::path(),
+            .reserve_bytes = 0}) {}
   void SetUp() override {
     if (!disk_) GTEST_SKIP() << disk_.error().detail;
   }
