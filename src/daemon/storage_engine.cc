@@ -108,8 +108,8 @@ Result<> StorageEngine::prefetch_tids(const commit::StagedTransaction& transacti
     prefetched.writes[i] = {.current = tids[i]};
     if (!tids[i].is_zero() || !transaction.writes[i].as_file_storage) continue;
     ASSIGN_OR_RETURN(const auto newest, store_->history(oids[i], prefetched.as_of, 1));
-    if (newest.empty()) continue;
-    CHECK(newest[0].summary.kind == RevisionKind::deletion, "what has no current revision is gone");
+    // Between the two reads a pack may have taken the deletion away.
+    if (newest.empty() || newest[0].summary.kind != RevisionKind::deletion) continue;
     prefetched.writes[i].deleted = newest[0].tid;
   }
   return {};
