@@ -304,6 +304,8 @@ std::vector<Conflict> CommitCoordinator::find_conflicts(Transaction& transaction
     const StagedWrite& write = staged.writes[i];
     ObjectState& state = prefetched.writes[i];
     state = recent_writes_.state(write.oid, state, prefetched.as_of);
+    // A deletion that was packed is forgotten, whoever still remembers it.
+    if (state.deleted <= pack_.horizon) state.deleted = kNoTid;
     const Tid current = write.as_file_storage ? state.newest() : state.current;
     if (!write.unchecked && stands_in_the_way(write, current)) {
       conflicts.push_back({.oid = write.oid,

@@ -164,6 +164,27 @@ TEST_F(CommitHistoryTest, APackIsAnsweredWhenItsRecordIsAcknowledged) {
   EXPECT_THAT(h_.published.back().oids, IsEmpty());
 }
 
+TEST_F(CommitHistoryTest, ADeletionThatWasPackedIsForgotten) {
+  const Tid before = h_.current(kA);
+  const Ticket removal = h_.submit(kAnn, {CoordinatorHarness::remove(kA, before)});
+  h_.acknowledge();
+  const Tid gone = h_.reply(removal).tid;
+  const auto attempt = [&](Tid base) {
+    StagedTransaction staged;
+    staged.writes = {CoordinatorHarness::write(kA, base)};
+    staged.writes[0].as_file_storage = true;
+    const Ticket ticket = h_.submit(kAnn, std::move(staged), true);
+    h_.acknowledge();
+    return ticket;
+  };
+  commit(Oid(9));
+  EXPECT_TRUE(h_.is(attempt(before), Kind::conflicted));
+  pack(gone.previous());
+  EXPECT_TRUE(h_.is(attempt(before), Kind::conflicted));
+  pack(gone);
+  EXPECT_TRUE(h_.is(attempt(before), Kind::committed));
+}
+
 TEST_F(CommitHistoryTest, APackOfTheFutureEndsAtTheNewestTid) {
   const Tid last = commit(kA);
   pack(kMaxTid);
