@@ -45,7 +45,7 @@ class Committers {
     transaction.writes.push_back({Oid(object), tids_[object], RevisionKind::data, data_, kNoTid});
     Prefetched prefetched;
     prefetched.as_of = visible_;
-    prefetched.write_tids.push_back(tids_[object]);
+    prefetched.writes.push_back({.current = tids_[object]});
     coordinator_.submit(ticket_, 1 + ticket_ % 64, std::move(transaction), std::move(prefetched),
                         true, now(), effects_);
   }

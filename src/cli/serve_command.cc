@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -117,7 +116,7 @@ void print_ready(const daemon::ServerConfig& config, const daemon::Server& serve
   if (config.native) line += " native=" + server.native_address();
   if (config.zeo) line += " zeo=" + server.zeo_address();
   if (config.zeo_read) line += " zeo-read=" + server.zeo_read_address();
-  line += " pid=" + std::to_string(::getpid()) + " storage=";
+  line += " storage=";
   for (const daemon::StorageConfig& storage : config.storages) {
     if (&storage != &config.storages.front()) line += ',';
     line += storage.name;

@@ -14,6 +14,7 @@ namespace zeolite::daemon {
 // What this server is to its cluster, as connections are told: a snapshot.
 struct ClusterView {
   wire::NodeRole role = wire::NodeRole::starting;
+  bool shows = false;  // readers may be served: the first visible tid is known
   Epoch epoch;
   Epoch promised;
   std::string leader;      // address of the primary; empty: not known

@@ -65,9 +65,12 @@ void PackService::pack(StorageEngine& engine, const Request& request, Done done)
 
 void PackService::resume(StorageEngine& engine) {
   if (engine.store().pack_state().swept) return;
-  log_(LogLevel::info, "storage " + engine.name() + ": going on with an interrupted pack");
+  log_(LogLevel::info, "storage " + engine.name() + ": a pack that is in the log goes on");
+  ++sweeping_;
   boost::asio::post(thread_, [this, &engine] {
-    if (stopped_.load() || !sweep(engine) || engine.blobs() == nullptr) return;
+    const bool swept = !stopped_.load() && sweep(engine).has_value();
+    --sweeping_;
+    if (!swept || engine.blobs() == nullptr) return;
     // The files of what the interrupted run removed last may still be there.
     const Result<std::uint64_t> removed =
         blobs::remove_orphans(*engine.blobs(), engine.store(), &stopped_);

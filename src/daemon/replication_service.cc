@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "daemon/checkpoint_receiver.h"
+#include "daemon/divergence_file.h"
 
 namespace zeolite::daemon {
 namespace {
@@ -274,6 +275,7 @@ void ReplicationService::make_applier() {
       });
     });
   };
+  events.pack_recorded = events_.pack_recorded;
   events.failed = [this](Error why) { post([this, why] { events_.fatal(why); }); };
   events.rolled_back = [this](Result<Position> end) {
     post([this, end = std::move(end)] { on_rolled_back(end); });
@@ -381,6 +383,11 @@ bool ReplicationService::joins_cluster(const replication::UpstreamMessage& messa
 // What is about to be undone is kept, complete (docs/replication.md, What is undone).
 Result<> ReplicationService::archive(Position to) const {
   if (store_->last_position().tid <= to.tid) return {};
+  ASSIGN_OR_RETURN(const std::filesystem::path file,
+                   write_divergence_file(*store_, options_.data, to));
+  events_.log(
+      LogLevel::warning,
+      "transactions beyond the common history are undone; they are kept in " + file.string());
   return {};
 }
 
@@ -388,6 +395,7 @@ void ReplicationService::refresh_view() {
   if (!node_) return;
   ClusterView view;
   view.role = to_wire(node_->role());
+  view.shows = !engine_->visible().is_zero();
   view.epoch = node_->epoch();
   view.promised = node_->promised();
   view.leader = node_->leader();
@@ -403,8 +411,9 @@ void ReplicationService::refresh_view() {
     if (!peer.address.empty()) view.addresses.push_back(peer.address);
   }
   const std::shared_ptr<const ClusterView> before = board_.view();
-  const bool moved = before->role != view.role || before->epoch != view.epoch ||
-                     before->leader != view.leader || before->addresses != view.addresses;
+  const bool moved = before->role != view.role || before->shows != view.shows ||
+                     before->epoch != view.epoch || before->leader != view.leader ||
+                     before->addresses != view.addresses;
   if (!moved && before->standbys == view.standbys && before->promised == view.promised) return;
   board_.set(std::move(view));
   if (moved) events_.changed(*board_.view());

@@ -190,6 +190,8 @@ class Server::Impl {
       restart_ = std::move(restart);
       stop_changed_.notify_all();
     };
+    events.pack_recorded = [this] { packs_.resume(*engines_.front()); };
+    events.sweeping = [this] { return packs_.sweeping(); };
     events.fatal = [this](Error why) { fail(std::move(why)); };
     events.log = log_;
     replication_ = std::make_unique<ReplicationService>(
@@ -213,8 +215,9 @@ class Server::Impl {
       const std::lock_guard lock(mutex_);
       leads_ = true;
       stop_changed_.notify_all();
-    } else if (view.role == wire::NodeRole::standby && !engines_.front()->visible().is_zero()) {
+    } else if (view.role == wire::NodeRole::standby && view.shows) {
       open_port(zeo_read_);
+      packs_.resume(*engines_.front());
     }
     for (Shard& shard : shards_) {
       shard.io->post([&shard] {
@@ -225,7 +228,8 @@ class Server::Impl {
 
   void open_port(const std::unique_ptr<net::Listener>& listener) {
     if (!listener) return;
-    shards_[0].io->post([this, &listener] {
+    // Waits: who is told that the server is ready finds it open.
+    run_on(*shards_[0].io, [this, &listener] {
       if (!opened_.insert(listener.get()).second) return;
       if (Result<> listening = listener->start(); !listening) {
         log_(LogLevel::error, listening.error().detail);
@@ -310,14 +314,16 @@ class Server::Impl {
 
   // All or none: who finds one of them open finds the others.
   Result<> take_addresses() {
+    const bool replicates = config_.storages.size() == 1;
     if (config_.native) {
-      ASSIGN_OR_RETURN(native_, listen_for<NativeConnection>(*config_.native, config_));
+      ASSIGN_OR_RETURN(native_, listen_for<NativeConnection>(*config_.native, config_, false));
     }
     if (config_.zeo) {
-      ASSIGN_OR_RETURN(zeo_, listen_for<ZeoConnection>(*config_.zeo, config_));
+      ASSIGN_OR_RETURN(zeo_, listen_for<ZeoConnection>(*config_.zeo, config_, replicates));
     }
     if (config_.zeo_read) {
-      ASSIGN_OR_RETURN(zeo_read_, listen_for<ZeoConnection>(*config_.zeo_read, read_config_));
+      ASSIGN_OR_RETURN(zeo_read_,
+                       listen_for<ZeoConnection>(*config_.zeo_read, read_config_, replicates));
     }
     return {};
   }
@@ -340,10 +346,12 @@ class Server::Impl {
     return {};
   }
 
+  // `reserved`: whether it is refused until the server is the primary, or shows something.
   template <typename Connection>
   Result<std::unique_ptr<net::Listener>> listen_for(const net::ListenAddress& address,
-                                                    const ServerConfig& config) {
-    return net::Listener::listen(
+                                                    const ServerConfig& config, bool reserved) {
+    auto* const take = reserved ? &net::Listener::reserve : &net::Listener::listen;
+    return take(
         *shards_[0].io, address,
         [this]() -> net::IoShard& { return *shards_[next_shard_++ % shards_.size()].io; },
         [this, &config](net::Socket socket) { accept<Connection>(std::move(socket), config); });

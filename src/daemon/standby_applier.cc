@@ -136,9 +136,8 @@ void StandbyApplier::append_groups(Task& task) {
   std::vector<wire::ReplicaAppend>& groups = task.groups;
   storage::ObjectStore& store = engine_.mutable_store();
   if (groups.front().previous != store.last_position()) {
-    mismatch(
-        Error{ErrorCode::conflict, "a group from the primary does not follow the own log at " +
-                                       to_hex(store.last_position().tid)});
+    mismatch(Error{ErrorCode::conflict, "a group from the primary does not follow the own log at " +
+                                            to_hex(store.last_position().tid)});
     return;
   }
   std::vector<TransactionRecord> records = std::move(groups.front().records);
@@ -158,6 +157,9 @@ void StandbyApplier::append_groups(Task& task) {
   engine_.settle(records);
   remember(records);
   events_.appended(*last);
+  const bool packs = std::ranges::any_of(
+      records, [](const TransactionRecord& record) { return record.kind == RecordKind::pack; });
+  if (packs) events_.pack_recorded();
 }
 
 void StandbyApplier::remember(std::span<const TransactionRecord> records) {

@@ -30,7 +30,8 @@ class StandbyApplier {
     std::function<void(Position last)> appended;  // durable up to here
     // A group does not follow the log: it is dropped, and what comes until resume().
     std::function<void(Error why)> mismatched;
-    std::function<void(Error why)> failed;        // nothing can be appended any more
+    std::function<void()> pack_recorded;    // among what became durable
+    std::function<void(Error why)> failed;  // nothing can be appended any more
     std::function<void(Result<Position> end)> rolled_back;
   };
 

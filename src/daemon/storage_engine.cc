@@ -55,7 +55,7 @@ Result<std::unique_ptr<StorageEngine>> StorageEngine::start(
   if (engine->options_.leads) {
     // A process start never resumes an epoch.
     ASSIGN_OR_RETURN([[maybe_unused]] const Position begin, engine->lead(last.next(), false));
-    engine->serve();
+    engine->serve(false);  // shards begin at what is visible then
   }
   return engine;
 }
@@ -225,7 +225,7 @@ void StorageEngine::objects_removed(std::uint64_t count) {
 
 void StorageEngine::pack_swept(Tid record) {
   const std::lock_guard lock(mutex_);
-  coordinator_->pack_swept(record);
+  if (coordinator_) coordinator_->pack_swept(record);
 }
 
 void StorageEngine::query_outcome(commit::OwnerId owner,

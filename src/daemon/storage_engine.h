@@ -152,6 +152,7 @@ class StorageEngine {
                 WakeShard wake_shard, std::function<void(Error)> on_fatal);
 
   void make_coordinator(Epoch epoch, Now now);
+  void serve(bool tell_shards);
   void refuse(const server::SessionEffects::EngineCall& call);
   // What the store knows of a commit id, and of a transaction's objects at prefetched.as_of;
   // without the mutex.

@@ -44,13 +44,21 @@ Result<Position> StorageEngine::lead(Epoch epoch, bool takeover) {
   return position;
 }
 
-void StorageEngine::serve() {
+void StorageEngine::serve() { serve(true); }
+
+void StorageEngine::serve(bool tell_shards) {
   std::unique_lock lock(mutex_);
   CHECK(coordinator_ && !writer_.joinable(), "what was begun is served once");
   if (failed_) return;
   // The epoch record: with it all that the reign inherited.
-  coordinator_->acknowledged(store_->last_position().tid, clock_.now(), effects_);
-  run_effects(lock);
+  const Tid begin = store_->last_position().tid;
+  coordinator_->acknowledged(begin, clock_.now(), effects_);
+  if (tell_shards) {
+    run_effects(lock);
+  } else {
+    effects_.clear();
+    visible_.store(begin, std::memory_order_release);
+  }
   leading_.store(true, std::memory_order_release);
   writer_ = std::thread([this] { writer_main(); });
 }

@@ -52,6 +52,16 @@ void remove_dead_socket(IoShard& shard, const std::string& path) {
 
 Result<std::unique_ptr<Listener>> Listener::listen(IoShard& shard, const ListenAddress& address,
                                                    ChooseShard choose_shard, OnAccept on_accept) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Listener> listener,
+                   reserve(shard, address, std::move(choose_shard), std::move(on_accept)));
+  boost::system::error_code error;
+  listener->acceptor_.listen(kBacklog, error);
+  if (error) return listen_error(address, error);
+  return listener;
+}
+
+Result<std::unique_ptr<Listener>> Listener::reserve(IoShard& shard, const ListenAddress& address,
+                                                    ChooseShard choose_shard, OnAccept on_accept) {
   ASSIGN_OR_RETURN(const Endpoint endpoint, endpoint_of(shard, address));
   const bool local = !address.unix_path.empty();
   if (local) remove_dead_socket(shard, address.unix_path);

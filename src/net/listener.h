@@ -24,7 +24,7 @@ class Listener {
   // Called on the chosen shard's thread.
   using OnAccept = std::function<void(Socket)>;
 
-  // Takes the address; until start(), connections to it are refused. Port 0 picks a free one. A
+  // Binds and listens. Port 0 picks a free one. A
   // Unix socket that nobody listens on any more is replaced. Error io_error, also for an address in
   // use, with the address and what to do.
   [[nodiscard]] static Result<std::unique_ptr<Listener>> listen(IoShard& shard,
@@ -32,10 +32,16 @@ class Listener {
                                                                 ChooseShard choose_shard,
                                                                 OnAccept on_accept);
 
+  // The same, but until start() connections are refused: for a port whose time may come.
+  [[nodiscard]] static Result<std::unique_ptr<Listener>> reserve(IoShard& shard,
+                                                                 const ListenAddress& address,
+                                                                 ChooseShard choose_shard,
+                                                                 OnAccept on_accept);
+
   // The address bound, with the port that was picked.
   [[nodiscard]] const ListenAddress& address() const { return address_; }
 
-  // Listens and accepts. Error io_error: another program listens there by now.
+  // Accepts. Of a reserved one, error io_error: another program listens there by now.
   [[nodiscard]] Result<> start();
   // Stops accepting, removes a Unix socket's file; the port is free when this returns on the
   // listener's shard.

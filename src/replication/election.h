@@ -152,7 +152,7 @@ class Election {
   std::optional<Instant> leaderless_since_;
   std::optional<Instant> try_at_;
   Instant hurry_until_{};
-  bool trusted_ = false;                 // until hurry_until_
+  bool trusted_ = false;                  // until hurry_until_
   std::optional<Epoch> trusted_counter_;  // and while the epoch counter is this
   bool warned_epoch_ = false;
 

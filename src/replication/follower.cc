@@ -8,7 +8,8 @@
 namespace zeolite::replication {
 namespace {
 
-// Whether the records follow `previous` and each other, and are of no later reign than the sender's.
+// Whether the records follow `previous` and each other, and are of no later reign than the
+// sender's.
 bool in_order(const wire::ReplicaAppend& append) {
   Epoch epoch = append.previous.epoch;
   Tid tid = append.previous.tid;

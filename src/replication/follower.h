@@ -35,8 +35,8 @@ class Follower {
   struct Send {
     std::variant<wire::ReplicaHello, wire::ReplicaAck, wire::StaleEpoch> message;
   };
-  // Answer with appended(), in order; or with append_failed(), once, when nothing of what was handed
-  // over is under way any more.
+  // Answer with appended(), in order; or with append_failed(), once, when nothing of what was
+  // handed over is under way any more.
   struct Append {
     wire::ReplicaAppend group;
   };
@@ -139,8 +139,8 @@ class Follower {
   Epoch promised_;
   const Duration silence_max_;
   State state_ = State::disconnected;
-  Position asked_;    // about which position, in greeting
-  Position undo_to_;  // of the rollback asked for last
+  Position asked_;        // about which position, in greeting
+  Position undo_to_;      // of the rollback asked for last
   bool undoing_ = false;  // a rollback was asked for and has not ended; outlives the connection
   Epoch upstream_epoch_;
   Tid upstream_last_;

@@ -82,8 +82,8 @@ class Node {
   void peer_lost(PeerId peer, Instant now, Actions& actions);
 
   // ---- the own disk ----
-  // Following: groups up to `last` are durable; or a group did not follow the log's end, and nothing
-  // that was handed over is under way any more.
+  // Following: groups up to `last` are durable; or a group did not follow the log's end, and
+  // nothing that was handed over is under way any more.
   void appended(const Position& last, Instant now, Actions& actions);
   void append_failed(std::string why, Instant now, Actions& actions);
   void rolled_back(const Position& last, Instant now, Actions& actions);

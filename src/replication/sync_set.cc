@@ -210,8 +210,8 @@ void SyncSet::check_overdue(Instant now, Effects& effects) {
         member.behind_since && now - *member.behind_since >= options_.stall_timeout;
     if (lost || stalled || member.deficient) overdue.push_back(node);
   }
-  std::ranges::stable_partition(
-      overdue, [&](const NodeId& node) { return !members_.at(node).connected; });
+  std::ranges::stable_partition(overdue,
+                                [&](const NodeId& node) { return !members_.at(node).connected; });
   for (const NodeId& node : overdue) {
     Member& member = members_.at(node);
     if (member.stage == Stage::synchronous) {

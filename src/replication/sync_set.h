@@ -131,8 +131,8 @@ class SyncSet {
   Tid durable_;
   Tid durable_at_tick_;  // who has this is close enough to be waited for
   Tid acknowledged_;
-  bool waiting_ = false;      // the owner waits, or was told to
-  bool took_effect_ = false;  // waiting_from() was called since
+  bool waiting_ = false;                           // the owner waits, or was told to
+  bool took_effect_ = false;                       // waiting_from() was called since
   std::vector<NodeId> published_;                  // S, as far as it is known
   std::optional<std::vector<NodeId>> publishing_;  // what S is to become; perhaps it is already
   std::map<NodeId, Member> members_;

@@ -178,11 +178,17 @@ TEST_P(BadCommandLine, IsAUsageErrorInOneLine) {
 INSTANTIATE_TEST_SUITE_P(
     CommandLine, BadCommandLine,
     ::testing::Values(
-        BadCommand{"UnknownCommand", {"promote"}, "there is no command 'promote'"},
+        BadCommand{"UnknownCommand", {"reign"}, "there is no command 'reign'"},
         BadCommand{"UnknownOption", {"status", "--colour"}, "zeolite status: "},
         BadCommand{"ServeWithoutData", {"serve"}, "--data DIR"},
-        BadCommand{
-            "ServeStandby", {"serve", "--data", "d", "--durability", "standby"}, "needs a standby"},
+        BadCommand{"ServeStandbyOf", {"serve", "--data", "d", "--standby-of", "x:y"}, "'x:y'"},
+        BadCommand{"ServeElectsAndFollows",
+                   {"serve", "--data", "d", "--standby-of", "a:1", "--etcd", "http://b:2379"},
+                   "exclude each other"},
+        BadCommand{"ServeHttps", {"serve", "--data", "d", "--etcd", "https://b:2379"}, "https"},
+        BadCommand{"ServeStrictAlone",
+                   {"serve", "--data", "d", "--durability", "local", "--strict"},
+                   "--strict is for"},
         BadCommand{"ServeDurability", {"serve", "--data", "d", "--durability", "x"}, "durability"},
         BadCommand{"ServeNative", {"serve", "--data", "d", "--native", "x:y"}, "--native: 'x:y'"},
         BadCommand{"ServeEmptyNative", {"serve", "--data", "d", "--native", ""}, "--native: ''"},

@@ -60,7 +60,7 @@ class FakeServer {
         });
     CHECK(listener, "a free port can be listened on");
     listener_ = std::move(*listener);
-    on_shard([this] { listener_->start(); });
+    on_shard([this] { CHECK(listener_->start().has_value(), "the fake server listens"); });
   }
 
   ~FakeServer() {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <future>
 
+#include "base/check.h"
 #include "client/fake_server.h"
 #include "net/listener.h"
 #include "wire/codec.h"
@@ -23,7 +24,7 @@ class ServedFake : private net::FramedConnection::Handler {
         shard_, net::HostPort{"127.0.0.1", port}, [this]() -> net::IoShard& { return shard_; },
         [this](net::Socket socket) { accept(std::move(socket)); });
     listener_ = std::move(*listener);
-    listener_->start();
+    CHECK(listener_->start().has_value(), "the fake server listens");
   }
   ~ServedFake() override {
     on_shard([this] {

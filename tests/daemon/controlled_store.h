@@ -128,7 +128,9 @@ class ControlledStore final : public storage::ObjectStore {
     }
     return control_->content.append(group);
   }
-  [[nodiscard]] Result<> rollback(const Position& to) override { return content().rollback(to); }
+  [[nodiscard]] Result<> rollback(const Position& to) override {
+    return control_->content.rollback(to);
+  }
   [[nodiscard]] Result<> check_space() const override {
     const std::lock_guard lock(control_->mutex);
     if (control_->checks_fail) return make_error(ErrorCode::io_error, "the test says so");

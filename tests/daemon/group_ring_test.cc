@@ -16,7 +16,8 @@ TransactionRecord record(std::uint64_t tid, std::size_t size = 10) {
   TransactionRecord made;
   made.epoch = kEpoch;
   made.tid = Tid(tid);
-  made.writes.push_back({.oid = Oid(1), .previous = kNoTid, .data = Bytes(std::string(size, 'x'))});
+  made.writes.push_back(
+      {.oid = Oid(1), .previous = kNoTid, .data = Bytes(std::string(size, 'x')), .back = kNoTid});
   return made;
 }
 

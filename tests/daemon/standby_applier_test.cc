@@ -20,7 +20,7 @@ TransactionRecord record(std::uint64_t tid) {
   made.epoch = kEpoch;
   made.tid = Tid(tid);
   made.writes.push_back(
-      {.oid = Oid(tid), .previous = kNoTid, .data = Bytes(std::string("record"))});
+      {.oid = Oid(tid), .previous = kNoTid, .data = Bytes(std::string("record")), .back = kNoTid});
   return made;
 }
 
@@ -44,6 +44,7 @@ class StandbyApplierTest : public ::testing::Test {
       const std::lock_guard lock(mutex_);
       mismatches_.push_back(why.detail);
     };
+    events.pack_recorded = [] {};
     events.failed = [](const Error& why) { ADD_FAILURE() << why.detail; };
     events.rolled_back = [this](Result<Position> end) { rolled_back_.set_value(std::move(end)); };
     applier_ = std::make_unique<StandbyApplier>(*engine_, std::move(events));

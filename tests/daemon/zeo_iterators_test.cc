@@ -173,17 +173,6 @@ TEST_F(ZeoIteratorsTest, WhatTheyHoldIsCountedAndGivenBack) {
   EXPECT_EQ(staged_->used(), 0U);
 }
 
-TEST_F(ZeoIteratorsTest, WhoLeavesGivesBackWhatTheyHold) {
-  const Value iterator = start();
-  peer_.ask("iterator_next", {iterator});
-  peer_.ask("iterator_record_start", {iterator, value_of(one_)});
-  EXPECT_GT(staged_->used(), 0U);
-  peer_.close();
-  closed_.wait_for(1);
-  run([] {});
-  EXPECT_EQ(staged_->used(), 0U);
-}
-
 TEST_F(ZeoIteratorsTest, WithoutRoomACallFailsAndCanBeTriedAgain) {
   limit_staged(400'000);
   const Tid large = peer_.commit(3, kNoTid, std::string(150'000, 'x'));

@@ -133,7 +133,7 @@ TEST_F(ZeoUploadsTest, NoNameLeadsOutOfTheDirectory) {
 
 TEST_F(ZeoUploadsTest, AnEndWithoutABeginningStagesNothing) {
   ZeoUploads uploads;
-  uploads.step(*engine_->blobs(), zeo::SessionEffects::BlobChunk{Bytes::copy_of("x")});
+  uploads.step(zeo::SessionEffects::BlobChunk{Bytes::copy_of("x")});
   EXPECT_TRUE(uploads.empty());
 }
 
@@ -219,27 +219,6 @@ TEST_F(ZeoUploadsOnATinyDiskTest, AnUploadThatDoesNotFitFailsItsVoteAlone) {
   EXPECT_EQ(other.vote(), list({}));
   const Tid tid = other.finish();
   EXPECT_EQ(download(other, 1, tid), small);
-  // The same client, with what fits.
-  peer_.expect_invalidation(tid, {Oid(1)});
-  peer_.begin();
-  upload(peer_, 2, kNoTid, small);
-  EXPECT_EQ(peer_.vote(), list({}));
-  EXPECT_EQ(download(peer_, 2, peer_.finish()), small);
-}
-
-TEST_F(ZeoUploadsOnATinyDiskTest, WithSpaceAgainTheSameUploadIsTaken) {
-  const std::string large(3'000'000, 'x');
-  for (const bool fits : {false, true}) {
-    if (fits) disk().grow();
-    peer_.begin();
-    upload(peer_, 2, kNoTid, large);
-    if (fits) {
-      EXPECT_EQ(peer_.vote(), list({}));
-    } else {
-      peer_.ask_error("vote", {ZeoPeer::kTransaction});
-    }
-  }
-  EXPECT_EQ(download(peer_, 2, peer_.finish()), large);
 }
 
 }  // namespace

@@ -5,13 +5,16 @@
 #include <csignal>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "integration/commit_load.h"
 #include "integration/program.h"
+#include "support/etcd_process.h"
 
-// Two servers without an election: one leads, the other follows and is promoted by command.
+// One server leads, another follows and takes over: promoted by command, or by election.
 namespace zeolite::testing {
 namespace {
 
@@ -233,12 +236,28 @@ TEST_F(Takeover, ANewStandbyGetsACopyWhenTheLogIsNotComplete) {
   a.kill();
   ASSERT_EQ(zeolite({"promote", "--at", b.address()}).exit_code, 0) << b.standard_error();
   const std::uint64_t before = load.acknowledged();
-  load.check(b.port());
   load.start(b.port());
   EXPECT_TRUE(load.wait_acknowledged(before + 100));
   load.stop();
   load.join();
-  load.check_everything(b.port());
+}
+
+TEST_F(Takeover, PacksAreCarriedOutByEveryNode) {
+  ServerProcess a(options("a"));
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  ServerProcess b(options("b", standby_of(a)));
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return in_sync(a); }));
+  CommitLoad load(kClients, kValueBytes);
+  load.start(a.port());
+  ASSERT_TRUE(load.wait_acknowledged(500));
+  load.stop();
+  load.join();
+  ASSERT_EQ(zeolite({"pack", "--days", "0", "--no-gc", "--at", a.address()}).exit_code, 0);
+  ASSERT_TRUE(wait_until([&] {
+    return b.standard_error().find("packed") != std::string::npos && same_end(a, b);
+  })) << b.standard_error();
+  EXPECT_EQ(digest(a), digest(b));
 }
 
 TEST_F(Takeover, AStandbyOfAStandbyFollowsAsWell) {
@@ -256,6 +275,40 @@ TEST_F(Takeover, AStandbyOfAStandbyFollowsAsWell) {
   load.join();
   ASSERT_TRUE(wait_until([&] { return same_end(a, c); })) << c.standard_error();
   EXPECT_EQ(digest(a), digest(c));
+}
+
+// By election: three members of etcd, whose leader dies together with the primary.
+TEST_F(Takeover, ThePrimaryAndTheLeaderOfEtcdDieAndAStandbyTakesOverByItself) {
+  if (!EtcdProcess::program()) GTEST_SKIP() << EtcdProcess::kMissing;
+  EtcdProcess etcd(3);
+  ASSERT_TRUE(etcd.start()) << etcd.logs();
+  const std::vector<std::string> elects = {"--etcd", etcd.urls(), "--cluster", "test"};
+  ServerProcess a(options("a", elects));
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  ASSERT_TRUE(wait_until([&] { return role(a) == "primary"; })) << a.standard_error();
+  ServerProcess b(options("b", elects));
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return in_sync(a); })) << a.standard_error() << b.standard_error();
+  CommitLoad load(kClients, kValueBytes);
+  load.start(a.port());
+  ASSERT_TRUE(load.wait_acknowledged(300));
+  const std::optional<std::size_t> leader = etcd.leader();
+  ASSERT_TRUE(leader);
+  etcd.kill(*leader);
+  a.kill();
+  load.join();
+  ASSERT_TRUE(wait_until([&] { return role(b) == "primary"; }, seconds(30))) << b.standard_error();
+  load.check(b.port());
+  const std::uint64_t before = load.acknowledged();
+  load.start(b.port());
+  ASSERT_TRUE(load.wait_acknowledged(before + 100));
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  ASSERT_TRUE(wait_until([&] { return in_sync(b); })) << a.standard_error();
+  load.stop();
+  load.join();
+  load.check_everything(b.port());
+  ASSERT_TRUE(wait_until([&] { return same_end(b, a); }));
+  EXPECT_EQ(digest(a), digest(b));
 }
 
 }  // namespace

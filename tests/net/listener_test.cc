@@ -87,6 +87,24 @@ TEST_F(ListenerTest, FreesItsPortWhenStopped) {
   EXPECT_TRUE(second) << second.error().detail;
 }
 
+TEST_F(ListenerTest, AReservedPortRefusesUntilItIsStarted) {
+  auto reserved = Listener::reserve(
+      shard_, HostPort{"127.0.0.1", 0}, [this]() -> IoShard& { return shard_; }, [](Socket) {});
+  ASSERT_TRUE(reserved);
+  const auto connects = [&] {
+    boost::asio::io_context context;
+    boost::asio::ip::tcp::socket socket(context);
+    boost::system::error_code error;
+    socket.connect({boost::asio::ip::make_address("127.0.0.1"), (*reserved)->address().tcp.port},
+                   error);
+    return !error;
+  };
+  EXPECT_FALSE(connects());
+  ASSERT_TRUE((*reserved)->start());
+  EXPECT_TRUE(connects());
+  stop(**reserved);
+}
+
 // What a stopped listener leaves to its shard is thrown away with that, after the shard it served.
 TEST_F(ListenerTest, KeepsNothingOfTheShardsItServes) {
   auto served = std::make_unique<IoShard>("served");
@@ -94,7 +112,7 @@ TEST_F(ListenerTest, KeepsNothingOfTheShardsItServes) {
   auto listener = Listener::listen(
       *own, HostPort{"127.0.0.1", 0}, [&]() -> IoShard& { return *served; }, [](Socket) {});
   ASSERT_TRUE(listener);
-  (*listener)->start();
+  ASSERT_TRUE((*listener)->start());
   own->post([&] {
     (*listener)->stop();
     own->stop();  // before it hears of that

@@ -35,11 +35,14 @@ Position make_database(const fs::path& directory, std::uint64_t count,
     TransactionRecord record;
     record.epoch = Epoch(1);
     record.tid = Tid(tid);
-    record.writes.push_back({.oid = Oid(tid), .previous = kNoTid, .data = Bytes(std::string("x"))});
+    record.writes.push_back(
+        {.oid = Oid(tid), .previous = kNoTid, .data = Bytes(std::string("x")), .back = kNoTid});
     const std::vector<TransactionRecord> group = {record};
     EXPECT_TRUE(store->append(group));
   }
-  if (checkpoint) EXPECT_TRUE(store->make_checkpoint(*checkpoint));
+  if (checkpoint) {
+    EXPECT_TRUE(store->make_checkpoint(*checkpoint));
+  }
   return store->last_position();
 }
 

@@ -28,7 +28,8 @@ TransactionRecord record(std::uint64_t tid) {
   made.tid = Tid(tid);
   made.writes.push_back({.oid = Oid(tid % 10),
                          .previous = Tid(tid > 10 ? tid - 10 : 0),
-                         .data = Bytes(std::string(100, 'a') + std::to_string(tid))});
+                         .data = Bytes(std::string(100, 'a') + std::to_string(tid)),
+                         .back = kNoTid});
   return made;
 }
 
@@ -70,7 +71,9 @@ TEST(RocksCheckpointTest, IsMadeWhileGroupsAreAppended) {
     EXPECT_GE(position->tid, before.tid) << "all that was durable when it was asked for";
     const auto entry = store->log_entry(position->tid);
     ASSERT_TRUE(entry);
-    if (*entry) EXPECT_EQ((*entry)->position, *position) << "of the same history";
+    if (*entry) {
+      EXPECT_EQ((*entry)->position, *position) << "of the same history";
+    }
   }
   stop = true;
   writer.join();

@@ -1,0 +1,111 @@
+#include "daemon/divergence_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <string>
+#include <utility>
+
+#include "storage/file_descriptor.h"
+#include "wire/codec.h"
+
+namespace zeolite::daemon {
+namespace {
+
+constexpr const char* kFolder = "divergence";
+// Of one frame, about; the last record of it may be larger.
+constexpr std::size_t kGroupBytes = 1 << 20;
+constexpr std::size_t kCompressFrom = 16 * 1024;
+constexpr std::size_t kBodyMax = std::size_t{1} << 30;
+
+Result<> write_all(int file, const std::filesystem::path& path, ByteView bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(file, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) return storage::system_error("write", path, put < 0 ? errno : EIO);
+    bytes.remove_prefix(static_cast<std::size_t>(put));
+  }
+  return {};
+}
+
+// Groups from `from` to the end of the log, one frame each.
+Result<> write_groups(const storage::ObjectStore& store, const Position& from, int file,
+                      const std::filesystem::path& path) {
+  Position previous = from;
+  while (true) {
+    ASSIGN_OR_RETURN(const std::vector<LogEntry> entries,
+                     store.read_log(previous.tid, kMaxTid, {.bytes = kGroupBytes}));
+    if (entries.empty()) return {};
+    std::vector<TransactionRecord> records;
+    for (const LogEntry& entry : entries) {
+      // What a pack has removed of it is gone in any case.
+      ASSIGN_OR_RETURN(TransactionRecord record, store.read_surviving(entry));
+      records.push_back(std::move(record));
+    }
+    std::string frame;
+    wire::encode_append(records.back().epoch, previous, records, frame, kCompressFrom);
+    RETURN_IF_ERROR(write_all(file, path, frame));
+    previous = entries.back().position;
+  }
+}
+
+}  // namespace
+
+Result<std::filesystem::path> write_divergence_file(const storage::ObjectStore& store,
+                                                    const std::filesystem::path& data,
+                                                    const Position& ancestor) {
+  const Position last = store.last_position();
+  const std::filesystem::path folder = data / kFolder;
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return storage::system_error("create directory", folder, error.value());
+  const std::filesystem::path path =
+      folder / (std::to_string(last.epoch.value()) + "-" + to_hex(ancestor.tid) + "-" +
+                to_hex(last.tid) + ".zdiv");
+  const std::filesystem::path unfinished = path.string() + ".new";
+  {
+    const storage::FileDescriptor file(
+        ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!file.is_open()) return storage::system_error("make", unfinished, errno);
+    RETURN_IF_ERROR(write_groups(store, ancestor, file.get(), unfinished));
+    if (::fsync(file.get()) != 0) return storage::system_error("sync", unfinished, errno);
+  }
+  std::filesystem::rename(unfinished, path, error);
+  if (error) return storage::system_error("rename", unfinished, error.value());
+  RETURN_IF_ERROR(storage::sync_directory(folder));
+  RETURN_IF_ERROR(storage::sync_directory(data));
+  return path;
+}
+
+Result<Divergence> read_divergence_file(const std::filesystem::path& file) {
+  ASSIGN_OR_RETURN(std::optional<std::string> content, storage::read_small_file(file));
+  if (!content) return make_error(ErrorCode::not_found, "there is no file " + file.string());
+  const std::size_t size = content->size();
+  wire::FrameDecoder decoder(kBodyMax);
+  decoder.feed(Bytes(*std::move(content)));
+  Divergence divergence;
+  bool first = true;
+  while (true) {
+    Result<std::optional<wire::Frame>> frame = decoder.next();
+    if (!frame) return std::unexpected(std::move(frame).error().prefixed(file.string()));
+    if (!*frame) break;
+    Result<wire::Message> message = wire::decode(**frame);
+    if (!message) return std::unexpected(std::move(message).error().prefixed(file.string()));
+    auto* group = std::get_if<wire::ReplicaAppend>(&*message);
+    if (group == nullptr) {
+      return make_error(ErrorCode::corruption, file.string() + " is no divergence file");
+    }
+    if (std::exchange(first, false)) divergence.ancestor = group->previous;
+    for (TransactionRecord& record : group->records) {
+      divergence.records.push_back(std::move(record));
+    }
+  }
+  if (decoder.buffered() > 0) {
+    return make_error(ErrorCode::corruption, file.string() +
+                                                 " ends in the middle of a group, at byte " +
+                                                 std::to_string(size - decoder.buffered()));
+  }
+  return divergence;
+}
+
+}  // namespace zeolite::daemon
