@@ -128,11 +128,12 @@ void Node::hand_over_when_ready(Instant now, Actions& actions) {
     election_->resign(now, effects);
     run(std::move(effects), now, actions);
   }
-  step_down("handed over to " + target->second.hello.name, address, actions);
+  // Before the server ends, and its connections with it.
   wire::RoleChanged changed = role_changed();
   changed.role = wire::NodeRole::standby;
   changed.primary = address;
   actions.emplace_back(action::Answer{command, std::move(changed)});
+  step_down("handed over to " + target->second.hello.name, address, actions);
 }
 
 void Node::give_up_handover(const std::string& why, Actions& actions) {
@@ -148,10 +149,11 @@ void Node::demote(CommandId command, Instant now, Actions& actions) {
     actions.emplace_back(action::Answer{command, role_changed()});
     return;
   }
-  resign_and_step_down("by command", now, actions);
   wire::RoleChanged changed = role_changed();
   changed.role = wire::NodeRole::standby;
+  changed.primary.clear();
   actions.emplace_back(action::Answer{command, std::move(changed)});
+  resign_and_step_down("by command", now, actions);
 }
 
 void Node::tick_commands(Instant now, Actions& actions) {
