@@ -97,7 +97,7 @@ Election::Local Node::local(Instant now) const {
   local.has_data = !local.last.tid.is_zero();
   if (follower_.cluster() != Id128{}) local.cluster = follower_.cluster();
   local.promised = follower_.promised();
-  local.ready = now >= abstain_until_;
+  local.ready = now >= abstain_until_ && follower_.settled();
   local.role = role_ == Role::primary ? "primary" : "standby";
   return local;
 }
