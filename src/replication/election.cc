@@ -337,6 +337,7 @@ void Election::try_to_lead(const Local& local, Instant now, Effects& effects) {
   acquire.epoch_revision = view_->epoch_revision;
   acquire.sync_revision = view_->sync ? view_->sync->revision : 0;
   acquire.cluster = local.cluster;
+  acquire.cluster_seen = view_->cluster.has_value();
   state_ = State::acquiring;
   tried_epoch_ = acquire.epoch;
   view_is_new_ = false;

@@ -309,6 +309,10 @@ TEST_F(Takeover, ThePrimaryAndTheLeaderOfEtcdDieAndAStandbyTakesOverByItself) {
   load.check_everything(b.port());
   ASSERT_TRUE(wait_until([&] { return same_end(b, a); }));
   EXPECT_EQ(digest(a), digest(b));
+  // And back: a third reign.
+  b.kill();
+  ASSERT_TRUE(wait_until([&] { return role(a) == "primary"; }, seconds(30))) << a.standard_error();
+  load.check_everything(a.port());
 }
 
 }  // namespace
