@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "model/ids.h"
+#include "sim/sim_store.h"
+
+namespace zeolite::sim {
+
+// Remembers what anybody was told, and finds what contradicts it. Knows nothing of how the servers
+// decide: it sees their disks and what they say. The first contradiction is kept.
+class Checker {
+ public:
+  using NodeIndex = std::size_t;
+
+  // A commit was acknowledged, or readers were shown, everything up to `tid`, which is on `disk`.
+  // From now on every primary must have it at that position, and nothing else (R1, R3, R6, R8).
+  void told(NodeIndex node, const SimStore& disk, Tid tid, std::string_view what);
+  // A node serves: in an epoch of its own, above all before (R2), and it has all that was told.
+  void serves(NodeIndex node, Epoch epoch, const SimStore& disk);
+  // It does so no more.
+  void ended(NodeIndex node);
+  // A client learned how its commit ended (R7).
+  void committed(const CommitId& id, Tid tid);
+  void aborted(const CommitId& id);
+  // What is in the accounts, read at one line.
+  void balance(NodeIndex node, Tid line, std::int64_t sum, std::int64_t expected);
+  // The end of a run, after everything healed: this is what all nodes have now.
+  void final_log(const SimStore& disk);
+
+  void fail(std::string why);
+  [[nodiscard]] const std::optional<std::string>& violation() const { return violation_; }
+  // For statistics: how much was held against how much.
+  [[nodiscard]] std::size_t committed_count() const { return committed_.size(); }
+  [[nodiscard]] Tid newest_told() const { return newest_.tid; }
+
+ private:
+  void learn(const SimStore& disk, const Position& position);
+
+  std::map<Tid, ChainHash> history_;  // of all entries up to newest_
+  Position newest_;                   // told
+  std::map<CommitId, Tid> in_history_;
+  std::map<CommitId, Tid> committed_;
+  std::map<CommitId, bool> aborted_;
+  struct Serving {
+    NodeIndex node = 0;
+    Epoch epoch;
+    const SimStore* disk = nullptr;
+  };
+  std::optional<Serving> newest_primary_;  // while it serves
+  Epoch newest_epoch_;
+  std::optional<std::string> violation_;
+};
+
+}  // namespace zeolite::sim

@@ -1,0 +1,281 @@
+#include "sim/server.h"
+
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/check.h"
+
+namespace zeolite::sim {
+namespace {
+
+constexpr Id128 kCluster{0xC1};
+constexpr std::int64_t kMillion = 1'000'000;
+
+std::int64_t balance_in(ByteView data) { return static_cast<std::int64_t>(get_u64(data.data())); }
+
+}  // namespace
+
+Server::Server(World world, std::size_t index, Random random, Options options)
+    : world_(world),
+      index_(index),
+      random_(random),
+      options_(std::move(options)),
+      disk_(world.queue, random.split("disk"), kCluster, options_.usual_sync) {
+  host_ = world_.network.add_host(
+      process_,
+      {.accepted = [](ConnectionId, Host) {},
+       .connected =
+           [this](ConnectionId connection) {
+             if (connection != upstream_) return;
+             input([&](replication::Node& node, Actions& actions) {
+               node.upstream_connected(instant(), actions);
+             });
+           },
+       .lost = [this](ConnectionId connection, const std::string& why) { lost(connection, why); },
+       .received =
+           [this](ConnectionId connection, std::any message) {
+             received(connection, std::any_cast<Message>(std::move(message)));
+           }});
+  options_.node.id = Id128{static_cast<std::uint8_t>(index + 1)};
+  options_.node.name = "n" + std::to_string(index);
+  options_.node.address = std::to_string(host_);
+}
+
+Now Server::now() const {
+  const Duration time = world_.queue.now().since_start;
+  const Duration local = time + time / kMillion * options_.drift_ppm;
+  return {.instant = {local},
+          .wall = {options_.wall_us +
+                   std::chrono::duration_cast<std::chrono::microseconds>(local).count()}};
+}
+
+// ---- its life -----------------------------------------------------------------------------------
+
+void Server::start() {
+  CHECK(!alive(), "it does not run");
+  world_.network.host_lives(host_);
+  begin_anew({}, {});
+}
+
+// A new Node on the disk as it is.
+void Server::begin_anew(Duration abstain, const std::string& upstream) {
+  ++life_;
+  replication::Node::Options options = options_.node;
+  options.abstain = abstain;
+  options.seed = random_.next();
+  if (!upstream.empty() && !options.elects) options.upstream = upstream;
+  if (life_ > 1) options.leads = false;
+  node_ = std::make_unique<replication::Node>(
+      std::move(options),
+      replication::Node::Durable{
+          .last = disk_.last(), .cluster = disk_.cluster(), .promised = disk_.promise()});
+  world_.trace.note("n", index_, " begins at ", to_hex(disk_.last().tid));
+  input([&](replication::Node& node, Actions& actions) { node.start(instant(), actions); });
+  tick_later();
+}
+
+// What is in memory goes; connections are somebody else's business.
+void Server::end_process() {
+  ++life_;
+  if (engine_) world_.checker.ended(index_);
+  engine_.reset();
+  node_.reset();
+  actions_.clear();
+  waits_ = false;
+  ending_ = false;
+  upstream_ = 0;
+  feeders_.clear();
+  appends_.clear();
+  appending_ = false;
+  shown_ = kNoTid;
+}
+
+void Server::crash(bool silently) {
+  world_.trace.note("n", index_, " crashes");
+  process_.kill();
+  end_process();
+  disk_.crash();
+  world_.network.host_died(host_, silently);
+}
+
+void Server::pause_for(Duration time) {
+  world_.trace.note("n", index_, " pauses");
+  process_.pause_until(world_.queue.now() + time);
+}
+
+void Server::later(Duration delay, std::function<void()> event) {
+  world_.queue.after(delay, process_, [this, life = life_, event = std::move(event)] {
+    if (life == life_) event();
+  });
+}
+
+void Server::tick_later() {
+  later(node_->tick_interval(), [this] {
+    if (engine_) engine_->tick();
+    input([&](replication::Node& node, Actions& actions) { node.tick(instant(), actions); });
+    if (alive()) tick_later();
+  });
+}
+
+void Server::input(const std::function<void(replication::Node&, Actions&)>& give) {
+  if (!node_ || ending_) return;
+  Actions actions;
+  give(*node_, actions);
+  for (replication::Action& action : actions) actions_.push_back(std::move(action));
+  carry_out_next();
+}
+
+// ---- what it hears ------------------------------------------------------------------------------
+
+void Server::lost(ConnectionId connection, const std::string& why) {
+  if (connection == upstream_) {
+    upstream_ = 0;
+    input([&](replication::Node& node, Actions& actions) {
+      node.upstream_lost(why, instant(), actions);
+    });
+    return;
+  }
+  feeders_.erase(connection);
+  input([&](replication::Node& node, Actions& actions) {
+    node.peer_lost(connection, instant(), actions);
+  });
+}
+
+void Server::received(ConnectionId connection, Message message) {
+  if (!node_) return;
+  if (auto* const it = std::get_if<CheckpointCopy>(&message)) {
+    on_copy(connection, std::move(*it));
+  } else if (const auto* const wanted = std::get_if<ReadRequest>(&message)) {
+    read(connection, *wanted);
+  } else if (const auto* const commit = std::get_if<CommitRequest>(&message)) {
+    const Engine::Caller caller{.connection = connection, .number = commit->number};
+    if (engine_ && !ending_) {
+      engine_->commit(caller, *commit);
+    } else {
+      send(connection, CommitReply{.number = commit->number,
+                                   .error = ErrorCode::not_primary,
+                                   .leader = node_->leader()});
+    }
+  } else if (const auto* const query = std::get_if<OutcomeRequest>(&message)) {
+    const Engine::Caller caller{.connection = connection, .number = query->number};
+    if (engine_ && !ending_) {
+      engine_->query(caller, *query);
+    } else {
+      send(connection, CommitReply{.number = query->number,
+                                   .error = ErrorCode::not_primary,
+                                   .leader = node_->leader()});
+    }
+  } else if (std::holds_alternative<wire::CheckpointRequest>(message)) {
+    const auto all = disk_.entries_after(kNoTid, false);
+    send(connection,
+         CheckpointCopy{.cluster = disk_.cluster(), .entries = {all.begin(), all.end()}});
+  } else {
+    input([&](replication::Node&, Actions& actions) { from_peer(connection, message, actions); });
+  }
+}
+
+void Server::from_peer(ConnectionId connection, Message& message, Actions& actions) {
+  const Instant at = instant();
+  if (connection == upstream_) {
+    if (auto* const welcome = std::get_if<wire::ReplicaWelcome>(&message)) {
+      node_->from_upstream(std::move(*welcome), at, actions);
+    } else if (auto* const group = std::get_if<wire::ReplicaAppend>(&message)) {
+      node_->from_upstream(std::move(*group), at, actions);
+    } else if (const auto* const beat = std::get_if<wire::ReplicaHeartbeat>(&message)) {
+      node_->from_upstream(*beat, at, actions);
+    } else if (const auto* const stale = std::get_if<wire::StaleEpoch>(&message)) {
+      node_->from_upstream(*stale, at, actions);
+    } else if (const auto* const handover = std::get_if<wire::Handover>(&message)) {
+      node_->from_upstream(*handover, at, actions);
+    }
+    return;
+  }
+  if (const auto* const hello = std::get_if<wire::ReplicaHello>(&message)) {
+    feeders_.erase(connection);
+    node_->peer_hello(connection, *hello, at, actions);
+  } else if (const auto* const ack = std::get_if<wire::ReplicaAck>(&message)) {
+    node_->peer_ack(connection, *ack, at, actions);
+  } else if (const auto* const stale = std::get_if<wire::StaleEpoch>(&message)) {
+    node_->peer_stale(connection, *stale, at, actions);
+  }
+}
+
+// The copy is written and synced, and the process goes on with it as if it had just started.
+void Server::on_copy(ConnectionId connection, CheckpointCopy copy) {
+  if (connection != upstream_ || ending_) return;
+  later(random_.delay(std::chrono::milliseconds(50)),
+        [this, connection, copy = std::move(copy)]() mutable {
+          if (connection != upstream_) return;
+          world_.trace.note("n", index_, " installs a checkpoint");
+          when_idle([this, connection, copy = std::move(copy)]() mutable {
+            if (connection != upstream_) return;
+            world_.network.close(host_, connection);
+            disk_.replace(std::move(copy.entries), copy.cluster);
+            for (const auto& [peer, feeder] : feeders_) world_.network.close(host_, peer);
+            end_process();
+            begin_anew({}, {});
+          });
+        });
+}
+
+void Server::read(ConnectionId connection, const ReadRequest& request) {
+  if (ending_) return;
+  ReadReply reply{.number = request.number, .primary = serving(), .epoch = node_->epoch()};
+  reply.line = serving() ? engine_->visible() : shown_;
+  reply.leader = node_->leader();
+  for (std::size_t account = 0; account < kAccounts; ++account) {
+    const storage::Loaded loaded =
+        disk_.objects()
+            .load_before(Oid(account + 1), kMaxTid, reply.line, storage::ReadTier::disk)
+            .value();
+    if (loaded.status != storage::LoadStatus::found) continue;
+    reply.opened = true;
+    reply.tids[account] = loaded.tid;
+    reply.balances[account] = balance_in(loaded.data.view());
+  }
+  send(connection, std::move(reply));
+}
+
+// ---- leading ------------------------------------------------------------------------------------
+
+Engine::Outputs Server::engine_outputs() {
+  return {.now = [this] { return now(); },
+          .sequenced = [this] { feed_all(); },
+          .durable =
+              [this](const Position& last) {
+                input([&](replication::Node& node, Actions& actions) {
+                  node.durable(last, instant(), actions);
+                });
+              },
+          .begun =
+              [this](const Position& begin) {
+                input([&](replication::Node& node, Actions& actions) {
+                  node.reign_begun(begin, instant(), actions);
+                });
+              },
+          .acknowledged = [this](Tid up_to) { acknowledged(up_to); },
+          .reply =
+              [this](Engine::Caller caller, CommitReply reply) {
+                if (ending_) return;
+                reply.number = caller.number;
+                send(caller.connection, std::move(reply));
+              }};
+}
+
+void Server::acknowledged(Tid up_to) {
+  if (ending_) return;
+  world_.trace.note("n", index_, " acknowledges ", to_hex(up_to));
+  world_.checker.told(index_, disk_, up_to, "acknowledges");
+}
+
+void Server::switch_over(const std::string& target) {
+  input([&](replication::Node& node, Actions& actions) {
+    node.switchover(1, {.target = target, .timeout_ms = 2000}, instant(), actions);
+  });
+}
+
+void Server::demote() {
+  input([&](replication::Node& node, Actions& actions) { node.demote(2, instant(), actions); });
+}
+
+}  // namespace zeolite::sim

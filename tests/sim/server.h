@@ -1,0 +1,138 @@
+#pragma once
+
+#include <any>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "replication/node.h"
+#include "sim/checker.h"
+#include "sim/engine.h"
+#include "sim/event_queue.h"
+#include "sim/messages.h"
+#include "sim/model_dcs.h"
+#include "sim/network.h"
+#include "sim/random.h"
+#include "sim/sim_store.h"
+#include "sim/trace.h"
+
+namespace zeolite::sim {
+
+// What all servers and clients of a run live in.
+struct World {
+  EventQueue& queue;
+  Network& network;
+  ModelDcs& service;
+  Checker& checker;
+  Trace& trace;
+};
+
+// A server: the real replication::Node and CommitCoordinator, run as the daemon runs them, on a
+// simulated disk and network. It dies and is started again on the same disk.
+//
+// Actions of the Node are carried out one after the other; those that take time (a promise, the
+// beginning of a reign) hold up the next, and inputs go on meanwhile.
+class Server {
+ public:
+  struct Options {
+    replication::Node::Options node;  // id, name and address are set here
+    std::int64_t drift_ppm = 0;       // its clock runs so much faster
+    std::int64_t wall_us = 0;         // its wall clock at the beginning
+    Duration usual_sync = std::chrono::milliseconds(1);
+  };
+
+  Server(World world, std::size_t index, Random random, Options options);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // ---- what happens to it ----
+
+  void start();
+  // `silently`: those that are connected are not told.
+  void crash(bool silently);
+  void pause_for(Duration time);
+  void jump_wall_clock(std::int64_t by_us) { options_.wall_us += by_us; }
+  void switch_over(const std::string& target);
+  void demote();
+
+  [[nodiscard]] bool alive() const { return node_ != nullptr; }
+  [[nodiscard]] bool serving() const { return engine_ && engine_->serving(); }
+  [[nodiscard]] SimStore& disk() { return disk_; }
+  [[nodiscard]] const replication::Node* node() const { return node_.get(); }
+  [[nodiscard]] Host host() const { return host_; }
+
+ private:
+  using Actions = replication::Actions;
+  // A standby that is fed.
+  struct Feeder {
+    Position sent;
+  };
+
+  // server.cc: its life, and what it hears.
+  void begin_anew(Duration abstain, const std::string& upstream);
+  void end_process();
+  void tick_later();
+  void lost(ConnectionId connection, const std::string& why);
+  void received(ConnectionId connection, Message message);
+  void from_peer(ConnectionId connection, Message& message, Actions& actions);
+  void on_copy(ConnectionId connection, CheckpointCopy copy);
+  void read(ConnectionId connection, const ReadRequest& request);
+  [[nodiscard]] Engine::Outputs engine_outputs();
+  void acknowledged(Tid up_to);
+  [[nodiscard]] Now now() const;
+  [[nodiscard]] Instant instant() const { return now().instant; }
+  // Something later in this life and on this Node.
+  void later(Duration delay, std::function<void()> event);
+  // An input to the Node, and what it asks for.
+  void input(const std::function<void(replication::Node&, Actions&)>& give);
+
+  // server_actions.cc: what the Node asks for.
+  void carry_out_next();
+  void carry_out(replication::Action& action);
+  void wait_for(std::function<void(std::function<void()> done)> start);
+  void when_idle(std::function<void()> then);
+  void store_promise(Epoch epoch);
+  void lead(const replication::action::Lead& lead);
+  void serve(const replication::action::Serve& serve);
+  void append(wire::ReplicaAppend group);
+  void append_next();
+  void roll_back(const Position& to);
+  void compare(ConnectionId peer, const Position& position);
+  void feed_all();
+  void feed(ConnectionId peer, Feeder& feeder);
+  void step_down(const replication::action::StepDown& down);
+  void connect(const std::string& address);
+  void ask(const replication::dcs::Request& request);
+  template <typename M>
+  void send(ConnectionId connection, M message) {
+    world_.network.send(host_, connection, std::any(Message(std::move(message))));
+  }
+
+  World world_;
+  const std::size_t index_;
+  Random random_;
+  Options options_;
+  Process process_;
+  Host host_ = 0;
+  SimStore disk_;
+
+  // Of one Node; a new one has a new number.
+  std::uint64_t life_ = 0;
+  std::unique_ptr<replication::Node> node_;
+  std::unique_ptr<Engine> engine_;
+  std::deque<replication::Action> actions_;
+  bool carrying_out_ = false;
+  bool waits_ = false;
+  bool ending_ = false;
+  ConnectionId upstream_ = 0;
+  std::map<ConnectionId, Feeder> feeders_;
+  std::deque<wire::ReplicaAppend> appends_;
+  bool appending_ = false;
+  Tid shown_;
+};
+
+}  // namespace zeolite::sim

@@ -1,0 +1,288 @@
+#include <algorithm>
+#include <charconv>
+#include <utility>
+#include <variant>
+
+#include "base/check.h"
+#include "sim/server.h"
+#include "storage/log_search.h"
+
+// Server: what its Node asks for.
+namespace zeolite::sim {
+
+namespace action = replication::action;
+
+namespace {
+
+constexpr std::size_t kGroupMax = 50;
+
+template <typename... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+
+}  // namespace
+
+void Server::carry_out_next() {
+  if (carrying_out_) return;
+  carrying_out_ = true;
+  const std::uint64_t life = life_;
+  while (life == life_ && !waits_ && !actions_.empty()) {
+    replication::Action action = std::move(actions_.front());
+    actions_.pop_front();
+    carry_out(action);
+  }
+  carrying_out_ = false;
+}
+
+// Keeps the next actions back until `done` is called.
+void Server::wait_for(std::function<void(std::function<void()> done)> start) {
+  waits_ = true;
+  start([this, life = life_] {
+    if (life != life_) return;
+    waits_ = false;
+    carry_out_next();
+  });
+}
+
+// As soon as nothing is being appended here.
+void Server::when_idle(std::function<void()> then) {
+  if (!disk_.busy() && appends_.empty()) {
+    then();
+    return;
+  }
+  later(std::chrono::microseconds(200),
+        [this, then = std::move(then)]() mutable { when_idle(std::move(then)); });
+}
+
+void Server::carry_out(replication::Action& action) {
+  std::visit(
+      Overloaded{
+          [&](const action::StorePromise& it) { store_promise(it.epoch); },
+          [&](action::Append& it) { append(std::move(it.group)); },
+          [&](const action::Rollback& it) { roll_back(it.to); },
+          [&](const action::Locate& it) {
+            const Position found = storage::last_position_in(disk_.objects(), it.max).value();
+            later(random_.delay(std::chrono::microseconds(200)), [this, found] {
+              input([&](auto& node, Actions& actions) { node.located(found, instant(), actions); });
+            });
+          },
+          [&](const action::TakeCheckpoint&) { send(upstream_, wire::CheckpointRequest{}); },
+          [&](const action::Lead& it) { lead(it); },
+          [&](const action::Serve& it) { serve(it); },
+          [&](const action::SetWaiting& it) {
+            const Tid until = engine_->set_waiting(it.on);
+            if (!it.on) return;
+            input([&](auto& node, Actions& actions) {
+              node.waiting_from(until, instant(), actions);
+            });
+          },
+          [&](const action::Acknowledge& it) { engine_->acknowledge(it.up_to); },
+          [&](const action::Show& it) {
+            shown_ = it.visible;
+            world_.checker.told(index_, disk_, shown_, "shows");
+          },
+          [&](const action::HoldCommits&) {
+            engine_->hold([this](const Position& last) {
+              input([&](auto& node, Actions& actions) {
+                node.commits_held(last, instant(), actions);
+              });
+            });
+          },
+          [&](const action::ReleaseCommits&) { engine_->release(); },
+          [&](const action::StepDown& it) { step_down(it); },
+          [&](const action::Connect& it) { connect(it.address); },
+          [&](const action::Disconnect&) {
+            if (upstream_ != 0) world_.network.close(host_, std::exchange(upstream_, 0));
+          },
+          [&](action::ToUpstream& it) {
+            if (upstream_ == 0) return;
+            std::visit([&](auto& message) { send(upstream_, std::move(message)); }, it.message);
+          },
+          [&](action::ToPeer& it) {
+            std::visit([&](auto& message) { send(it.peer, std::move(message)); }, it.message);
+          },
+          [&](const action::ClosePeer& it) {
+            feeders_.erase(it.peer);
+            world_.network.close(host_, it.peer);
+          },
+          [&](const action::Compare& it) { compare(it.peer, it.position); },
+          [&](const action::Feed& it) {
+            Feeder& feeder = feeders_[it.peer];
+            feeder.sent = it.after;
+            feed(it.peer, feeder);
+          },
+          [&](const action::AskDcs& it) { ask(it.request); },
+          [&](const action::Answer& it) {
+            world_.trace.note("n", index_, " answers the command ",
+                              it.result ? "done" : it.result.error().detail);
+          },
+          [&](const action::Note& it) { world_.trace.note("n", index_, ": ", it.text); },
+      },
+      action);
+}
+
+// ---- the own disk -------------------------------------------------------------------------------
+
+void Server::store_promise(Epoch epoch) {
+  world_.trace.note("n", index_, " promises ", epoch.value());
+  wait_for(
+      [&](std::function<void()> done) { disk_.store_promise(process_, epoch, std::move(done)); });
+}
+
+void Server::append(wire::ReplicaAppend group) {
+  appends_.push_back(std::move(group));
+  append_next();
+}
+
+void Server::append_next() {
+  if (appending_ || appends_.empty()) return;
+  wire::ReplicaAppend group = std::move(appends_.front());
+  appends_.pop_front();
+  const auto fail = [this](const std::string& why) {
+    appends_.clear();
+    input([&](auto& node, Actions& actions) { node.append_failed(why, instant(), actions); });
+  };
+  if (group.previous != disk_.end()) {
+    fail("the group does not follow the log");
+    return;
+  }
+  appending_ = true;
+  disk_.append(
+      process_, std::move(group.records), [this, fail, life = life_](const Result<Position>& last) {
+        if (life != life_) return;
+        appending_ = false;
+        if (!last) {
+          fail(last.error().detail);
+          return;
+        }
+        input([&](auto& node, Actions& actions) { node.appended(*last, instant(), actions); });
+        feed_all();
+        append_next();
+      });
+}
+
+void Server::roll_back(const Position& to) {
+  const auto refuse = [this] {
+    input([&](auto& node, Actions& actions) { node.rollback_refused(false, instant(), actions); });
+  };
+  if (!to.tid.is_zero() && disk_.position_of(to.tid) != to) {
+    later(random_.delay(std::chrono::microseconds(200)), refuse);
+    return;
+  }
+  // The archive is synced, and then the entries go; a crash before that leaves all of them.
+  later(random_.delay(std::chrono::milliseconds(5)), [this, to] {
+    world_.trace.note("n", index_, " undoes what is after ", to_hex(to.tid));
+    disk_.roll_back(to);
+    shown_ = std::min(shown_, to.tid);
+    input([&](auto& node, Actions& actions) { node.rolled_back(to, instant(), actions); });
+  });
+}
+
+void Server::compare(ConnectionId peer, const Position& position) {
+  // The answer is of some moment between the question and now.
+  const bool early = random_.coin();
+  const auto look = [this, position] {
+    const auto match = storage::compare_history(disk_.objects(), position).value();
+    replication::Comparison result;
+    using Kind = storage::HistoryMatch::Kind;
+    if (match.kind == Kind::probe) {
+      result.kind = replication::Comparison::Kind::probe;
+      result.position.epoch = match.probe;
+      return result;
+    }
+    const bool same = match.kind == Kind::same;
+    result.kind =
+        same ? replication::Comparison::Kind::same : replication::Comparison::Kind::ancestor;
+    result.position = same ? position : match.ancestor;
+    result.complete = storage::complete_after(disk_.objects(), result.position);
+    return result;
+  };
+  std::optional<replication::Comparison> result;
+  if (early) result = look();
+  later(random_.delay(std::chrono::microseconds(300)), [this, peer, look, result] {
+    const replication::Comparison known = result ? *result : look();
+    input(
+        [&](auto& node, Actions& actions) { node.peer_compared(peer, known, instant(), actions); });
+  });
+}
+
+// ---- roles --------------------------------------------------------------------------------------
+
+void Server::lead(const action::Lead& lead) {
+  wait_for([&](std::function<void()> done) {
+    // What was taken from the former primary is part of what the reign begins with.
+    when_idle([this, lead, done = std::move(done)] {
+      world_.trace.note("n", index_, " begins epoch ", lead.epoch.value());
+      engine_ = std::make_unique<Engine>(disk_, process_, lead.epoch, engine_outputs());
+      engine_->begin(lead.takeover);
+      done();
+    });
+  });
+}
+
+void Server::serve(const action::Serve& serve) {
+  world_.trace.note("n", index_, " serves epoch ", serve.epoch.value());
+  world_.checker.serves(index_, serve.epoch, disk_);
+  engine_->serve(serve.visible);
+}
+
+// The server inside the process starts anew; who is connected is cut off.
+void Server::step_down(const action::StepDown& down) {
+  world_.trace.note("n", index_, " steps down: ", down.why);
+  ending_ = true;
+  if (engine_) world_.checker.ended(index_);
+  world_.network.host_died(host_, false);
+  // Not at once: whoever is on the stack here belongs to what ends.
+  later({}, [this, leader = down.leader] {
+    when_idle([this, leader] {
+      const bool led = engine_ != nullptr;
+      process_.kill();
+      end_process();
+      world_.network.host_lives(host_);
+      begin_anew(led ? options_.node.lease : Duration{}, leader);
+    });
+  });
+}
+
+// ---- others -------------------------------------------------------------------------------------
+
+void Server::connect(const std::string& address) {
+  if (upstream_ != 0) world_.network.close(host_, std::exchange(upstream_, 0));
+  Host host = 0;
+  std::from_chars(address.data(), address.data() + address.size(), host);
+  upstream_ = world_.network.connect(host_, host);
+}
+
+void Server::ask(const replication::dcs::Request& request) {
+  const Instant sent = instant();
+  world_.service.ask(index_, process_, request,
+                     [this, request, sent, life = life_](Result<replication::dcs::Answer> answer) {
+                       if (life != life_) return;
+                       input([&](auto& node, Actions& actions) {
+                         node.answered(request, std::move(answer), sent, instant(), actions);
+                       });
+                     });
+}
+
+void Server::feed_all() {
+  for (auto& [peer, feeder] : feeders_) feed(peer, feeder);
+}
+
+// A primary sends what is on its way to its disk as well.
+void Server::feed(ConnectionId peer, Feeder& feeder) {
+  const bool leads = engine_ != nullptr;
+  auto entries = disk_.entries_after(feeder.sent.tid, leads);
+  while (!entries.empty()) {
+    wire::ReplicaAppend group;
+    group.epoch = node_->promised();
+    group.previous = feeder.sent;
+    const std::size_t count = std::min(entries.size(), kGroupMax);
+    for (const SimStore::Entry& entry : entries.first(count)) group.records.push_back(entry.record);
+    feeder.sent = entries[count - 1].position;
+    entries = entries.subspan(count);
+    send(peer, std::move(group));
+  }
+}
+
+}  // namespace zeolite::sim

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/checker.h"
+#include "sim/client.h"
+#include "sim/event_queue.h"
+#include "sim/model_dcs.h"
+#include "sim/network.h"
+#include "sim/random.h"
+#include "sim/server.h"
+#include "sim/trace.h"
+
+namespace zeolite::sim {
+
+// Which faults a run has; drawn from its seed, so that each run is hard in a way of its own.
+struct Faults {
+  bool crashes = false, silent_deaths = false, pauses = false;
+  bool partitions = false, resets = false, slow_network = false;
+  bool slow_disks = false, full_disks = false;
+  bool lies = false, outages = false, service_restarts = false;
+  bool wall_jumps = false;
+  bool switchovers = false;
+
+  static Faults drawn(Random random);
+  [[nodiscard]] std::string text() const;
+};
+
+// One run: three servers, clients and a coordination service, in virtual time. First faults happen
+// for a while; then everything heals, and the cluster has to be of one mind and of use again.
+class Simulation {
+ public:
+  struct Options {
+    std::uint64_t seed = 1;
+    Duration faulty_time = std::chrono::seconds(20);
+    Duration healing_time = std::chrono::seconds(60);  // at most
+    bool shown = false;                                // prints what happens
+  };
+  struct Report {
+    std::optional<std::string> violation;
+    std::string faults;
+    std::uint64_t hash = 0;
+    std::uint64_t events = 0;
+    std::size_t commits = 0;
+    std::uint64_t epochs = 0;
+  };
+
+  explicit Simulation(const Options& options);
+  Simulation(const Simulation&) = delete;
+  Simulation& operator=(const Simulation&) = delete;
+
+  Report run();
+
+ private:
+  static constexpr std::size_t kServers = 3;
+
+  void add_servers();
+  void add_clients();
+  void run_while_clean(Duration time);
+  void next_fault();
+  void fault();
+  void crash();
+  void partition();
+  void trouble_disk(Server& server);
+  void trouble_service();
+  void heal();
+  // Whether all is well, after clients have stopped.
+  [[nodiscard]] bool converged() const;
+  [[nodiscard]] std::uint64_t committed() const;
+  void demand_liveness();
+  Server& any_server() { return *servers_[random_.index(servers_.size())]; }
+
+  Options options_;
+  Random random_;
+  Faults faults_;
+  bool strict_;
+  EventQueue queue_;
+  Trace trace_;
+  Network network_;
+  ModelDcs service_;
+  Checker checker_;
+  World world_;
+  std::vector<std::unique_ptr<Server>> servers_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  bool faulty_ = true;
+};
+
+}  // namespace zeolite::sim
