@@ -114,6 +114,7 @@ class Parser {
     add_promote();
     add_switchover();
     add_demote();
+    add_divergence();
     add_bench();
     add_version();
   }
@@ -309,6 +310,29 @@ class Parser {
     add_json(sub, demote_.json);
   }
 
+  void add_divergence() {
+    CLI::App& sub = command("divergence", kDivergenceHelp, [this] {
+      const bool replay = kind_ == "replay";
+      if (!replay && kind_ != "show") {
+        reject("there is no divergence '" + kind_ + "'; expected show or replay");
+      }
+      if (!replay && (!texts_.at.empty() || texts_.timeout_s || divergence_.dry_run)) {
+        reject("show reads files and asks no server: --at, --timeout and --dry-run are for replay");
+      }
+      using What = DivergenceOptions::What;
+      divergence_.what = replay ? What::replay : What::show;
+      take_target(texts_, divergence_.target);
+      return Command(divergence_);
+    });
+    sub.add_option("WHAT", kind_, "show or replay")->required();
+    sub.add_option("PATH", divergence_.path, "a file FILE.zdiv; show: or the directory of such")
+        ->required()
+        ->check(not_empty());
+    add_target(sub, divergence_.target, texts_);
+    sub.add_flag("--dry-run", divergence_.dry_run, "tell what would be replayed, commit nothing");
+    add_json(sub, divergence_.json);
+  }
+
   void add_status() {
     CLI::App& sub = command("status", kStatusHelp, [this] {
       take_target(texts_, status_.target);
@@ -494,6 +518,7 @@ class Parser {
   PromoteOptions promote_;
   SwitchoverOptions switchover_;
   DemoteOptions demote_;
+  DivergenceOptions divergence_;
   std::optional<std::string> zeo_;
   std::string oid_, before_, since_, file_storage_, kind_;
 };

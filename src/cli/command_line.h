@@ -119,6 +119,17 @@ struct DemoteOptions {
   bool json = false;
 };
 
+struct DivergenceOptions {
+  enum class What : std::uint8_t {
+    show,
+    replay
+  } what = What::show;
+  std::filesystem::path path;  // show: also a directory with such files
+  Target target;               // replay only
+  bool dry_run = false;
+  bool json = false;
+};
+
 enum class BenchKind : std::uint8_t {
   commit,
   load,
@@ -141,9 +152,10 @@ struct VersionOptions {
   bool json = false;
 };
 
-using Command = std::variant<ServeOptions, StatusOptions, LoadOptions, LogOptions, ImportOptions,
-                             ExportOptions, VerifyOptions, PackOptions, PromoteOptions,
-                             SwitchoverOptions, DemoteOptions, BenchOptions, VersionOptions>;
+using Command =
+    std::variant<ServeOptions, StatusOptions, LoadOptions, LogOptions, ImportOptions, ExportOptions,
+                 VerifyOptions, PackOptions, PromoteOptions, SwitchoverOptions, DemoteOptions,
+                 DivergenceOptions, BenchOptions, VersionOptions>;
 
 // There is no command to run: help was asked for (done), or the command line is wrong (usage).
 struct NoCommand {

@@ -63,6 +63,18 @@ nobody leads until a standby is promoted.)",
     R"(Examples:
   zeolite demote --at db1:8090)"};
 
+inline constexpr CommandHelp kDivergenceHelp{
+    "show or replay what a takeover left out",
+    R"(A primary that comes back after a takeover undoes the transactions that the new one never
+got, and keeps them in a file in its data directory, in `divergence`. Show prints what is in such a
+file; replay commits its transactions again, as new ones, in their order. One that is in conflict
+with what happened since is left out and named, and so is what was built upon it; replaying a file
+again does not commit anything twice.)",
+    R"(Examples:
+  zeolite divergence show var/main/divergence
+  zeolite divergence replay var/main/divergence/FILE.zdiv --at db2:8090 --dry-run
+  zeolite divergence replay var/main/divergence/FILE.zdiv --at db2:8090)"};
+
 inline constexpr CommandHelp kStatusHelp{
     "what a server is and does",
     R"(Print what a server is and does: its role, epoch, the last transaction in its log and the

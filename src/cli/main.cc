@@ -6,6 +6,7 @@
 
 #include "cli/client_commands.h"
 #include "cli/command_line.h"
+#include "cli/divergence_command.h"
 #include "cli/maintenance_commands.h"
 #include "cli/output.h"
 #include "cli/pack_command.h"
@@ -29,6 +30,7 @@ struct Run {
   ExitCode operator()(const PromoteOptions& options) const { return run_promote(options); }
   ExitCode operator()(const SwitchoverOptions& options) const { return run_switchover(options); }
   ExitCode operator()(const DemoteOptions& options) const { return run_demote(options); }
+  ExitCode operator()(const DivergenceOptions& options) const { return run_divergence(options); }
   ExitCode operator()(const BenchOptions& options) const { return run_bench_command(options); }
   ExitCode operator()(const VersionOptions& options) const {
     const Result<> printed = print(options.json ? version_json() : version_text());

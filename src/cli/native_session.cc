@@ -41,8 +41,12 @@ Result<std::unique_ptr<NativeSession>> NativeSession::open(const Target& target,
   link.hello.storage = target.storage;
   link.hello.label = "zeolite command line";
   link.hello.wants_invalidations = options.wants_invalidations;
-  std::random_device random;
-  for (std::uint8_t& byte : link.hello.session) byte = static_cast<std::uint8_t>(random());
+  if (options.session) {
+    link.hello.session = *options.session;
+  } else {
+    std::random_device random;
+    for (std::uint8_t& byte : link.hello.session) byte = static_cast<std::uint8_t>(random());
+  }
   session->link_ = std::make_shared<ClientLink>(*session->shard_, std::move(link),
                                                 static_cast<ClientLink::Owner&>(*session));
   session->shard_->post([&s = *session] { s.link_->connect(); });

@@ -28,6 +28,7 @@ class NativeSession final : private ClientLink::Owner {
   struct Options {
     bool primary_only = false;
     bool wants_invalidations = false;
+    std::optional<SessionId> session = {};                // nothing: a random one
     Duration default_timeout = std::chrono::seconds(10);  // unless the target has one
   };
 
@@ -57,13 +58,24 @@ class NativeSession final : private ClientLink::Owner {
   }
   template <typename Reply>
   [[nodiscard]] Result<Reply> finish(std::uint32_t id, std::optional<Duration> timeout = {}) {
-    ASSIGN_OR_RETURN(wire::Message message, wait_reply(id, timeout.value_or(timeout_)));
+    ASSIGN_OR_RETURN(wire::Message message, finish_any(id, timeout));
     if (auto* failed = std::get_if<wire::ErrorReply>(&message)) {
       return std::unexpected(std::move(failed->error));
     }
     auto* reply = std::get_if<Reply>(&message);
     if (reply == nullptr) return make_error(ErrorCode::protocol_error, "unexpected reply");
     return std::move(*reply);
+  }
+
+  // Whatever the reply is, the server's own error included.
+  [[nodiscard]] Result<wire::Message> finish_any(std::uint32_t id,
+                                                 std::optional<Duration> timeout = {}) {
+    return wait_reply(id, timeout.value_or(timeout_));
+  }
+  // Sends what is not answered.
+  template <typename M>
+  void tell(const M& message) {
+    shard_->post([this, message] { link_->send(message, 0); });
   }
 
   // Waits until the server has told of a transaction newer than `seen`, and returns its tid.

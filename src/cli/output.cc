@@ -39,21 +39,6 @@ bool is_c1_control(std::string_view character) {
          static_cast<unsigned char>(character[1]) < 0xA0;
 }
 
-// JSON is UTF-8: bytes that are not become U+FFFD.
-std::string json_text(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    if (length == 0) {
-      out += "\xEF\xBF\xBD";
-    } else {
-      out += text.substr(0, length);
-    }
-    text.remove_prefix(std::max<std::size_t>(length, 1));
-  }
-  return out;
-}
-
 std::string line(const json::object& object) { return json::serialize(object) + "\n"; }
 
 std::string_view role_name(wire::NodeRole role) {
@@ -114,6 +99,20 @@ std::string tid_with_time(Tid tid) {
 }
 
 }  // namespace
+
+std::string json_text(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    if (length == 0) {
+      out += "\xEF\xBF\xBD";
+    } else {
+      out += text.substr(0, length);
+    }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return out;
+}
 
 std::string printable(std::string_view text) {
   std::string out;

@@ -18,6 +18,9 @@ namespace zeolite::cli {
 // escapes (\n, \x1b); a backslash is doubled.
 [[nodiscard]] std::string printable(std::string_view text);
 
+// `text` for JSON, which is UTF-8: bytes that are not become U+FFFD.
+[[nodiscard]] std::string json_text(std::string_view text);
+
 [[nodiscard]] std::string status_text(const wire::StatusReport& status);
 [[nodiscard]] std::string status_json(const wire::StatusReport& status);
 

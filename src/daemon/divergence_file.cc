@@ -13,7 +13,7 @@ namespace zeolite::daemon {
 namespace {
 
 constexpr const char* kFolder = "divergence";
-// Of one frame, about; the last record of it may be larger.
+// Of one frame, of entries and of data; its last record may be larger.
 constexpr std::size_t kGroupBytes = 1 << 20;
 constexpr std::size_t kCompressFrom = 16 * 1024;
 constexpr std::size_t kBodyMax = std::size_t{1} << 30;
@@ -28,6 +28,12 @@ Result<> write_all(int file, const std::filesystem::path& path, ByteView bytes) 
   return {};
 }
 
+std::size_t data_bytes(const TransactionRecord& record) {
+  std::size_t bytes = 0;
+  for (const ObjectWrite& write : record.writes) bytes += write.data.size();
+  return bytes;
+}
+
 // Groups from `from` to the end of the log, one frame each.
 Result<> write_groups(const storage::ObjectStore& store, const Position& from, int file,
                       const std::filesystem::path& path) {
@@ -37,16 +43,28 @@ Result<> write_groups(const storage::ObjectStore& store, const Position& from, i
                      store.read_log(previous.tid, kMaxTid, {.bytes = kGroupBytes}));
     if (entries.empty()) return {};
     std::vector<TransactionRecord> records;
+    std::size_t bytes = 0;
     for (const LogEntry& entry : entries) {
       // What a pack has removed of it is gone in any case.
       ASSIGN_OR_RETURN(TransactionRecord record, store.read_surviving(entry));
+      bytes += data_bytes(record);
       records.push_back(std::move(record));
+      if (bytes < kGroupBytes && &entry != &entries.back()) continue;
+      std::string frame;
+      wire::encode_append(records.back().epoch, previous, records, frame, kCompressFrom);
+      RETURN_IF_ERROR(write_all(file, path, frame));
+      previous = entry.position;
+      records.clear();
+      bytes = 0;
     }
-    std::string frame;
-    wire::encode_append(records.back().epoch, previous, records, frame, kCompressFrom);
-    RETURN_IF_ERROR(write_all(file, path, frame));
-    previous = entries.back().position;
   }
+}
+
+std::unexpected<Error> damaged(const std::filesystem::path& file, std::size_t group,
+                               const std::string& why) {
+  return make_error(ErrorCode::corruption, file.string() +
+                                               " is damaged, or no divergence file: group " +
+                                               std::to_string(group) + ": " + why);
 }
 
 }  // namespace
@@ -80,31 +98,30 @@ Result<std::filesystem::path> write_divergence_file(const storage::ObjectStore& 
 Result<Divergence> read_divergence_file(const std::filesystem::path& file) {
   ASSIGN_OR_RETURN(std::optional<std::string> content, storage::read_small_file(file));
   if (!content) return make_error(ErrorCode::not_found, "there is no file " + file.string());
-  const std::size_t size = content->size();
   wire::FrameDecoder decoder(kBodyMax);
   decoder.feed(Bytes(*std::move(content)));
   Divergence divergence;
-  bool first = true;
+  std::size_t groups = 0;
   while (true) {
     Result<std::optional<wire::Frame>> frame = decoder.next();
-    if (!frame) return std::unexpected(std::move(frame).error().prefixed(file.string()));
-    if (!*frame) break;
+    if (frame && !*frame) break;
+    ++groups;
+    if (!frame) return damaged(file, groups, frame.error().detail);
     Result<wire::Message> message = wire::decode(**frame);
-    if (!message) return std::unexpected(std::move(message).error().prefixed(file.string()));
+    if (!message) return damaged(file, groups, message.error().detail);
     auto* group = std::get_if<wire::ReplicaAppend>(&*message);
-    if (group == nullptr) {
-      return make_error(ErrorCode::corruption, file.string() + " is no divergence file");
+    if (group == nullptr) return damaged(file, groups, "it is no group of a log");
+    if (groups == 1) {
+      divergence.ancestor = group->previous;
+    } else if (group->previous.tid != divergence.records.back().tid) {
+      return damaged(file, groups, "what comes before it is missing");
     }
-    if (std::exchange(first, false)) divergence.ancestor = group->previous;
     for (TransactionRecord& record : group->records) {
       divergence.records.push_back(std::move(record));
     }
   }
-  if (decoder.buffered() > 0) {
-    return make_error(ErrorCode::corruption, file.string() +
-                                                 " ends in the middle of a group, at byte " +
-                                                 std::to_string(size - decoder.buffered()));
-  }
+  if (decoder.buffered() > 0) return damaged(file, groups + 1, "the file ends within it");
+  if (groups == 0) return make_error(ErrorCode::corruption, file.string() + " is empty");
   return divergence;
 }
 

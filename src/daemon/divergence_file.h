@@ -21,7 +21,7 @@ namespace zeolite::daemon {
                                                                   const std::filesystem::path& data,
                                                                   const Position& ancestor);
 
-// A file as it was written. Errors: io_error; corruption, which says at which byte.
+// A file as it was written. Errors: not_found; io_error; corruption, which says in which group.
 struct Divergence {
   Position ancestor;
   std::vector<TransactionRecord> records;

@@ -118,6 +118,18 @@ TEST(CommandLine, VerifyTakesADirectoryOrAServer) {
   EXPECT_EQ(verify.target.at[0].to_string(), "a:1");
 }
 
+TEST(CommandLine, DivergenceShowsFilesOrReplaysOneAtAServer) {
+  const auto show = parse<DivergenceOptions>({"divergence", "show", "var/divergence", "--json"});
+  EXPECT_EQ(show.what, DivergenceOptions::What::show);
+  EXPECT_EQ(show.path, "var/divergence");
+  EXPECT_TRUE(show.json);
+  const auto replay = parse<DivergenceOptions>(
+      {"divergence", "replay", "a.zdiv", "--at", "db1:8090,db2:8090", "--dry-run"});
+  EXPECT_EQ(replay.what, DivergenceOptions::What::replay);
+  EXPECT_EQ(replay.target.at.size(), 2U);
+  EXPECT_TRUE(replay.dry_run);
+}
+
 TEST(CommandLine, BenchTakesItsKindAndSizes) {
   const auto bench = parse<BenchOptions>({"bench", "invalidate", "--clients", "200", "--seconds",
                                           "1.5", "--size", "100", "--objects", "7"});
@@ -154,7 +166,7 @@ TEST_P(CommandHelp, TeachesWithExamples) {
 
 INSTANTIATE_TEST_SUITE_P(CommandLine, CommandHelp,
                          ::testing::Values("serve", "status", "load", "log", "import", "export",
-                                           "verify", "bench", "version"),
+                                           "verify", "divergence", "bench", "version"),
                          [](const auto& param) { return param.param; });
 
 struct BadCommand {
@@ -178,6 +190,11 @@ TEST_P(BadCommandLine, IsAUsageErrorInOneLine) {
 INSTANTIATE_TEST_SUITE_P(
     CommandLine, BadCommandLine,
     ::testing::Values(
+        BadCommand{"DivergenceOfNoKind", {"divergence", "diff", "x"}, "expected show or replay"},
+        BadCommand{"DivergenceWithoutPath", {"divergence", "show"}, "PATH is required"},
+        BadCommand{"DivergenceShownAtAServer",
+                   {"divergence", "show", "x", "--at", "a:1"},
+                   "are for replay"},
         BadCommand{"UnknownCommand", {"reign"}, "there is no command 'reign'"},
         BadCommand{"UnknownOption", {"status", "--colour"}, "zeolite status: "},
         BadCommand{"ServeWithoutData", {"serve"}, "--data DIR"},

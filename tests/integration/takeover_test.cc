@@ -1,17 +1,15 @@
 #include <gtest/gtest.h>
 
-#include <boost/json.hpp>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "integration/cluster.h"
 #include "integration/commit_load.h"
-#include "integration/program.h"
 #include "support/etcd_process.h"
 
 // One server leads, another follows and takes over: promoted by command, or by election.
@@ -24,70 +22,7 @@ using std::chrono::seconds;
 constexpr int kClients = 4;
 constexpr std::size_t kValueBytes = 300;
 
-bool wait_until(const std::function<bool()>& condition, milliseconds timeout = seconds(20)) {
-  const auto until = std::chrono::steady_clock::now() + timeout;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > until) return false;
-    std::this_thread::sleep_for(milliseconds(10));
-  }
-  return true;
-}
-
-boost::json::object status(const ServerProcess& server) {
-  const ProgramResult result = zeolite({"status", "--json", "--at", server.address()});
-  boost::system::error_code error;
-  boost::json::value value = boost::json::parse(result.out, error);
-  return value.is_object() ? value.as_object() : boost::json::object();
-}
-
-std::string text_of(const boost::json::object& object, std::string_view key) {
-  const boost::json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
-}
-
-std::string role(const ServerProcess& server) { return text_of(status(server), "role"); }
-
-// Whether a standby of `primary` is in sync.
-bool in_sync(const ServerProcess& primary) {
-  const boost::json::object object = status(primary);
-  const boost::json::value* standbys = object.if_contains("standbys");
-  if (standbys == nullptr || !standbys->is_array()) return false;
-  for (const boost::json::value& standby : standbys->as_array()) {
-    const boost::json::value* value = standby.as_object().if_contains("in_sync");
-    if (value != nullptr && value->is_bool() && value->as_bool()) return true;
-  }
-  return false;
-}
-
-std::string digest(const ServerProcess& server) {
-  const ProgramResult result = zeolite({"verify", "--json", "--at", server.address()});
-  EXPECT_EQ(result.exit_code, 0) << result.out << result.error;
-  boost::system::error_code error;
-  const boost::json::value value = boost::json::parse(result.out, error);
-  return value.is_object() ? text_of(value.as_object(), "digest") : std::string();
-}
-
-bool same_end(const ServerProcess& a, const ServerProcess& b) {
-  const std::string end = text_of(status(a), "last_tid");
-  return !end.empty() && end == text_of(status(b), "visible_tid");
-}
-
-class Takeover : public ::testing::Test {
- protected:
-  ServerProcess::Options options(const std::string& name, std::vector<std::string> more = {}) {
-    ServerProcess::Options options;
-    options.program = ZEOLITE_PROGRAM;
-    options.data = directory_ / name;
-    options.arguments = {"--name", name};
-    options.arguments.insert(options.arguments.end(), more.begin(), more.end());
-    return options;
-  }
-  static std::vector<std::string> standby_of(const ServerProcess& server) {
-    return {"--standby-of", server.address()};
-  }
-
-  TemporaryDirectory directory_;
-};
+class Takeover : public ClusterTest {};
 
 TEST_F(Takeover, APromotedStandbyHasEverythingThatWasAcknowledged) {
   ServerProcess a(options("a"));
