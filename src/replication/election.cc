@@ -66,7 +66,8 @@ void Election::start(Instant now, Effects& effects) {
 void Election::tick(const Local& local, Instant now, Effects& effects) {
   if (state_ == State::ended) return;
   if (lease_ == 0) {
-    if (due<dcs::GrantLease>(kPollInterval, now)) {
+    // A leader's key lives by the lease it was put under, and another one says nothing about it.
+    if (state_ != State::leading && due<dcs::GrantLease>(kPollInterval, now)) {
       ask(dcs::GrantLease{options_.ttl}, now, effects);
     }
   } else {
@@ -140,14 +141,24 @@ void Election::on_leased(const dcs::Request& request, const dcs::Leased& leased,
     leased_at_ = sent;
     return;
   }
-  if (leased.lease != lease_ && leased.lease != 0) return;
+  const LeaseId kept = std::get<dcs::KeepAlive>(request).lease;
+  if (kept != lease_) return;
   if (leased.ttl > Duration{}) {
     leased_at_ = std::max(leased_at_, sent);
     return;
   }
-  // A hint that the lease is gone. Whether the leadership is, a guarded transaction tells.
-  lease_ = 0;
-  if (state_ == State::leading) ask(dcs::Confirm{leader_revision_}, now, effects);
+  on_lease_gone(kept, now, effects);
+}
+
+// A hint. Whether the leadership is gone with it, a guarded transaction tells: a leader keeps the
+// name of its lease, and what it still may do counts from when that was kept alive last.
+void Election::on_lease_gone(LeaseId lease, Instant now, Effects& effects) {
+  if (lease != lease_) return;
+  if (state_ == State::leading) {
+    ask(dcs::Confirm{leader_revision_}, now, effects);
+  } else {
+    lease_ = 0;
+  }
 }
 
 void Election::on_guarded(const dcs::Request& request, const dcs::Guarded& guarded, Instant sent,
@@ -155,7 +166,7 @@ void Election::on_guarded(const dcs::Request& request, const dcs::Guarded& guard
   if (const auto* acquire = std::get_if<dcs::Acquire>(&request)) {
     on_acquired(*acquire, guarded, sent, now, effects);
   } else if (std::holds_alternative<dcs::Confirm>(request)) {
-    on_confirmed(guarded, sent, effects);
+    on_confirmed(guarded, sent, now, effects);
   } else if (std::holds_alternative<dcs::PutSync>(request)) {
     on_put(guarded, now, effects);
   }
@@ -164,31 +175,31 @@ void Election::on_guarded(const dcs::Request& request, const dcs::Guarded& guard
 void Election::on_acquired(const dcs::Acquire& request, const dcs::Guarded& guarded, Instant sent,
                            Instant now, Effects& effects) {
   if (state_ != State::acquiring) return;
-  if (guarded.held) {
-    lead(request.epoch, guarded.revision, sent, effects);
-    return;
-  }
   state_ = State::watching;
+  if (guarded.held && request.lease == lease_) {
+    lead(guarded.revision, sent, now, effects);
+    if (state_ == State::leading) return;
+  }
   view_is_new_ = false;
   ask(dcs::Read{}, now, effects);
 }
 
-void Election::lead(Epoch epoch, Revision revision, Instant sent, Effects& effects) {
+// A key under a lease that ended meanwhile is about to go, or gone: the next view tells.
+void Election::lead(Revision revision, Instant sent, Instant now, Effects& effects) {
+  if (now >= std::min(sent, leased_at_) + ttl_) return;
   state_ = State::leading;
-  epoch_ = epoch;
   leader_revision_ = revision;
   confirmed_at_ = sent;
-  sync_revision_ = view_ && view_->sync ? view_->sync->revision : 0;
-  effects.decision = Lead{epoch};
+  // Not the view's: that may be older, or newer than what the leadership was gained with.
+  sync_revision_ = tried_.sync;
+  effects.decision = Lead{tried_.epoch, tried_.own_sync};
 }
 
-void Election::on_confirmed(const dcs::Guarded& guarded, Instant sent, Effects& effects) {
+void Election::on_confirmed(const dcs::Guarded& guarded, Instant sent, Instant now,
+                            Effects& effects) {
   if (state_ == State::confirming) {
-    if (guarded.held) {
-      lead(tried_epoch_, leader_revision_, sent, effects);
-    } else {
-      state_ = State::watching;
-    }
+    state_ = State::watching;
+    if (guarded.held && tried_.lease == lease_) lead(leader_revision_, sent, now, effects);
   } else if (state_ == State::leading) {
     if (guarded.held) {
       confirmed_at_ = std::max(confirmed_at_, sent);
@@ -208,6 +219,7 @@ void Election::on_put(const dcs::Guarded& guarded, Instant now, Effects& effects
   }
   // Not the leader any more, or an earlier try was carried out though its answer was lost.
   publish_unclear_ = true;
+  ask(dcs::Confirm{leader_revision_}, now, effects);
   ask(dcs::Read{}, now, effects);
 }
 
@@ -224,34 +236,46 @@ void Election::on_failed(const dcs::Request& request, const Error& error, Instan
     publish_unclear_ = true;
     ask(dcs::Read{}, now, effects);
   }
-  if (error.code == ErrorCode::protocol_error) {
-    effects.notes.push_back({true, "the coordination service answered strangely: " + error.detail});
+  if (error.code == ErrorCode::not_found) {
+    if (const auto* acquire = std::get_if<dcs::Acquire>(&request)) {
+      on_lease_gone(acquire->lease, now, effects);
+    } else if (const auto* member = std::get_if<dcs::Register>(&request)) {
+      on_lease_gone(member->lease, now, effects);
+    }
   }
+  note_strange(error, effects);
+}
+
+// Once, however often it is answered so.
+void Election::note_strange(const Error& error, Effects& effects) {
+  if (error.code != ErrorCode::protocol_error && error.code != ErrorCode::too_new) return;
+  if (warned_answer_ == error.detail) return;
+  warned_answer_ = error.detail;
+  effects.notes.push_back({true, "the coordination service answered strangely: " + error.detail});
 }
 
 void Election::on_viewed(DcsView view, Instant now, Effects& effects) {
   view_ = std::move(view);
   view_is_new_ = true;
-  if (trusted_ && !trusted_counter_) trusted_counter_ = view_->epoch;
+  if (trust_ && !trust_->counter) trust_->counter = view_->epoch;
   if (state_ == State::leading) {
     on_view_leading(now, effects);
     return;
   }
   if (state_ != State::watching) return;
   if (!view_->leader) {
-    if (!leaderless_since_) leaderless_since_ = now;
     if (following_) {
       following_.reset();
       effects.decision = NoLeader{};
     }
     return;
   }
-  leaderless_since_.reset();
   try_at_.reset();
   const LeaderKey& leader = *view_->leader;
   if (leader.node == options_.node) {
     // Of an unanswered try of this process it may be; one of an earlier process has to run out.
-    if (leader.epoch == tried_epoch_) {
+    // That may have the same epoch, if it arrived late, but not the same lease.
+    if (leader.epoch == tried_.epoch && leader.lease == tried_.lease && tried_.lease == lease_) {
       state_ = State::confirming;
       leader_revision_ = leader.revision;
       ask(dcs::Confirm{leader_revision_}, now, effects);
@@ -267,66 +291,92 @@ void Election::on_viewed(DcsView view, Instant now, Effects& effects) {
 // What was read while leading is of interest only after an unclear publication.
 void Election::on_view_leading(Instant now, Effects& effects) {
   if (!publish_unclear_ || !publishing_) return;
+  const Revision seen = view_->sync ? view_->sync->revision : 0;
+  // A read may be old: it must not take an earlier S with the same members for this one. The next
+  // tick reads again.
+  if (seen < sync_revision_) return;
   publish_unclear_ = false;
-  // A read may be old, and S may have been the same before: what replaced the known one counts.
-  if (view_->sync && view_->sync->revision > publishing_->revision &&
-      same_content(*view_->sync, *publishing_)) {
-    sync_revision_ = view_->sync->revision;
+  // S may have been the same before: what replaced the known one counts.
+  if (seen > sync_revision_ && same_content(*view_->sync, *publishing_)) {
+    sync_revision_ = seen;
     publishing_.reset();
     effects.decision = Published{};
     return;
   }
-  sync_revision_ = view_->sync ? view_->sync->revision : 0;
+  sync_revision_ = seen;
   publishing_->revision = sync_revision_;
   ask(dcs::PutSync{leader_revision_, *publishing_}, now, effects);
 }
 
 // ---- trying -------------------------------------------------------------------------------------
 
+bool Election::trusted(Instant now) const {
+  return trust_ && now < hurry_until_ && trust_->counter == view_->epoch;
+}
+
 // Whether a takeover by this node loses nothing that was acknowledged.
 bool Election::eligible(const Local& local, Instant now) const {
+  if (trusted(now)) return true;
   if (!view_->sync) {
-    if (local.has_data) return true;
-    // Nobody ever led: any may, unless another brings data.
+    // Nobody ever served: any may that brings no less than the others.
     return std::ranges::none_of(view_->members, [&](const MemberKey& member) {
-      return member.node != options_.node && !member.last_tid.is_zero();
+      return member.node != options_.node && member.last_tid > local.last.tid;
     });
   }
   const SyncKey& sync = *view_->sync;
   if (sync.leader == options_.node) return true;
-  // What another reign acknowledged since then this node need not have.
-  if (trusted_ && now < hurry_until_ && trusted_counter_ == view_->epoch) return true;
   return sync.automatic && names(sync, options_.node);
 }
 
-// Who is ahead goes first: it need not fetch or undo anything.
+// Whether what was read cannot be the present of this node's cluster; says so once.
+bool Election::view_is_foreign(const Local& local, Instant now, Effects& effects) {
+  std::string why;
+  const bool regressed =
+      view_->epoch_revision != 0 && local.promised > view_->epoch && !trusted(now);
+  if (!regressed) regressed_since_.reset();
+  if (view_->cluster && local.cluster != view_->cluster) {
+    // Not having a database yet is no reason to warn: it comes from the primary.
+    if (!local.cluster) return true;
+    why = "another database uses this cluster name in the coordination service";
+  } else if (regressed) {
+    // One read may be old. If it stays so, S may be as old as the counter, and name nodes that lack
+    // what was acknowledged since.
+    if (!regressed_since_) regressed_since_ = now;
+    if (now - *regressed_since_ < ttl_) return true;
+    why =
+        "the coordination service counts fewer epochs than this node has promised: its data was "
+        "restored from a backup; promote the node that served last by command, with --force";
+  } else {
+    return false;
+  }
+  if (warned_view_ != why) effects.notes.push_back({true, why});
+  warned_view_ = std::move(why);
+  return true;
+}
+
+// Who is ahead goes first: it need not fetch or undo anything. Where nobody ever served, the others
+// are to be seen first.
 Duration Election::rank_pause(const Local& local) const {
+  const Duration longest = ttl_ / 4;
+  if (!view_->sync) return longest;
   int ahead = 0;
   for (const MemberKey& member : view_->members) {
     if (member.node == options_.node || member.last_tid <= local.last.tid) continue;
-    const bool rival =
-        view_->sync && (view_->sync->leader == member.node || names(*view_->sync, member.node));
-    if (rival) ++ahead;
+    if (view_->sync->leader == member.node || names(*view_->sync, member.node)) ++ahead;
   }
-  return std::min(ttl_ / 4, ahead * ttl_ / 8);
+  return std::min(longest, ahead * ttl_ / 8);
 }
 
 void Election::try_to_lead(const Local& local, Instant now, Effects& effects) {
   if (state_ != State::watching || !view_ || !view_is_new_ || view_->leader || lease_ == 0) return;
-  if (!local.ready && now >= hurry_until_) return;
-  if (!eligible(local, now)) return;
-  if (now >= hurry_until_) {
+  const bool hurried = now < hurry_until_;
+  if (!local.settled || (local.abstains && !hurried)) return;
+  if (!eligible(local, now) || view_is_foreign(local, now, effects)) return;
+  if (!hurried) {
     if (!try_at_) {
       try_at_ = now + rank_pause(local) + std::chrono::milliseconds(random() % kJitterMaxMs);
     }
     if (now < *try_at_) return;
-  }
-  if (local.promised > view_->epoch && view_->epoch_revision != 0 && !warned_epoch_) {
-    warned_epoch_ = true;
-    effects.notes.push_back(
-        {true,
-         "the coordination service counts fewer epochs than this node has promised; if its "
-         "data was restored from a backup, nothing is lost: the next epoch is above both"});
   }
   dcs::Acquire acquire;
   acquire.lease = lease_;
@@ -339,7 +389,10 @@ void Election::try_to_lead(const Local& local, Instant now, Effects& effects) {
   acquire.cluster = local.cluster;
   acquire.cluster_seen = view_->cluster.has_value();
   state_ = State::acquiring;
-  tried_epoch_ = acquire.epoch;
+  tried_ = {.epoch = acquire.epoch,
+            .lease = acquire.lease,
+            .sync = acquire.sync_revision,
+            .own_sync = !view_->sync || view_->sync->leader == options_.node};
   view_is_new_ = false;
   try_at_.reset();
   ask(std::move(acquire), now, effects);
@@ -355,12 +408,10 @@ void Election::publish(SyncKey key, Instant now, Effects& effects) {
   ask(dcs::PutSync{leader_revision_, *publishing_}, now, effects);
 }
 
-void Election::hurry(bool trusted, Instant now, Effects& effects) {
+void Election::hurry(std::optional<Trust> trust, Instant now, Effects& effects) {
   if (state_ == State::leading || state_ == State::ended) return;
   hurry_until_ = now + kHurryTime;
-  trusted_ = trusted;
-  trusted_counter_.reset();
-  if (view_) trusted_counter_ = view_->epoch;
+  trust_ = trust;
   view_is_new_ = false;
   ask(dcs::Read{}, now, effects);
 }

@@ -38,13 +38,16 @@ class Election {
     bool has_data = false;
     std::optional<Id128> cluster{};
     Epoch promised;
-    bool ready = true;  // may lead now
-    std::string role;   // for people
+    bool settled = true;    // its log is not being undone or replaced: it may lead
+    bool abstains = false;  // leaves it to others, unless it is to hurry
+    std::string role;       // for people
   };
 
   // Decisions, each made once.
   struct Lead {
     Epoch epoch;
+    // S was written by this node, or by nobody: no other node has served since this one did.
+    bool own_sync = false;
   };
   struct Follow {
     LeaderKey leader;
@@ -83,9 +86,14 @@ class Election {
   void quorum_confirmed(Instant at);
   // Ends the lease, and so the leadership.
   void resign(Instant now, Effects& effects);
-  // Tries to lead for some seconds, as soon as there is no leader. `trusted`: this node is known to
-  // have everything, so that S need not name it; for these seconds, and unless another leads first.
-  void hurry(bool trusted, Instant now, Effects& effects);
+  // Why this node may lead though S need not name it: it is known to have everything, or somebody
+  // decided so. Nor need the coordination service know of all that it has promised then. It ends
+  // when the counter shows that another has led.
+  struct Trust {
+    std::optional<Epoch> counter{};  // nothing: what it is when it is read next
+  };
+  // Tries to lead for some seconds, as soon as there is no leader.
+  void hurry(std::optional<Trust> trust, Instant now, Effects& effects);
 
   [[nodiscard]] bool leading() const { return state_ == State::leading; }
   // Until when it may serve.
@@ -121,14 +129,18 @@ class Election {
                   Instant now, Effects& effects);
   void on_acquired(const dcs::Acquire& request, const dcs::Guarded& guarded, Instant sent,
                    Instant now, Effects& effects);
-  void on_confirmed(const dcs::Guarded& guarded, Instant sent, Effects& effects);
+  void on_confirmed(const dcs::Guarded& guarded, Instant sent, Instant now, Effects& effects);
+  void on_lease_gone(LeaseId lease, Instant now, Effects& effects);
   void on_put(const dcs::Guarded& guarded, Instant now, Effects& effects);
   void on_failed(const dcs::Request& request, const Error& error, Instant now, Effects& effects);
   void tick_leading(Instant now, Effects& effects);
   void try_to_lead(const Local& local, Instant now, Effects& effects);
   [[nodiscard]] bool eligible(const Local& local, Instant now) const;
+  [[nodiscard]] bool trusted(Instant now) const;
+  [[nodiscard]] bool view_is_foreign(const Local& local, Instant now, Effects& effects);
   [[nodiscard]] Duration rank_pause(const Local& local) const;
-  void lead(Epoch epoch, Revision revision, Instant sent, Effects& effects);
+  void lead(Revision revision, Instant sent, Instant now, Effects& effects);
+  void note_strange(const Error& error, Effects& effects);
   void step_down(std::string why, Effects& effects);
   [[nodiscard]] std::uint64_t random();
 
@@ -149,19 +161,26 @@ class Election {
   bool view_is_new_ = false;  // nothing was tried since it was read
   std::optional<NodeId> following_;
   Epoch following_epoch_;
-  std::optional<Instant> leaderless_since_;
   std::optional<Instant> try_at_;
   Instant hurry_until_{};
-  bool trusted_ = false;                  // until hurry_until_
-  std::optional<Epoch> trusted_counter_;  // and while the epoch counter is this
-  bool warned_epoch_ = false;
+  std::optional<Trust> trust_{};              // until hurry_until_
+  std::optional<Instant> regressed_since_{};  // the counter is below the own promise
+  std::string warned_view_;                   // what was warned of last
+  std::string warned_answer_;
 
-  Epoch tried_epoch_;  // of the last Acquire
+  // The last Acquire, whose answer may be lost.
+  struct Tried {
+    Epoch epoch;
+    LeaseId lease = 0;
+    Revision sync = 0;
+    bool own_sync = false;
+  };
+  Tried tried_;
+
   Revision leader_revision_ = 0;
-  Epoch epoch_;
   Instant confirmed_at_{};
   std::optional<Instant> quorum_at_;
-  Revision sync_revision_ = 0;
+  Revision sync_revision_ = 0;  // the newest one known: what is read below it is old
   std::optional<SyncKey> publishing_;
   bool publish_unclear_ = false;  // read again before it is tried again
 };

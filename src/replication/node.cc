@@ -97,7 +97,8 @@ Election::Local Node::local(Instant now) const {
   local.has_data = !local.last.tid.is_zero();
   if (follower_.cluster() != Id128{}) local.cluster = follower_.cluster();
   local.promised = follower_.promised();
-  local.ready = now >= abstain_until_ && follower_.settled();
+  local.settled = follower_.settled();
+  local.abstains = now < abstain_until_;
   local.role = role_ == Role::primary ? "primary" : "standby";
   return local;
 }
@@ -114,7 +115,7 @@ void Node::run(Election::Effects from, Instant now, Actions& actions) {
 
 void Node::decide(const Election::Decision& decision, Instant now, Actions& actions) {
   std::visit(Overloaded{
-                 [&](const Election::Lead& lead) { elected(lead.epoch, now, actions); },
+                 [&](const Election::Lead& lead) { elected(lead, now, actions); },
                  [&](const Election::Follow& found) {
                    if (role_ == Role::primary || role_ == Role::promoting) return;
                    if (found.leader.address != upstream_) {
@@ -138,13 +139,19 @@ void Node::decide(const Election::Decision& decision, Instant now, Actions& acti
              decision);
 }
 
-void Node::elected(Epoch epoch, Instant now, Actions& actions) {
+void Node::elected(const Election::Lead& lead, Instant now, Actions& actions) {
   // The answer came so late that the next reign has begun, and was promised to.
-  if (epoch <= follower_.promised()) {
+  if (lead.epoch <= follower_.promised()) {
     resign_and_step_down("it was elected for an epoch that has ended", now, actions);
     return;
   }
-  begin_reign(epoch, true, actions);
+  // That began while the answer was awaited.
+  if (!follower_.settled()) {
+    resign_and_step_down("it was elected while the end of its log is undone", now, actions);
+    return;
+  }
+  serve_from_ = lead.own_sync ? Instant{} : earliest_service();
+  begin_reign(lead.epoch, true, actions);
 }
 
 void Node::resign_and_step_down(std::string why, Instant now, Actions& actions) {
@@ -285,8 +292,7 @@ void Node::take_over(Epoch from, Instant now, Actions& actions) {
   }
   Election::Effects effects;
   // If somebody has led since, S alone tells who has everything.
-  const std::optional<DcsView>& view = election_->view();
-  election_->hurry(view && view->epoch == from, now, effects);
+  election_->hurry(Election::Trust{from}, now, effects);
   run(std::move(effects), now, actions);
 }
 
@@ -333,7 +339,6 @@ void Node::database_made(const Id128& cluster) { follower_.database_made(cluster
 void Node::begin_reign(Epoch epoch, bool takeover, Actions& actions) {
   CHECK(role_ != Role::primary && role_ != Role::promoting, "one reign at a time");
   CHECK(epoch > follower_.promised(), "a reign is later than all that was promised");
-  serve_from_ = earliest_service();
   epoch_ = epoch;
   follower_.promised(epoch);
   actions.emplace_back(action::StorePromise{epoch});
@@ -357,9 +362,7 @@ void Node::begin_reign(Epoch epoch, bool takeover, Actions& actions) {
 // (Election::quorum_validity): two shall not at the same time. What this process does not remember
 // it may have echoed before it started.
 Instant Node::earliest_service() const {
-  if (!election_ || handed_over_ == follower_.promised()) return {};
-  const std::optional<DcsView>& view = election_->view();
-  if (!view || !view->sync || view->sync->leader == options_.id) return {};  // nobody served since
+  if (handed_over_ == follower_.promised()) return {};
   const Instant echoed = std::max(started_at_, follower_.heard_at().value_or(Instant{}));
   return echoed + election_->quorum_validity();
 }

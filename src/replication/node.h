@@ -138,7 +138,7 @@ class Node {
     PeerId target = 0;
     Instant until{};
     bool held = false;
-    Position last;
+    Position last{};
   };
 
   void follow(std::string address, Instant now, Actions& actions);
@@ -151,7 +151,7 @@ class Node {
   void lose_upstream(const std::string& why, const std::string& leader, Instant now,
                      Actions& actions);
   void take_over(Epoch from, Instant now, Actions& actions);
-  void elected(Epoch epoch, Instant now, Actions& actions);
+  void elected(const Election::Lead& lead, Instant now, Actions& actions);
   void begin_reign(Epoch epoch, bool takeover, Actions& actions);
   [[nodiscard]] Instant earliest_service() const;
   void publish(std::vector<NodeId> members, Instant now, Actions& actions);

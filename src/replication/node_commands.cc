@@ -36,8 +36,8 @@ void Node::promote(CommandId command, bool force, Instant now, Actions& actions)
     return refuse("the end of this node's log is being undone or replaced; try again");
   }
   if (linked_ && follower_.streaming() && !force) {
-    return refuse("the primary " + upstream_ +
-                  " is alive; use switchover, or --force to take over from it all the same");
+    return refuse("the primary " + upstream_ + " is alive; use switchover" +
+                  (election_ ? "" : ", or --force to take over from it all the same"));
   }
   if (!election_ && !follower_.in_sync() && !force) {
     return refuse(
@@ -50,7 +50,9 @@ void Node::promote(CommandId command, bool force, Instant now, Actions& actions)
     return;
   }
   Election::Effects effects;
-  election_->hurry(force, now, effects);
+  std::optional<Election::Trust> trust;
+  if (force) trust = Election::Trust{};
+  election_->hurry(trust, now, effects);
   run(std::move(effects), now, actions);
 }
 
@@ -90,10 +92,9 @@ void Node::switchover(CommandId command, const wire::Switchover& request, Instan
                   request.target.empty() ? "no standby is in sync"
                                          : "no standby named " + request.target + " is connected");
   }
-  handing_.emplace();
-  handing_->command = command;
-  handing_->target = *target;
-  handing_->until = now + std::chrono::milliseconds(request.timeout_ms);
+  handing_ = {.command = command,
+              .target = *target,
+              .until = now + std::chrono::milliseconds(request.timeout_ms)};
   actions.emplace_back(action::HoldCommits{});
 }
 

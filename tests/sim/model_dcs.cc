@@ -16,6 +16,7 @@ namespace {
 constexpr Duration kRequestTimeout = std::chrono::seconds(1);
 // How old a stale read may be.
 constexpr Duration kStalenessMax = std::chrono::seconds(3);
+constexpr const char* kNoLease = "the lease is gone";
 
 }  // namespace
 
@@ -54,7 +55,7 @@ Result<dcs::Answer> ModelDcs::carry_out(const dcs::Request& request) {
     return dcs::Guarded{.held = true};
   }
   if (const auto* it = std::get_if<dcs::Register>(&request)) {
-    if (!leases_.contains(it->lease)) return dcs::Guarded{.held = false};
+    if (!leases_.contains(it->lease)) return make_error(ErrorCode::not_found, kNoLease);
     members_[it->member.node] = {it->member, it->lease};
     changed();
     return dcs::Guarded{.held = true};
@@ -105,25 +106,28 @@ dcs::Leased ModelDcs::keep_alive(LeaseId lease) {
   return {.lease = lease, .ttl = ttl};
 }
 
-dcs::Guarded ModelDcs::acquire(const dcs::Acquire& request) {
+Result<dcs::Answer> ModelDcs::acquire(const dcs::Acquire& request) {
   const replication::Revision sync = keys_.sync ? keys_.sync->revision : 0;
   if (keys_.leader || keys_.epoch_revision != request.epoch_revision ||
-      sync != request.sync_revision || !leases_.contains(request.lease)) {
-    return {.held = false};
+      sync != request.sync_revision) {
+    return dcs::Guarded{.held = false};
   }
-  if (request.cluster && keys_.cluster && *keys_.cluster != *request.cluster)
-    return {.held = false};
+  const bool cluster_fits =
+      request.cluster_seen ? !request.cluster || keys_.cluster == request.cluster : !keys_.cluster;
+  if (!cluster_fits) return dcs::Guarded{.held = false};
+  if (!leases_.contains(request.lease)) return make_error(ErrorCode::not_found, kNoLease);
   changed();
   if (request.cluster && !keys_.cluster) keys_.cluster = request.cluster;
   keys_.leader = {.node = request.node,
                   .name = request.name,
                   .address = request.address,
                   .epoch = request.epoch,
-                  .revision = revision_};
+                  .revision = revision_,
+                  .lease = request.lease};
   keys_.epoch = request.epoch;
   keys_.epoch_revision = revision_;
   leader_lease_ = request.lease;
-  return {.held = true, .revision = revision_};
+  return dcs::Guarded{.held = true, .revision = revision_};
 }
 
 dcs::Guarded ModelDcs::put_sync(const dcs::PutSync& request) {

@@ -62,7 +62,7 @@ class ModelDcs {
   replication::dcs::Viewed read();
   replication::dcs::Leased grant(Duration ttl);
   replication::dcs::Leased keep_alive(replication::LeaseId lease);
-  replication::dcs::Guarded acquire(const replication::dcs::Acquire& request);
+  Result<replication::dcs::Answer> acquire(const replication::dcs::Acquire& request);
   replication::dcs::Guarded put_sync(const replication::dcs::PutSync& request);
   void expire(replication::LeaseId lease);
   void watch(replication::LeaseId lease, Duration time);

@@ -70,10 +70,15 @@ TEST_F(ModelDcsTest, KeepAliveKeepsAndRevokeEnds) {
   for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(told<dcs::Leased>(dcs::KeepAlive{mine}).ttl, seconds(3));
   }
-  EXPECT_TRUE(service_.view().leader);
+  ASSERT_TRUE(service_.view().leader);
+  EXPECT_EQ(service_.view().leader->lease, mine);
   ask(dcs::Revoke{mine});
   EXPECT_FALSE(service_.view().leader);
   EXPECT_EQ(told<dcs::Leased>(dcs::KeepAlive{mine}).ttl, Duration{});
+  const auto put = ask(dcs::Register{mine, {}});
+  ASSERT_TRUE(put);
+  ASSERT_FALSE(*put);
+  EXPECT_EQ(put->error().code, ErrorCode::not_found);
 }
 
 TEST_F(ModelDcsTest, GuardsTheSyncKey) {

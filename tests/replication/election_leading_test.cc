@@ -1,0 +1,224 @@
+// An election from when it leads to its end.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "replication/election_fixture.h"
+
+namespace zeolite::replication {
+namespace {
+
+// ---- leading ------------------------------------------------------------------------------------
+
+TEST_F(ElectionTest, ConfirmsAndKeepsAliveEachThirdOfTheLease) {
+  lead();
+  pass(kTtl / 3);
+  ASSERT_NE(asked<dcs::Confirm>(), nullptr);
+  EXPECT_EQ(asked<dcs::Confirm>()->leader_revision, kLeaderRevision);
+  EXPECT_NE(asked<dcs::KeepAlive>(), nullptr);
+  live(30s);
+  EXPECT_TRUE(election.leading());
+}
+
+TEST_F(ElectionTest, CountsFromWhenTheConfirmedGuardWasSent) {
+  lead();
+  live(2s);
+  while (asked<dcs::Confirm>() == nullptr) live(50ms, true, false);
+  const Instant sent = now;
+  live(1500ms, true, false);
+  EXPECT_LT(election.lead_until(), sent + kTtl);
+  answer<dcs::Confirm>(dcs::Guarded{true, 0});
+  EXPECT_EQ(election.lead_until(), sent + kTtl) << "kept alive since, but not confirmed";
+}
+
+TEST_F(ElectionTest, StepsDownAtItsDeadline) {
+  lead();
+  while (now + 50ms < election.lead_until()) live(50ms, true, false);
+  EXPECT_TRUE(election.leading());
+  now = election.lead_until();
+  tick();
+  EXPECT_EQ(decided<Election::StepDown>(), 1U);
+  EXPECT_FALSE(election.leading());
+}
+
+// A keepalive's answer alone is not believed, nor is a guard beyond the lease it lives by.
+TEST_F(ElectionTest, StepsDownWithoutConfirmations) {
+  lead();
+  live(kTtl + 1s, true, false);
+  EXPECT_EQ(decided<Election::StepDown>(), 1U);
+}
+
+TEST_F(ElectionTest, StepsDownWithoutKeepalives) {
+  lead();
+  live(kTtl + 1s, false, true);
+  EXPECT_EQ(decided<Election::StepDown>(), 1U);
+}
+
+TEST_F(ElectionTest, ServesOnAsLongAsAllOfQObeys) {
+  lead();
+  for (int i = 0; i < 10; ++i) {
+    election.quorum_confirmed(now);
+    live(1s, false, false);
+  }
+  EXPECT_TRUE(election.leading());
+  const Instant last = now;
+  election.quorum_confirmed(last);
+  election.quorum_confirmed(last + (-5s));
+  EXPECT_EQ(election.lead_until(), last + election.quorum_validity())
+      << "an old confirmation takes nothing back";
+  live(kTtl + 100ms, false, false);
+  EXPECT_EQ(decided<Election::StepDown>(), 1U);
+}
+
+TEST_F(ElectionTest, StepsDownWhenItsGuardFailsWhateverQSays) {
+  lead();
+  pass(kTtl / 3);
+  election.quorum_confirmed(now);
+  answer<dcs::Confirm>(dcs::Guarded{false, 0});
+  EXPECT_EQ(decided<Election::StepDown>(), 1U);
+  EXPECT_FALSE(election.leading());
+}
+
+TEST_F(ElectionTest, AsksAtOnceWhenItsLeaseSeemsGone) {
+  lead();
+  live(kTtl / 3 + 50ms, false);
+  ASSERT_NE(asked<dcs::KeepAlive>(), nullptr);
+  const Instant until = election.lead_until();
+  answer<dcs::KeepAlive>(dcs::Leased{kLease, Duration{}});
+  EXPECT_TRUE(election.leading()) << "a hint";
+  EXPECT_NE(asked<dcs::Confirm>(), nullptr);
+  live(1s, false);
+  EXPECT_EQ(asked<dcs::GrantLease>(), nullptr) << "its key does not live by another one";
+  EXPECT_EQ(election.lease(), kLease);
+  EXPECT_EQ(election.lead_until(), until);
+}
+
+TEST_F(ElectionTest, DoesNotBelieveAViewWithAnotherLeader) {
+  lead();
+  view.leader = other_key();
+  live(kTtl / 2 + 200ms);
+  EXPECT_TRUE(election.leading());
+  EXPECT_EQ(decided<Election::Follow>(), 0U);
+}
+
+TEST_F(ElectionTest, EndsItsLeaseWhenItResigns) {
+  lead();
+  Election::Effects effects;
+  election.resign(now, effects);
+  take(std::move(effects));
+  ASSERT_NE(asked<dcs::Revoke>(), nullptr);
+  EXPECT_EQ(asked<dcs::Revoke>()->lease, kLease);
+  EXPECT_FALSE(election.leading());
+  under_way.clear();
+  decisions.clear();
+  pass(5s);
+  EXPECT_TRUE(under_way.empty());
+  EXPECT_TRUE(decisions.empty());
+}
+
+TEST_F(ElectionTest, IgnoresAnswersAfterItsEnd) {
+  lead();
+  pass(kTtl / 3);
+  Election::Effects effects;
+  election.resign(now, effects);
+  take(std::move(effects));
+  decisions.clear();
+  answer<dcs::Confirm>(dcs::Guarded{false, 0});
+  EXPECT_TRUE(decisions.empty());
+}
+
+// ---- publishing ---------------------------------------------------------------------------------
+
+TEST_F(ElectionTest, ReplacesTheSyncKeyItAcquiredWith) {
+  try_to_lead();
+  // Read after the Acquire was sent: not what the guard compared.
+  DcsView later = view;
+  later.sync->revision = 30;
+  if (asked<dcs::Read>() == nullptr) pass(300ms);
+  show(later);
+  answer<dcs::Acquire>(dcs::Guarded{true, kLeaderRevision});
+  publish({});
+  ASSERT_NE(asked<dcs::PutSync>(), nullptr);
+  EXPECT_EQ(asked<dcs::PutSync>()->leader_revision, kLeaderRevision);
+  EXPECT_EQ(asked<dcs::PutSync>()->sync.revision, 41);
+  answer<dcs::PutSync>(dcs::Guarded{true, 51});
+  EXPECT_EQ(decided<Election::Published>(), 1U);
+  publish({kOther});
+  EXPECT_EQ(asked<dcs::PutSync>()->sync.revision, 51);
+}
+
+class ElectionPublishing : public ElectionTest {
+ protected:
+  // S was {} at 51, then {kOther} at 52.
+  void SetUp() override {
+    lead();
+    publish({});
+    answer<dcs::PutSync>(dcs::Guarded{true, 51});
+    publish({kOther});
+    answer<dcs::PutSync>(dcs::Guarded{true, 52});
+    decisions.clear();
+  }
+  void show_sync(std::vector<NodeId> members, Revision revision) {
+    view.sync = sync_of(std::move(members));
+    view.sync->revision = revision;
+    if (asked<dcs::Read>() == nullptr) pass(2s, 40ms);
+    ASSERT_NE(asked<dcs::Read>(), nullptr);
+    show(view);
+  }
+};
+
+TEST_F(ElectionPublishing, FindsThatItsLostPutWasCarriedOut) {
+  publish({});
+  fail<dcs::PutSync>();
+  show_sync({}, 53);
+  EXPECT_EQ(decided<Election::Published>(), 1U);
+  publish({kOther});
+  EXPECT_EQ(asked<dcs::PutSync>()->sync.revision, 53);
+}
+
+TEST_F(ElectionPublishing, PutsAgainWhatWasNotCarriedOut) {
+  publish({});
+  fail<dcs::PutSync>();
+  show_sync({kOther}, 52);
+  EXPECT_EQ(decided<Election::Published>(), 0U);
+  ASSERT_NE(asked<dcs::PutSync>(), nullptr);
+  EXPECT_EQ(asked<dcs::PutSync>()->sync.revision, 52);
+  answer<dcs::PutSync>(dcs::Guarded{true, 54});
+  EXPECT_EQ(decided<Election::Published>(), 1U);
+}
+
+// The first try arrives after the read that did not find it: the second fails because of it.
+TEST_F(ElectionPublishing, FindsAPutThatArrivedLate) {
+  publish({});
+  fail<dcs::PutSync>();
+  show_sync({kOther}, 52);
+  answer<dcs::PutSync>(dcs::Guarded{false, 0});
+  EXPECT_EQ(decided<Election::Published>(), 0U);
+  show_sync({}, 53);
+  EXPECT_EQ(decided<Election::Published>(), 1U);
+}
+
+// An old read shows S as it was before kOther was in it. Taken for the one wanted, kOther could be
+// promoted although nobody waits for it any more.
+TEST_F(ElectionPublishing, DoesNotTakeAnOlderSWithTheSameMembersForTheNewOne) {
+  publish({});
+  fail<dcs::PutSync>();
+  show_sync({}, 51);
+  EXPECT_EQ(decided<Election::Published>(), 0U);
+  EXPECT_EQ(asked<dcs::PutSync>(), nullptr) << "it reads again first";
+  show_sync({kOther}, 52);
+  EXPECT_NE(asked<dcs::PutSync>(), nullptr);
+}
+
+TEST_F(ElectionPublishing, StepsDownIfTheGuardTellsThatItIsOver) {
+  publish({});
+  answer<dcs::PutSync>(dcs::Guarded{false, 0});
+  EXPECT_TRUE(election.leading()) << "it may have been an earlier try";
+  answer<dcs::Confirm>(dcs::Guarded{false, 0});
+  EXPECT_EQ(decided<Election::StepDown>(), 1U);
+}
+
+}  // namespace
+}  // namespace zeolite::replication
