@@ -6,6 +6,8 @@
 #include <iterator>
 #include <utility>
 
+#include "storage/log_tail.h"
+
 namespace zeolite::daemon {
 namespace {
 
@@ -132,12 +134,28 @@ Result<> StandbyApplier::seal_blobs(std::vector<ReceivedBlob>& blobs,
   return {};
 }
 
+Result<> StandbyApplier::check_chain(const std::vector<wire::ReplicaAppend>& groups) const {
+  Position end = engine_.store().last_position();
+  for (const wire::ReplicaAppend& group : groups) {
+    if (group.previous != end) {
+      return make_error(
+          ErrorCode::conflict,
+          "a group from the primary does not follow the own log at " + to_hex(end.tid));
+    }
+    // What follows the last is checked when it comes, against what the store then says.
+    if (&group == &groups.back()) break;
+    for (const TransactionRecord& record : group.records) {
+      end = storage::position_after(end, record);
+    }
+  }
+  return {};
+}
+
 void StandbyApplier::append_groups(Task& task) {
   std::vector<wire::ReplicaAppend>& groups = task.groups;
   storage::ObjectStore& store = engine_.mutable_store();
-  if (groups.front().previous != store.last_position()) {
-    mismatch(Error{ErrorCode::conflict, "a group from the primary does not follow the own log at " +
-                                            to_hex(store.last_position().tid)});
+  if (Result<> follows = check_chain(groups); !follows) {
+    mismatch(std::move(follows).error());
     return;
   }
   std::vector<TransactionRecord> records = std::move(groups.front().records);

@@ -19,8 +19,9 @@ namespace zeolite::daemon {
 
 // Appends to a standby's store what the primary sends, and shows its readers what they may see.
 //
-// Groups that have gathered while one was being synced are appended as one. The first of them must
-// follow the end of the log, chain included; so two histories are never joined.
+// Groups that have gathered while one was being synced are appended as one. Each must follow the
+// one before, the first the end of the log, chain included; so two histories are never joined. If
+// one does not, none of those that are appended with it is.
 //
 // Thread: one of its own appends; the public functions are called by one other, which is told of
 // the ends through `tell` (called on the own thread). Owner: the ReplicationService.
@@ -71,6 +72,7 @@ class StandbyApplier {
   void mismatch(Error why);
   [[nodiscard]] bool take(Task& task);
   void append_groups(Task& task);
+  [[nodiscard]] Result<> check_chain(const std::vector<wire::ReplicaAppend>& groups) const;
   [[nodiscard]] static Result<> seal_blobs(std::vector<ReceivedBlob>& blobs,
                                            std::vector<TransactionRecord>& records);
   void remember(std::span<const TransactionRecord> records);

@@ -24,7 +24,21 @@ void check_writes(const TransactionRecord& record) {
   CHECK(std::ranges::adjacent_find(oids) == oids.end(), "an oid twice in one record");
 }
 
+// The entry's encoding, without the chain.
+std::string covered(const Position& last, const TransactionRecord& record) {
+  return encode_log_entry(record, last.tid, body_hash(record.writes));
+}
+
+Position next_position(const Position& last, const TransactionRecord& record,
+                       const std::string& covered) {
+  return {record.epoch, record.tid, next_chain(last.chain, covered)};
+}
+
 }  // namespace
+
+Position position_after(const Position& last, const TransactionRecord& record) {
+  return next_position(last, record, covered(last, record));
+}
 
 std::string LogTail::extend(const TransactionRecord& record) {
   CHECK(record.tid > last_.tid, "tids strictly increase along the log");
@@ -34,8 +48,8 @@ std::string LogTail::extend(const TransactionRecord& record) {
             (record.pack_horizon < record.tid && record.pack_horizon > marks_.pack_horizon),
         "pack horizons increase, each below its record");
   check_writes(record);
-  std::string value = encode_log_entry(record, last_.tid, body_hash(record.writes));
-  last_ = Position{record.epoch, record.tid, next_chain(last_.chain, value)};
+  std::string value = covered(last_, record);
+  last_ = next_position(last_, record, value);
   put_id128(value, last_.chain);
 
   if (record.kind == RecordKind::transaction) marks_.last_transaction = record.tid;

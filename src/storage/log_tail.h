@@ -9,6 +9,10 @@
 
 namespace zeolite::storage {
 
+// The position of `record` in a log in which it comes right after `last`. Costs as much as hashing
+// its data.
+[[nodiscard]] Position position_after(const Position& last, const TransactionRecord& record);
+
 // The end of a log: where the next entry goes and what the log says about marks. Shared by all
 // stores, so that they agree byte for byte. A value; the writer keeps a copy and publishes it only
 // once what it describes is durable.

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/log_tail.h"
 #include "storage/memory_object_store.h"
 
 namespace zeolite::daemon {
@@ -96,6 +97,67 @@ TEST_F(StandbyApplierTest, AGroupThatDoesNotFollowTheLogIsNotAppended) {
   settle();
   EXPECT_EQ(end().tid, Tid(1));
   EXPECT_EQ(mismatches_.size(), 1U);
+}
+
+// Groups gather while the thread is busy, and are appended as one.
+class StandbyApplierGathering : public StandbyApplierTest {
+ protected:
+  // Until `give` has returned the thread is in the archive of a rollback that is refused.
+  template <typename Give>
+  void while_busy(Give give) {
+    rolled_back_ = {};
+    std::promise<void> begun;
+    std::promise<void> may_end;
+    applier_->rollback({}, [&](const Position&) -> Result<> {
+      begun.set_value();
+      may_end.get_future().wait();
+      return make_error(ErrorCode::io_error, "not archived");
+    });
+    begun.get_future().wait();
+    give();
+    may_end.set_value();
+    EXPECT_FALSE(rolled_back_.get_future().get());
+    settle();
+  }
+  // Where the log ends after `records`.
+  static Position after(Position last, const std::vector<TransactionRecord>& records) {
+    for (const TransactionRecord& one : records) last = storage::position_after(last, one);
+    return last;
+  }
+};
+
+TEST_F(StandbyApplierGathering, AppendsThemAsOne) {
+  const std::vector<TransactionRecord> first = {record(1), record(2)};
+  const std::vector<TransactionRecord> second = {record(3)};
+  while_busy([&] {
+    append({}, first);
+    append(after({}, first), second);
+    append(after(after({}, first), second), {record(4)});
+  });
+  ASSERT_EQ(ends_.size(), 1U);
+  EXPECT_EQ(ends_[0].tid, Tid(4));
+  EXPECT_TRUE(mismatches_.empty());
+}
+
+TEST_F(StandbyApplierGathering, EachMustFollowTheOneBefore) {
+  const std::vector<TransactionRecord> first = {record(1), record(2)};
+  const std::vector<TransactionRecord> second = {record(3)};
+  for (const bool last : {false, true}) {
+    SCOPED_TRACE(last ? "the last" : "one between");
+    Position between = after({}, first);
+    Position end = after(between, second);
+    (last ? end : between).chain[0] ^= 1;  // the same transaction of another history
+    while_busy([&] {
+      append({}, first);
+      append(between, second);
+      append(end, {record(4)});
+    });
+    EXPECT_EQ(this->end(), Position{}) << "nothing is appended";
+    EXPECT_TRUE(ends_.empty());
+    EXPECT_EQ(mismatches_.size(), last ? 2U : 1U);
+    EXPECT_EQ(applier_->queued_bytes(), 0U);
+    applier_->resume();
+  }
 }
 
 TEST_F(StandbyApplierTest, ReadersSeeWhatIsShownAndNoMore) {
