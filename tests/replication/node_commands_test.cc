@@ -1,0 +1,363 @@
+// Promotion, switchover and demotion by command.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+
+#include "replication/node_fixture.h"
+
+namespace zeolite::replication {
+namespace {
+
+using Decision = wire::ReplicaWelcome::Decision;
+
+constexpr CommandId kCommand = 5;
+
+// ---- promote ------------------------------------------------------------------------------------
+
+class NodePromote : public NodeTest {
+ protected:
+  void promote(bool force = false, CommandId command = kCommand) {
+    node().promote(command, force, now, actions);
+  }
+  // Follows, in sync or not, and the primary is gone.
+  void lose_the_primary(bool in_sync = true) {
+    follow();
+    upstream_beat(2, 20, in_sync);
+    node().upstream_lost("closed", now, actions);
+    forget();
+  }
+};
+
+TEST_F(NodePromote, LeadsTheNextEpochAndAnswersWhenItServes) {
+  lose_the_primary();
+  promote();
+  EXPECT_EQ(last<action::StorePromise>().epoch, Epoch(3));
+  EXPECT_EQ(last<action::Lead>().epoch, Epoch(3));
+  EXPECT_TRUE(last<action::Lead>().takeover);
+  EXPECT_LT(place<action::StorePromise>(), place<action::Lead>());
+  EXPECT_FALSE(answer(kCommand));
+  node().reign_begun(at(3, 30), now, actions);
+  ASSERT_TRUE(answer(kCommand));
+  ASSERT_TRUE(*answer(kCommand));
+  EXPECT_EQ((*answer(kCommand))->role, wire::NodeRole::primary);
+  EXPECT_EQ((*answer(kCommand))->epoch, Epoch(3));
+  EXPECT_EQ((*answer(kCommand))->primary, "h:1");
+  EXPECT_LT(place<action::Serve>(), place<action::Answer>());
+  pass(1s);
+  EXPECT_EQ(count<action::Connect>(), 0U) << "it follows nobody any more";
+}
+
+TEST_F(NodePromote, TheUpstreamLearnsOfItIfItIsAlive) {
+  follow();
+  forget();
+  promote(true);
+  ASSERT_TRUE(told_upstream<wire::StaleEpoch>());
+  EXPECT_EQ(told_upstream<wire::StaleEpoch>()->promised, Epoch(3));
+  EXPECT_EQ(told_upstream<wire::StaleEpoch>()->leader, "h:1");
+  EXPECT_LT(place<action::StorePromise>(), place<action::ToUpstream>());
+  EXPECT_LT(place<action::ToUpstream>(), place<action::Disconnect>());
+  forget();
+  upstream_beat(9, 20);
+  EXPECT_TRUE(actions.empty());
+}
+
+TEST_F(NodePromote, IsRefusedWhileThePrimaryIsAlive) {
+  follow();
+  promote();
+  EXPECT_EQ(refused(kCommand), ErrorCode::conflict);
+  EXPECT_EQ(count<action::Lead>(), 0U);
+}
+
+TEST_F(NodePromote, IsRefusedWhenCommitsMayBeMissingUnlessForced) {
+  lose_the_primary(false);
+  promote();
+  EXPECT_EQ(refused(kCommand), ErrorCode::conflict);
+  EXPECT_EQ(count<action::Lead>(), 0U);
+  promote(true, kCommand + 1);
+  EXPECT_EQ(count<action::Lead>(), 1U);
+}
+
+TEST_F(NodePromote, IsRefusedWhileTheLogIsUndoneOrReplacedAlsoIfForced) {
+  for (const Decision decision : {Decision::ancestor, Decision::checkpoint}) {
+    options.upstream = "h:2";
+    forget();
+    start();
+    connect();
+    welcome(decision, 2, at(1, 15));
+    promote(true);
+    EXPECT_EQ(refused(kCommand), ErrorCode::conflict);
+    EXPECT_EQ(count<action::Lead>(), 0U);
+  }
+}
+
+TEST_F(NodePromote, OfThePrimaryIsDoneAlready) {
+  lead();
+  promote();
+  ASSERT_TRUE(answer(kCommand));
+  EXPECT_EQ((*answer(kCommand))->role, wire::NodeRole::primary);
+  EXPECT_EQ(count<action::Lead>(), 1U);
+}
+
+TEST_F(NodePromote, IsRefusedTwiceAndAfterTheEnd) {
+  lose_the_primary();
+  promote();
+  promote(true, kCommand + 1);
+  EXPECT_EQ(refused(kCommand + 1), ErrorCode::conflict);
+  EXPECT_EQ(count<action::Lead>(), 1U);
+  node().reign_begun(at(3, 30), now, actions);
+  attach(1, kOther, at(3, 30));
+  ack(1, 4, at(3, 30));
+  ASSERT_TRUE(stepped_down());
+  promote(true, kCommand + 2);
+  EXPECT_EQ(refused(kCommand + 2), ErrorCode::conflict);
+}
+
+TEST_F(NodePromote, TellsWhatIsMissingWhenStrictDemandsAStandby) {
+  options.sync.strict = true;
+  lose_the_primary();
+  promote();
+  node().reign_begun(at(3, 30), now, actions);
+  pass(10s);
+  EXPECT_FALSE(answer(kCommand));
+  pass(10s);
+  EXPECT_EQ(refused(kCommand), ErrorCode::timeout);
+  EXPECT_NE((*answer(kCommand)).error().detail.find("strict"), std::string::npos);
+  attach(1, kOther, at(3, 30));
+  ack(1, 3, at(3, 30));
+  pass(kBeat);
+  EXPECT_EQ(node().role(), Role::primary) << "the reign goes on";
+}
+
+TEST_F(NodePromote, FailsWhenTheRoleEndsFirst) {
+  options.sync.strict = true;
+  lose_the_primary();
+  promote();
+  node().reign_begun(at(3, 30), now, actions);
+  greet(1, hello_of(kOther, at(4, 31), 4));
+  EXPECT_EQ(refused(kCommand), ErrorCode::unavailable);
+  EXPECT_LT(place<action::Answer>(), place<action::StepDown>());
+}
+
+TEST_F(NodePromote, AsksTheServiceWhenThereIsOne) {
+  begin_election();
+  view.sync->members = {};
+  pass(2s);
+  ASSERT_EQ(count<action::Lead>(), 0U) << "S does not name it";
+  promote();
+  pass(16s);
+  EXPECT_EQ(refused(kCommand), ErrorCode::timeout);
+  EXPECT_EQ(count<action::Lead>(), 0U);
+  promote(true, kCommand + 1);
+  pass(1s);
+  EXPECT_EQ(count<action::Lead>(), 1U);
+}
+
+// ---- switchover ---------------------------------------------------------------------------------
+
+class NodeSwitchover : public NodeTest {
+ protected:
+  void switch_over(const std::string& target = {}, CommandId command = kCommand) {
+    node().switchover(command, {.target = target, .timeout_ms = 2000}, now, actions);
+  }
+  void held(const Position& end) { node().commits_held(end, now, actions); }
+};
+
+TEST_F(NodeSwitchover, HandsOverWhenTheTargetHasEverything) {
+  lead();
+  attach_in_sync(3, at(3, 30));
+  durable_up_to(at(3, 31));
+  forget();
+  switch_over();
+  EXPECT_EQ(count<action::HoldCommits>(), 1U);
+  held(at(3, 32));
+  ack(1, 3, at(3, 31));
+  EXPECT_FALSE(told<wire::Handover>(1));
+  EXPECT_FALSE(answer(kCommand));
+  ack(1, 3, at(3, 32));
+  ASSERT_TRUE(told<wire::Handover>(1));
+  EXPECT_EQ(told<wire::Handover>(1)->epoch, Epoch(3));
+  EXPECT_EQ(told<wire::Handover>(1)->last, at(3, 32));
+  EXPECT_EQ(last<action::Acknowledge>().up_to, Tid(32)) << "what was held back has an answer";
+  EXPECT_LT(place<action::Acknowledge>(), place<action::StepDown>());
+  ASSERT_TRUE(answer(kCommand));
+  ASSERT_TRUE(*answer(kCommand));
+  EXPECT_EQ((*answer(kCommand))->role, wire::NodeRole::standby);
+  EXPECT_EQ((*answer(kCommand))->primary, "h:2");
+  EXPECT_LT(place<action::Answer>(), place<action::StepDown>());
+  EXPECT_EQ(last<action::StepDown>().leader, "h:2");
+  EXPECT_EQ(count<action::ReleaseCommits>(), 0U);
+}
+
+TEST_F(NodeSwitchover, GivesTheLeaderKeyBackAfterItTold) {
+  begin_election(kSelf);
+  be_elected();
+  attach_in_sync(3, at(3, 30));
+  forget();
+  switch_over("b");
+  held(at(3, 30));
+  const std::size_t revoke = place<action::AskDcs>();
+  ASSERT_LT(revoke, actions.size());
+  EXPECT_TRUE(std::holds_alternative<dcs::Revoke>(last<action::AskDcs>().request));
+  EXPECT_LT(place<action::ToPeer>(), revoke);
+  EXPECT_TRUE(stepped_down());
+}
+
+TEST_F(NodeSwitchover, ChoosesTheStandbyThatIsFurthest) {
+  lead();
+  attach_in_sync(3, at(3, 30));
+  attach(2, kThird, at(3, 30));
+  ack(2, 3, at(3, 30));
+  pass(kBeat);
+  durable_up_to(at(3, 31));
+  ack(2, 3, at(3, 31));
+  switch_over();
+  held(at(3, 31));
+  EXPECT_FALSE(stepped_down()) << "all that are waited for have to have it";
+  ack(1, 3, at(3, 31));
+  EXPECT_TRUE(told<wire::Handover>(2));
+  EXPECT_FALSE(told<wire::Handover>(1));
+}
+
+TEST_F(NodeSwitchover, GoesToTheOneThatWasNamed) {
+  lead();
+  attach_in_sync(3, at(3, 30));
+  attach(2, kThird, at(2, 20));
+  switch_over("c");
+  held(at(3, 30));
+  EXPECT_FALSE(stepped_down());
+  ack(2, 3, at(3, 30));
+  EXPECT_TRUE(told<wire::Handover>(2));
+}
+
+TEST_F(NodeSwitchover, IsRefusedWithoutATargetOrByAStandby) {
+  lead();
+  switch_over();
+  EXPECT_EQ(refused(kCommand), ErrorCode::conflict);
+  attach(1, kOther, at(2, 20));
+  switch_over({}, kCommand + 1);
+  EXPECT_EQ(refused(kCommand + 1), ErrorCode::conflict) << "it is not in sync";
+  switch_over("nobody", kCommand + 2);
+  EXPECT_EQ(refused(kCommand + 2), ErrorCode::conflict);
+  EXPECT_EQ(count<action::HoldCommits>(), 0U);
+
+  options.leads = false;
+  options.upstream = "h:2";
+  start();
+  switch_over({}, kCommand + 3);
+  EXPECT_EQ(refused(kCommand + 3), ErrorCode::not_primary);
+}
+
+TEST_F(NodeSwitchover, OneAtATime) {
+  lead();
+  attach_in_sync(3, at(3, 30));
+  switch_over();
+  switch_over({}, kCommand + 1);
+  EXPECT_EQ(refused(kCommand + 1), ErrorCode::conflict);
+  EXPECT_FALSE(answer(kCommand));
+}
+
+TEST_F(NodeSwitchover, GoesOnAsPrimaryWhenTheTargetIsNotInTime) {
+  lead();
+  attach_in_sync(3, at(3, 30));
+  durable_up_to(at(3, 31));
+  switch_over();
+  held(at(3, 31));
+  pass(1900ms);
+  EXPECT_FALSE(answer(kCommand));
+  pass(200ms);
+  EXPECT_EQ(refused(kCommand), ErrorCode::timeout);
+  EXPECT_EQ(count<action::ReleaseCommits>(), 1U);
+  EXPECT_EQ(node().role(), Role::primary);
+  ack(1, 3, at(3, 31));
+  EXPECT_FALSE(told<wire::Handover>(1)) << "it was given up";
+  EXPECT_EQ(last<action::Acknowledge>().up_to, Tid(31));
+}
+
+TEST_F(NodeSwitchover, GoesOnAsPrimaryWhenTheTargetIsLost) {
+  lead();
+  attach_in_sync(3, at(3, 30));
+  switch_over();
+  node().peer_lost(1, now, actions);
+  EXPECT_EQ(refused(kCommand), ErrorCode::timeout);
+  EXPECT_EQ(count<action::ReleaseCommits>(), 1U);
+  held(at(3, 30));
+  EXPECT_FALSE(stepped_down()) << "what was held late is not wanted";
+}
+
+TEST_F(NodeSwitchover, FailsWhenTheReignEndsFirst) {
+  lead();
+  attach_in_sync(3, at(3, 30));
+  durable_up_to(at(3, 31));
+  switch_over();
+  held(at(3, 31));
+  ack(1, 4, at(3, 31));
+  EXPECT_EQ(refused(kCommand), ErrorCode::unavailable);
+  EXPECT_FALSE(told<wire::Handover>(1));
+}
+
+// ---- the target ---------------------------------------------------------------------------------
+
+TEST_F(NodeSwitchover, TheTargetLeadsTheNextEpoch) {
+  follow();
+  forget();
+  node().from_upstream(wire::Handover{.epoch = Epoch(2), .last = at(2, 20)}, now, actions);
+  EXPECT_EQ(last<action::Lead>().epoch, Epoch(3));
+  EXPECT_LT(place<action::StorePromise>(), place<action::Lead>());
+}
+
+TEST_F(NodeSwitchover, TheTargetRefusesWhatItHasNotWhole) {
+  follow();
+  forget();
+  node().from_upstream(wire::Handover{.epoch = Epoch(2), .last = at(2, 21)}, now, actions);
+  EXPECT_EQ(count<action::Lead>(), 0U);
+  EXPECT_EQ(count<action::Disconnect>(), 1U) << "so the primary learns of it";
+}
+
+TEST_F(NodeSwitchover, TheTargetIsElectedThoughSDoesNotNameIt) {
+  view.leader = LeaderKey{
+      .node = kOther, .name = "b", .address = "h:2", .epoch = Epoch(2), .revision = 9, .lease = 8};
+  begin_election();
+  view.sync->members = {};
+  pass(500ms);
+  follow();
+  node().from_upstream(wire::Handover{.epoch = Epoch(2), .last = at(2, 20)}, now, actions);
+  pass(1s);
+  EXPECT_EQ(count<action::Lead>(), 0U) << "the primary has not given its key back";
+  view.leader.reset();
+  pass(200ms);
+  EXPECT_EQ(count<action::Lead>(), 1U);
+}
+
+// ---- demote -------------------------------------------------------------------------------------
+
+TEST_F(NodeTest, StepsDownByCommand) {
+  lead();
+  node().demote(kCommand, now, actions);
+  ASSERT_TRUE(answer(kCommand));
+  ASSERT_TRUE(*answer(kCommand));
+  EXPECT_EQ((*answer(kCommand))->role, wire::NodeRole::standby);
+  EXPECT_EQ((*answer(kCommand))->primary, "");
+  EXPECT_LT(place<action::Answer>(), place<action::StepDown>());
+}
+
+TEST_F(NodeTest, GivesItsKeyBackWhenItStepsDownByCommand) {
+  begin_election(kSelf);
+  be_elected();
+  forget();
+  node().demote(kCommand, now, actions);
+  EXPECT_TRUE(std::holds_alternative<dcs::Revoke>(last<action::AskDcs>().request));
+  EXPECT_TRUE(stepped_down());
+}
+
+TEST_F(NodeTest, AStandbyIsDemotedAlready) {
+  follow();
+  node().demote(kCommand, now, actions);
+  ASSERT_TRUE(answer(kCommand));
+  EXPECT_EQ((*answer(kCommand))->role, wire::NodeRole::standby);
+  EXPECT_EQ((*answer(kCommand))->primary, "h:2");
+  EXPECT_FALSE(stepped_down());
+}
+
+}  // namespace
+}  // namespace zeolite::replication
