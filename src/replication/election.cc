@@ -66,8 +66,7 @@ void Election::start(Instant now, Effects& effects) {
 void Election::tick(const Local& local, Instant now, Effects& effects) {
   if (state_ == State::ended) return;
   if (lease_ == 0) {
-    // A leader's key lives by the lease it was put under, and another one says nothing about it.
-    if (state_ != State::leading && due<dcs::GrantLease>(kPollInterval, now)) {
+    if (due<dcs::GrantLease>(kPollInterval, now)) {
       ask(dcs::GrantLease{options_.ttl}, now, effects);
     }
   } else {
@@ -151,7 +150,8 @@ void Election::on_leased(const dcs::Request& request, const dcs::Leased& leased,
 }
 
 // A hint. Whether the leadership is gone with it, a guarded transaction tells: a leader keeps the
-// name of its lease, and what it still may do counts from when that was kept alive last.
+// name of its lease, by which its key lives, and what it still may do counts from when that was
+// kept alive last. Another lease would say nothing about it.
 void Election::on_lease_gone(LeaseId lease, Instant now, Effects& effects) {
   if (lease != lease_) return;
   if (state_ == State::leading) {

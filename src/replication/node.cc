@@ -154,6 +154,16 @@ void Node::elected(const Election::Lead& lead, Instant now, Actions& actions) {
   begin_reign(lead.epoch, true, actions);
 }
 
+// Nobody counts the reigns that begin by command. Two nodes that are promoted without knowing of
+// each other shall not have the same epoch, in which each would take the other's word: it ends in a
+// number of the node. And it is above all in which their common primary may begin when it is
+// restarted.
+Epoch Node::commanded_epoch(Epoch above) const {
+  constexpr std::uint64_t kNodes = 1U << 16U;
+  const std::uint64_t node = options_.id[0] * 256U + options_.id[1];
+  return Epoch((above.value() / kNodes + 1) * kNodes + node);
+}
+
 void Node::resign_and_step_down(std::string why, Instant now, Actions& actions) {
   if (election_) {
     Election::Effects effects;
@@ -287,7 +297,7 @@ void Node::take_over(Epoch from, Instant now, Actions& actions) {
   actions.emplace_back(action::Note{false, "the primary hands over"});
   handed_over_ = from;
   if (!election_) {
-    begin_reign(std::max(from, follower_.promised()).next(), true, actions);
+    begin_reign(commanded_epoch(std::max(from, follower_.promised())), true, actions);
     return;
   }
   Election::Effects effects;

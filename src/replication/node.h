@@ -151,6 +151,7 @@ class Node {
   void lose_upstream(const std::string& why, const std::string& leader, Instant now,
                      Actions& actions);
   void take_over(Epoch from, Instant now, Actions& actions);
+  [[nodiscard]] Epoch commanded_epoch(Epoch above) const;
   void elected(const Election::Lead& lead, Instant now, Actions& actions);
   void begin_reign(Epoch epoch, bool takeover, Actions& actions);
   [[nodiscard]] Instant earliest_service() const;

@@ -46,7 +46,7 @@ void Node::promote(CommandId command, bool force, Instant now, Actions& actions)
   }
   promoting_ = {.command = command, .until = now + kPromoteTimeout};
   if (!election_) {
-    begin_reign(std::max(follower_.promised(), own_end().epoch).next(), true, actions);
+    begin_reign(commanded_epoch(std::max(follower_.promised(), own_end().epoch)), true, actions);
     return;
   }
   Election::Effects effects;

@@ -328,6 +328,18 @@ TEST_F(ElectionTest, DoesNotLeadIfTheLostAcquireIsOverBeforeItIsConfirmed) {
   EXPECT_EQ(asked<dcs::Acquire>()->epoch, Epoch(6));
 }
 
+TEST_F(ElectionTest, DoesNotLeadByALeaseThatEndedWhileItWasConfirmed) {
+  try_to_lead();
+  fail<dcs::Acquire>();
+  view.leader = own_key();
+  live(1s, false, false);
+  ASSERT_NE(asked<dcs::Confirm>(), nullptr);
+  answer<dcs::KeepAlive>(dcs::Leased{kLease, Duration{}});
+  answer<dcs::Confirm>(dcs::Guarded{true, 0});
+  EXPECT_FALSE(election.leading());
+  EXPECT_TRUE(decisions.empty());
+}
+
 TEST_F(ElectionTest, AsksAgainWhenTheConfirmationIsLostToo) {
   try_to_lead();
   fail<dcs::Acquire>();

@@ -15,6 +15,10 @@ constexpr CommandId kCommand = 5;
 
 // ---- promote ------------------------------------------------------------------------------------
 
+// In which kSelf leads when it is promoted from epoch 2 without a service.
+constexpr Epoch kPromoted{65536 + 256};
+Position promoted_at(std::uint64_t tid) { return at(kPromoted.value(), tid); }
+
 class NodePromote : public NodeTest {
  protected:
   void promote(bool force = false, CommandId command = kCommand) {
@@ -32,20 +36,54 @@ class NodePromote : public NodeTest {
 TEST_F(NodePromote, LeadsTheNextEpochAndAnswersWhenItServes) {
   lose_the_primary();
   promote();
-  EXPECT_EQ(last<action::StorePromise>().epoch, Epoch(3));
-  EXPECT_EQ(last<action::Lead>().epoch, Epoch(3));
+  EXPECT_EQ(last<action::StorePromise>().epoch, kPromoted);
+  EXPECT_EQ(last<action::Lead>().epoch, kPromoted);
   EXPECT_TRUE(last<action::Lead>().takeover);
   EXPECT_LT(place<action::StorePromise>(), place<action::Lead>());
   EXPECT_FALSE(answer(kCommand));
-  node().reign_begun(at(3, 30), now, actions);
+  node().reign_begun(promoted_at(30), now, actions);
   ASSERT_TRUE(answer(kCommand));
   ASSERT_TRUE(*answer(kCommand));
   EXPECT_EQ((*answer(kCommand))->role, wire::NodeRole::primary);
-  EXPECT_EQ((*answer(kCommand))->epoch, Epoch(3));
+  EXPECT_EQ((*answer(kCommand))->epoch, kPromoted);
   EXPECT_EQ((*answer(kCommand))->primary, "h:1");
   EXPECT_LT(place<action::Serve>(), place<action::Answer>());
   pass(1s);
   EXPECT_EQ(count<action::Connect>(), 0U) << "it follows nobody any more";
+}
+
+TEST_F(NodePromote, TwoThatDoNotKnowOfEachOtherLeadDifferentEpochs) {
+  std::vector<Epoch> epochs;
+  for (const NodeId& id : {kSelf, kOther}) {
+    options.id = id;
+    options.upstream = "h:9";
+    forget();
+    start();
+    follow();
+    promote(true);
+    epochs.push_back(last<action::Lead>().epoch);
+  }
+  EXPECT_NE(epochs[0], epochs[1]);
+  // Nor do they share one with the primary of both, however often that is restarted.
+  options.leads = true;
+  start();
+  EXPECT_LT(last<action::Lead>().epoch, epochs[0]);
+}
+
+TEST_F(NodePromote, OfTwoReignsTheLaterOneEndsTheOther) {
+  lose_the_primary();
+  promote();
+  node().reign_begun(promoted_at(30), now, actions);
+  // That follows another which was promoted too.
+  greet(1, hello_of(kThird, {}, kPromoted.value() + 256));
+  EXPECT_TRUE(stepped_down());
+}
+
+TEST_F(NodePromote, IsAboveAllReignsItKnowsOf) {
+  durable.last = at(kPromoted.value() + 700, 20);
+  follow(kPromoted.value() + 700);
+  promote(true);
+  EXPECT_EQ(last<action::Lead>().epoch, Epoch(2 * 65536 + 256));
 }
 
 TEST_F(NodePromote, TheUpstreamLearnsOfItIfItIsAlive) {
@@ -53,7 +91,7 @@ TEST_F(NodePromote, TheUpstreamLearnsOfItIfItIsAlive) {
   forget();
   promote(true);
   ASSERT_TRUE(told_upstream<wire::StaleEpoch>());
-  EXPECT_EQ(told_upstream<wire::StaleEpoch>()->promised, Epoch(3));
+  EXPECT_EQ(told_upstream<wire::StaleEpoch>()->promised, kPromoted);
   EXPECT_EQ(told_upstream<wire::StaleEpoch>()->leader, "h:1");
   EXPECT_LT(place<action::StorePromise>(), place<action::ToUpstream>());
   EXPECT_LT(place<action::ToUpstream>(), place<action::Disconnect>());
@@ -105,9 +143,9 @@ TEST_F(NodePromote, IsRefusedTwiceAndAfterTheEnd) {
   promote(true, kCommand + 1);
   EXPECT_EQ(refused(kCommand + 1), ErrorCode::conflict);
   EXPECT_EQ(count<action::Lead>(), 1U);
-  node().reign_begun(at(3, 30), now, actions);
-  attach(1, kOther, at(3, 30));
-  ack(1, 4, at(3, 30));
+  node().reign_begun(promoted_at(30), now, actions);
+  attach(1, kOther, promoted_at(30));
+  ack(1, kPromoted.value() + 1, promoted_at(30));
   ASSERT_TRUE(stepped_down());
   promote(true, kCommand + 2);
   EXPECT_EQ(refused(kCommand + 2), ErrorCode::conflict);
@@ -117,14 +155,14 @@ TEST_F(NodePromote, TellsWhatIsMissingWhenStrictDemandsAStandby) {
   options.sync.strict = true;
   lose_the_primary();
   promote();
-  node().reign_begun(at(3, 30), now, actions);
+  node().reign_begun(promoted_at(30), now, actions);
   pass(10s);
   EXPECT_FALSE(answer(kCommand));
   pass(10s);
   EXPECT_EQ(refused(kCommand), ErrorCode::timeout);
   EXPECT_NE((*answer(kCommand)).error().detail.find("strict"), std::string::npos);
-  attach(1, kOther, at(3, 30));
-  ack(1, 3, at(3, 30));
+  attach(1, kOther, promoted_at(30));
+  ack(1, kPromoted.value(), promoted_at(30));
   pass(kBeat);
   EXPECT_EQ(node().role(), Role::primary) << "the reign goes on";
 }
@@ -133,8 +171,8 @@ TEST_F(NodePromote, FailsWhenTheRoleEndsFirst) {
   options.sync.strict = true;
   lose_the_primary();
   promote();
-  node().reign_begun(at(3, 30), now, actions);
-  greet(1, hello_of(kOther, at(4, 31), 4));
+  node().reign_begun(promoted_at(30), now, actions);
+  greet(1, hello_of(kOther, promoted_at(31), kPromoted.value() + 1));
   EXPECT_EQ(refused(kCommand), ErrorCode::unavailable);
   EXPECT_LT(place<action::Answer>(), place<action::StepDown>());
 }
@@ -298,11 +336,11 @@ TEST_F(NodeSwitchover, FailsWhenTheReignEndsFirst) {
 
 // ---- the target ---------------------------------------------------------------------------------
 
-TEST_F(NodeSwitchover, TheTargetLeadsTheNextEpoch) {
+TEST_F(NodeSwitchover, TheTargetLeadsALaterEpoch) {
   follow();
   forget();
   node().from_upstream(wire::Handover{.epoch = Epoch(2), .last = at(2, 20)}, now, actions);
-  EXPECT_EQ(last<action::Lead>().epoch, Epoch(3));
+  EXPECT_EQ(last<action::Lead>().epoch, kPromoted);
   EXPECT_LT(place<action::StorePromise>(), place<action::Lead>());
 }
 
