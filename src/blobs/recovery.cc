@@ -1,6 +1,7 @@
 #include "blobs/recovery.h"
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace zeolite::blobs {
@@ -54,6 +55,22 @@ Result<Place> find_place(const BlobDirectory& blobs, const storage::ObjectStore&
   return place;
 }
 
+// The process may have ended between a removal and its files.
+Result<> repeat_removals(BlobDirectory& blobs, const storage::ObjectStore& store,
+                         std::uint64_t& removed) {
+  Tid before = kMaxTid.next();
+  for (std::size_t read = 0; read < kRemovalsRepeated;) {
+    ASSIGN_OR_RETURN(const std::vector<LogEntry> entries, store.read_log_back(before, {}));
+    if (entries.empty()) return {};
+    for (const LogEntry& entry : entries) {
+      RETURN_IF_ERROR(remove_packed(blobs, entry.removed, removed));
+    }
+    read += entries.size();
+    before = entries.back().position.tid;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<RecoveryReport> recover(BlobDirectory& blobs, const storage::ObjectStore& store) {
@@ -74,7 +91,22 @@ Result<RecoveryReport> recover(BlobDirectory& blobs, const storage::ObjectStore&
     }
   }
   RETURN_IF_ERROR(blobs.settle());
+  RETURN_IF_ERROR(repeat_removals(blobs, store, report.packed));
   return report;
+}
+
+Result<> remove_packed(BlobDirectory& blobs, std::span<const RevisionKey> keys,
+                       std::uint64_t& removed) {
+  Result<> all;
+  for (const RevisionKey& key : keys) {
+    Result<bool> one = blobs.remove(key.oid, key.tid);
+    if (one) {
+      removed += *one ? 1U : 0U;
+    } else if (all) {
+      all = std::unexpected(std::move(one).error());
+    }
+  }
+  return all;
 }
 
 Result<bool> has_revision(const storage::ObjectStore& store, Oid oid, Tid tid) {

@@ -26,6 +26,8 @@ std::string_view record_name(RecordKind kind) {
       return "tombstone";
     case RecordKind::pack:
       return "pack";
+    case RecordKind::removal:
+      return "removal";
   }
   return "unknown";
 }
@@ -66,6 +68,8 @@ std::string record_text(const TransactionRecord& record) {
                                  record_name(record.kind));
   if (record.kind == RecordKind::pack) {
     text += " as of " + time_text(record.pack_horizon);
+  } else if (record.kind == RecordKind::removal) {
+    text += fmt::format(" of {} packed revisions", record.removed.size());
   } else if (record.kind == RecordKind::epoch) {
     text += fmt::format(" {} begins", record.epoch.value());
   } else if (record.kind == RecordKind::transaction) {

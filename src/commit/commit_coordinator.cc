@@ -56,7 +56,10 @@ CommitCoordinator::CommitCoordinator(const CommitOptions& options, const Start& 
       oids_(start.oid_mark, options.oid_reserve),
       recent_writes_(start.last_tid, options.recent_writes_max),
       recent_outcomes_(start.last_tid, options.recent_outcomes_max),
-      pack_{start.pack_horizon, start.pack_record, start.pack_swept} {}
+      pack_{.horizon = start.pack_horizon,
+            .record = start.pack_record,
+            .swept = start.pack_swept,
+            .complete = start.pack_swept} {}
 
 CommitCoordinator::~CommitCoordinator() {
   std::vector<LockTable::Request*> nobody;
@@ -379,6 +382,7 @@ CommitCoordinator::Sequenced& CommitCoordinator::append(TransactionRecord record
   sequenced.kind = record.kind;
   sequenced.commit_id = record.commit_id;
   sequenced.oid_mark = record.oid_mark;
+  if (record.pack_complete) sequenced.swept_pack = record.pack_record;
   effects.append.push_back(std::move(record));
   return sequenced;
 }
@@ -400,6 +404,7 @@ void CommitCoordinator::publish(Sequenced& record, CommitEffects& effects) {
   if (record.kind == RecordKind::oids) oids_.mark_durable(record.oid_mark);
   if (!record.commit_id.empty()) publish_outcome(record, effects);
   if (record.kind == RecordKind::pack) publish_pack(record, effects);
+  if (record.kind == RecordKind::removal) publish_removal(record);
   if (transaction != nullptr) end(*transaction, committed_at(record.tid), effects);
 }
 

@@ -47,9 +47,9 @@ struct CommitOptions {
 // outcome. What two-phase holds voted belongs to a connection that lives, so a repeat of that is
 // answered `unavailable`.
 //
-// The server's own records (epoch, oids, tombstone, pack) take the tid after the last one instead
-// of the time: a fresh database must accept an older history that is restored into it record by
-// record. Nobody is shown their tids as times.
+// The server's own records (epoch, oids, tombstone, pack, removal) take the tid after the last one
+// instead of the time: a fresh database must accept an older history that is restored into it
+// record by record. Nobody is shown their tids as times.
 //
 // A transaction without writes appends nothing and leaves no outcome: its reads are checked, and
 // it is committed at the visible tid.
@@ -132,9 +132,12 @@ class CommitCoordinator {
   // replied to.
   void append_pack(Ticket ticket, OwnerId owner, Tid horizon, bool collect_garbage, Now now,
                    CommitEffects& effects);
-  // The sweep for the visible pack record at `record` is complete (ObjectStore::mark_swept):
-  // back-pointers to old revisions are accepted again. Ignored when there is a newer record.
-  void pack_swept(Tid record);
+  // Appends a record that removes `keys` (as TransactionRecord::removed wants them) for the visible
+  // pack record at `pack_record`. `complete`: nothing is left to do for that; once this is visible,
+  // back-pointers to old revisions are accepted again. Returns its tid; nothing, and appends
+  // nothing, when `pack_record` is not the newest one or is complete already.
+  std::optional<Tid> append_removal(Tid pack_record, std::vector<RevisionKey> keys, bool complete,
+                                    Now now, CommitEffects& effects);
 
   // Everything in the log up to `up_to` is durable as the durability mode demands.
   void acknowledged(Tid up_to, Now now, CommitEffects& effects);
@@ -191,6 +194,7 @@ class CommitCoordinator {
     RecordKind kind = RecordKind::transaction;
     CommitId commit_id{};
     Oid oid_mark{};
+    Tid swept_pack{};                    // kind removal only: the pack record that it completes
     Transaction* transaction = nullptr;  // kind transaction only
     std::vector<Waiter> waiters{};
   };
@@ -213,6 +217,7 @@ class CommitCoordinator {
   // Why it must not be sequenced now, whatever its objects' state.
   [[nodiscard]] std::optional<Reply> find_refusal(const Transaction& transaction) const;
   void publish_pack(const Sequenced& record, CommitEffects& effects);
+  void publish_removal(const Sequenced& record);
 
   // The life of a transaction.
   void judge(Transaction& transaction, Now now, CommitEffects& effects);
@@ -243,7 +248,9 @@ class CommitCoordinator {
   struct Pack {
     Tid horizon{};
     Tid record{};
-    bool swept = true;
+    bool swept = true;     // visibly
+    bool complete = true;  // the record that says so is sequenced
+    Tid end{};             // of it and its removals, as long as nothing else follows them
   };
   Pack pack_;  // of the newest pack record, from when it is sequenced
 

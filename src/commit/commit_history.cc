@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "commit/commit_coordinator.h"
 
 namespace zeolite::commit {
@@ -39,9 +40,10 @@ std::optional<Reply> CommitCoordinator::find_refusal(const Transaction& transact
 
 void CommitCoordinator::append_pack(Ticket ticket, OwnerId owner, Tid horizon, bool collect_garbage,
                                     Now now, CommitEffects& effects) {
-  // Whatever comes later is not packed; nor is a pack record worth another one.
+  // Whatever comes later is not packed; nor are a pack's own records worth another one.
   const Tid last = tids_.last();
-  horizon = std::min(horizon, last == pack_.record && !last.is_zero() ? last.previous() : last);
+  const bool only_packed = last == pack_.end && !last.is_zero();
+  horizon = std::min(horizon, only_packed ? pack_.record.previous() : last);
   if (horizon <= pack_.horizon) {
     const auto found = std::ranges::find(in_flight_, pack_.record, &Sequenced::tid);
     if (ticket == 0) return;
@@ -58,11 +60,32 @@ void CommitCoordinator::append_pack(Ticket ticket, OwnerId owner, Tid horizon, b
   record.collect_garbage = collect_garbage;
   Sequenced& sequenced = append_own(std::move(record), now, effects);
   if (ticket != 0) sequenced.waiters.push_back({.ticket = ticket, .owner = owner});
-  pack_ = {.horizon = horizon, .record = sequenced.tid, .swept = false};
+  pack_ = {.horizon = horizon,
+           .record = sequenced.tid,
+           .swept = false,
+           .complete = false,
+           .end = sequenced.tid};
 }
 
-void CommitCoordinator::pack_swept(Tid record) {
-  if (record == pack_.record) pack_.swept = true;
+std::optional<Tid> CommitCoordinator::append_removal(Tid pack_record, std::vector<RevisionKey> keys,
+                                                     bool complete, Now now,
+                                                     CommitEffects& effects) {
+  if (pack_record != pack_.record || pack_.complete) return std::nullopt;
+  CHECK(pack_record <= visible_, "what is not visible is not carried out");
+  const bool follows = tids_.last() == pack_.end;
+  TransactionRecord record;
+  record.kind = RecordKind::removal;
+  record.pack_record = pack_record;
+  record.pack_complete = complete;
+  record.removed = std::move(keys);
+  const Tid tid = append_own(std::move(record), now, effects).tid;
+  pack_.complete = complete;
+  if (follows) pack_.end = tid;
+  return tid;
+}
+
+void CommitCoordinator::publish_removal(const Sequenced& record) {
+  if (!record.swept_pack.is_zero() && record.swept_pack == pack_.record) pack_.swept = true;
 }
 
 void CommitCoordinator::publish_pack(const Sequenced& record, CommitEffects& effects) {

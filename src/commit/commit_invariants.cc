@@ -64,6 +64,8 @@ void CommitCoordinator::check_invariants() const {
   CHECK(tids_.last() >= previous, "no tid was made by anybody else");
   CHECK(pack_.horizon < pack_.record || pack_.record.is_zero(), "a pack looks back");
   CHECK(pack_.record <= tids_.last(), "a pack has its place in the log");
+  CHECK(pack_.complete || !pack_.swept, "what is visible was sequenced");
+  CHECK(pack_.end <= tids_.last(), "a pack's end is in the log");
   CHECK(sequenced == counts.in_flight, "every sequenced transaction has a record");
   CHECK(named == attempts_.size(), "no attempt outlives its transaction or tombstone");
   recent_writes_.check_invariants();

@@ -16,7 +16,8 @@ namespace {
 
 using maintenance::PackReport;
 
-// While commits come in, a batch is followed by a rest of its own length, at most this long.
+// While commits come in, a batch and each removal in it is followed by a rest of its own length, at
+// most this long.
 constexpr Duration kRestMax = std::chrono::milliseconds(50);
 // Behind everything else that wants the processor.
 constexpr int kNice = 10;
@@ -43,6 +44,27 @@ std::string describe(const PackReport& report) {
   return text;
 }
 
+// The engine's log, for one pack record.
+class EngineRemovalLog final : public maintenance::RemovalLog {
+ public:
+  // `rest` is called after each removal.
+  EngineRemovalLog(StorageEngine& engine, Tid pack_record, std::function<void()> rest)
+      : engine_(engine), pack_record_(pack_record), rest_(std::move(rest)) {}
+
+  Result<std::uint64_t> remove(std::span<const RevisionKey> keys) override {
+    RETURN_IF_ERROR(engine_.append_removal(pack_record_, {keys.begin(), keys.end()}, false));
+    const std::uint64_t blobs = engine_.remove_blobs(keys);
+    rest_();
+    return blobs;
+  }
+  Result<> complete() override { return engine_.append_removal(pack_record_, {}, true); }
+
+ private:
+  StorageEngine& engine_;
+  const Tid pack_record_;
+  const std::function<void()> rest_;
+};
+
 }  // namespace
 
 PackService::PackService(const Clock& clock, LogSink log) : clock_(clock), log_(std::move(log)) {
@@ -66,11 +88,8 @@ void PackService::pack(StorageEngine& engine, const Request& request, Done done)
 void PackService::resume(StorageEngine& engine) {
   if (engine.store().pack_state().swept) return;
   log_(LogLevel::info, "storage " + engine.name() + ": a pack that is in the log goes on");
-  ++sweeping_;
   boost::asio::post(thread_, [this, &engine] {
-    const bool swept = !stopped_.load() && sweep(engine).has_value();
-    --sweeping_;
-    if (!swept || engine.blobs() == nullptr) return;
+    if (stopped_.load() || !sweep(engine) || engine.blobs() == nullptr) return;
     // The files of what the interrupted run removed last may still be there.
     const Result<std::uint64_t> removed =
         blobs::remove_orphans(*engine.blobs(), engine.store(), &stopped_);
@@ -98,13 +117,6 @@ Result<PackReport> PackService::sweep(StorageEngine& engine) {
   maintenance::PackOptions options;
   options.cancelled = &stopped_;
   maintenance::PackCallbacks callbacks;
-  callbacks.blobs_removed = [&](std::span<const storage::RevisionKey> keys) {
-    for (const storage::RevisionKey& key : keys) {
-      if (engine.blobs() == nullptr) return;
-      const Result<bool> removed = engine.blobs()->remove(key.oid, key.tid);
-      if (!removed) log_(LogLevel::warning, storage + ": " + removed.error().detail);
-    }
-  };
   std::uint64_t commits = engine.counters().commits;
   Instant batch_began = clock_.now().instant;
   callbacks.pause = [&] {
@@ -114,13 +126,16 @@ Result<PackReport> PackService::sweep(StorageEngine& engine) {
     }
     batch_began = clock_.now().instant;
   };
-  Result<PackReport> report = maintenance::run_pack(engine.mutable_store(), options, callbacks);
+  EngineRemovalLog removals(engine, state.record, callbacks.pause);
+  Result<PackReport> report = maintenance::run_pack(engine.store(), removals, options, callbacks);
   if (!report) {
-    if (report.error().code == ErrorCode::aborted) return std::unexpected(stopping());
+    const ErrorCode code = report.error().code;
+    // Or the reign ends; when the storage has failed, that was told.
+    const bool ends = code == ErrorCode::shutting_down || code == ErrorCode::outcome_unknown;
+    if (stopped_.load() || ends) return std::unexpected(stopping());
     log_(LogLevel::error, storage + ": the pack failed: " + report.error().detail);
     return report;
   }
-  engine.pack_swept(state.record);
   engine.objects_removed(report->removed_objects);
   log_(LogLevel::info, storage + ": packed, " + describe(*report));
   return report;

@@ -29,12 +29,9 @@ class PackService {
   using Done = std::function<void(Result<maintenance::PackReport>)>;
   void pack(StorageEngine& engine, const Request& request, Done done);
 
-  // Goes on with what was interrupted, if anything was; on a standby, carries out what the log
-  // says.
+  // Goes on with what was interrupted, if anything was: for a primary, when its reign begins. A
+  // standby is told by the log what goes.
   void resume(StorageEngine& engine);
-
-  // Whether a sweep removes revisions, or is about to.
-  [[nodiscard]] bool sweeping() const { return sweeping_.load() > 0; }
 
   // Ends the pack that is running; those that wait are told so. Returns when the thread is idle.
   void stop();
@@ -46,7 +43,6 @@ class PackService {
   const Clock& clock_;
   LogSink log_;
   std::atomic<bool> stopped_ = false;
-  std::atomic<int> sweeping_ = 0;
   boost::asio::thread_pool thread_{1};
 };
 

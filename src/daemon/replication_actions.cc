@@ -40,11 +40,6 @@ void ReplicationService::run(action::Append& append) {
 }
 
 void ReplicationService::run(action::Rollback& rollback) {
-  // Nothing is removed while the log is undone: the next start sweeps only once it streams.
-  if (events_.sweeping()) {
-    restart({.why = "the log is to be undone, and a pack is under way", .follow = {}});
-    return;
-  }
   applier_->rollback(rollback.to, [this](Position to) { return archive(to); });
 }
 

@@ -275,7 +275,6 @@ void ReplicationService::make_applier() {
       });
     });
   };
-  events.pack_recorded = events_.pack_recorded;
   events.failed = [this](Error why) { post([this, why] { events_.fatal(why); }); };
   events.rolled_back = [this](Result<Position> end) {
     post([this, end = std::move(end)] { on_rolled_back(end); });

@@ -56,10 +56,6 @@ class ReplicationService final : public LogObserver {
       std::optional<Id128> cluster = std::nullopt;  // that the own, empty database is to join
     };
     std::function<void(Restart)> restart;
-    // The log of a standby says that there is a pack to carry out; from a thread of the service's.
-    std::function<void()> pack_recorded;
-    // Whether revisions are being removed for one.
-    std::function<bool()> sweeping;
     std::function<void(Error)> fatal;
     LogSink log;
   };

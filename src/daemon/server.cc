@@ -190,8 +190,6 @@ class Server::Impl {
       restart_ = std::move(restart);
       stop_changed_.notify_all();
     };
-    events.pack_recorded = [this] { packs_.resume(*engines_.front()); };
-    events.sweeping = [this] { return packs_.sweeping(); };
     events.fatal = [this](Error why) { fail(std::move(why)); };
     events.log = log_;
     replication_ = std::make_unique<ReplicationService>(
@@ -217,7 +215,6 @@ class Server::Impl {
       stop_changed_.notify_all();
     } else if (view.role == wire::NodeRole::standby && view.shows) {
       open_port(zeo_read_);
-      packs_.resume(*engines_.front());
     }
     for (Shard& shard : shards_) {
       shard.io->post([&shard] {
@@ -513,10 +510,8 @@ class Server::Impl {
       const std::lock_guard lock(mutex_);
       return fatal_.has_value();
     }();
-    if (!failed) {
-      for (const auto& engine : engines_) engine->drain(kDrainTimeout);
-      say_goodbye();
-    }
+    for (const auto& engine : engines_) engine->drain(failed ? Duration{} : kDrainTimeout);
+    if (!failed) say_goodbye();
     if (replication_) replication_->stop();
     packs_.stop();
     stop_checks_.store(true);

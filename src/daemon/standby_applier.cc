@@ -21,6 +21,7 @@ std::size_t bytes_of(std::span<const TransactionRecord> records) {
   for (const TransactionRecord& record : records) {
     bytes += 64;
     for (const ObjectWrite& write : record.writes) bytes += 64 + write.data.size();
+    bytes += record.removed.size() * sizeof(RevisionKey);
   }
   return bytes;
 }
@@ -55,10 +56,14 @@ void StandbyApplier::append(wire::ReplicaAppend group, std::vector<ReceivedBlob>
   const std::lock_guard lock(mutex_);
   if (mismatched_) return;
   queued_bytes_ += bytes;
-  const bool joins =
-      !tasks_.empty() && !tasks_.back().other && tasks_.back().bytes < kGroupBytesMax;
+  const bool joins = !tasks_.empty() && !tasks_.back().other && !tasks_.back().removes &&
+                     tasks_.back().bytes < kGroupBytesMax;
   if (!joins) tasks_.emplace_back();
   Task& task = tasks_.back();
+  // After a removal the files of blobs go, and recovery looks for it at the end of the log only.
+  task.removes = std::ranges::any_of(group.records, [](const TransactionRecord& record) {
+    return record.kind == RecordKind::removal;
+  });
   task.groups.push_back(std::move(group));
   std::ranges::move(blobs, std::back_inserter(task.blobs));
   task.bytes += bytes;
@@ -175,9 +180,7 @@ void StandbyApplier::append_groups(Task& task) {
   engine_.settle(records);
   remember(records);
   events_.appended(*last);
-  const bool packs = std::ranges::any_of(
-      records, [](const TransactionRecord& record) { return record.kind == RecordKind::pack; });
-  if (packs) events_.pack_recorded();
+  for (const TransactionRecord& record : records) engine_.remove_blobs(record.removed);
 }
 
 void StandbyApplier::remember(std::span<const TransactionRecord> records) {

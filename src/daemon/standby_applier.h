@@ -31,7 +31,6 @@ class StandbyApplier {
     std::function<void(Position last)> appended;  // durable up to here
     // A group does not follow the log: it is dropped, and what comes until resume().
     std::function<void(Error why)> mismatched;
-    std::function<void()> pack_recorded;    // among what became durable
     std::function<void(Error why)> failed;  // nothing can be appended any more
     std::function<void(Result<Position> end)> rolled_back;
   };
@@ -65,6 +64,7 @@ class StandbyApplier {
     std::vector<wire::ReplicaAppend> groups;
     std::vector<ReceivedBlob> blobs;
     std::size_t bytes = 0;
+    bool removes = false;  // the last group removes revisions
     std::function<void()> other;
   };
 

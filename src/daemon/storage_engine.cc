@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "blobs/recovery.h"
 
 namespace zeolite::daemon {
 
@@ -30,6 +31,11 @@ std::uint64_t bytes_of(const std::vector<TransactionRecord>& group) {
     for (const ObjectWrite& write : record.writes) bytes += write.data.size();
   }
   return bytes;
+}
+
+std::size_t removals_in(const std::vector<TransactionRecord>& group) {
+  return static_cast<std::size_t>(
+      std::ranges::count(group, RecordKind::removal, &TransactionRecord::kind));
 }
 
 // The owner of a ticket; see server/native_session.h.
@@ -201,6 +207,7 @@ Result<> StorageEngine::append_pack(Tid horizon, bool collect_garbage) {
   RETURN_IF_ERROR(store_->check_space());
   std::unique_lock lock(mutex_);
   if (failed_) return make_error(ErrorCode::outcome_unknown, "the storage has failed");
+  if (!coordinator_) return make_error(ErrorCode::not_primary, "only a primary packs");
   RETURN_IF_ERROR(accepts_more());
   coordinator_->append_pack(0, 0, horizon, collect_garbage, clock_.now(), effects_);
   std::optional<Tid> record;
@@ -208,12 +215,33 @@ Result<> StorageEngine::append_pack(Tid horizon, bool collect_garbage) {
     if (appended.kind == RecordKind::pack) record = appended.tid;
   }
   end_call(lock);
-  if (!record) return {};
+  return record ? wait_visible(lock, *record) : Result<>();
+}
+
+Result<> StorageEngine::append_removal(Tid pack_record, std::vector<RevisionKey> keys,
+                                       bool complete) {
+  RETURN_IF_ERROR(store_->check_space());
+  std::unique_lock lock(mutex_);
+  if (failed_) return make_error(ErrorCode::outcome_unknown, "the storage has failed");
+  if (!coordinator_) return make_error(ErrorCode::not_primary, "only a primary packs");
+  RETURN_IF_ERROR(accepts_more());
+  const std::optional<Tid> record =
+      coordinator_->append_removal(pack_record, std::move(keys), complete, clock_.now(), effects_);
+  if (!record) return make_error(ErrorCode::aborted, "there is nothing to remove for this pack");
+  // Not end_call: commits would wait for a group that this thread writes, and it may be slow.
+  run_effects(lock);
+  if (!failed_) wake_writer();
+  return wait_visible(lock, *record);
+}
+
+Result<> StorageEngine::wait_visible(std::unique_lock<std::mutex>& lock, Tid record) {
   awaited_ = true;
-  drained_.wait(lock, [&] { return failed_ || stopping_ || visible() >= *record; });
+  drained_.wait(lock, [&] { return failed_ || abandoned_ || visible() >= record; });
   awaited_ = false;
-  if (visible() >= *record) return {};
-  return make_error(ErrorCode::outcome_unknown, "the storage ended before it had the pack record");
+  if (visible() >= record) return {};
+  if (!failed_) return make_error(ErrorCode::shutting_down, "the server is stopping");
+  return make_error(ErrorCode::outcome_unknown,
+                    "the storage ended before it had a record of the pack");
 }
 
 void StorageEngine::objects_removed(std::uint64_t count) {
@@ -223,9 +251,12 @@ void StorageEngine::objects_removed(std::uint64_t count) {
   }
 }
 
-void StorageEngine::pack_swept(Tid record) {
-  const std::lock_guard lock(mutex_);
-  if (coordinator_) coordinator_->pack_swept(record);
+std::uint64_t StorageEngine::remove_blobs(std::span<const RevisionKey> removed) {
+  std::uint64_t count = 0;
+  if (options_.blobs == nullptr) return count;
+  Result<> all = blobs::remove_packed(*options_.blobs, removed, count);
+  if (!all && options_.warn) options_.warn(std::move(all).error());
+  return count;
 }
 
 void StorageEngine::query_outcome(commit::OwnerId owner,
@@ -339,6 +370,8 @@ void StorageEngine::drain(Duration timeout) {
     return failed_ || !coordinator_ ||
            (open_group_.empty() && coordinator_->counts().in_flight == 0);
   });
+  abandoned_ = true;
+  drained_.notify_all();
 }
 
 commit::CommitCoordinator::Counts StorageEngine::counts() const {
@@ -474,8 +507,11 @@ Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
     }
     return std::unexpected(std::move(position).error());
   }
-  pacer_.answered(writing_group_.size(), now.instant - began, now.instant);
-  pacer_.start_waiting(open_group_.size());
+  // Removals are no clients', who come back.
+  if (const std::size_t commits = writing_group_.size() - removals_in(writing_group_)) {
+    pacer_.answered(commits, now.instant - began, now.instant);
+    pacer_.start_waiting(open_group_.size());
+  }
   if (failed_) return {};  // the reign has ended meanwhile
   group_durable(*position, now);
   coordinator_->tick(now, effects_);

@@ -84,13 +84,23 @@ class StorageEngine {
 
   // Appends the record after which what is not needed as of `horizon` may be removed, and waits
   // until it is visible. Nothing to do when there was a pack to the same time or a later one.
-  // Not from a shard. Errors: shutting_down, out_of_space, unavailable; outcome_unknown.
+  // Not from a shard. Errors: shutting_down, out_of_space, unavailable, not_primary;
+  // outcome_unknown.
   [[nodiscard]] Result<> append_pack(Tid horizon, bool collect_garbage);
-  // The sweep for the pack record at `record` is complete.
-  void pack_swept(Tid record);
+  // Appends the removal of `keys` for the pack record at `pack_record`, or that it is complete
+  // (CommitCoordinator::append_removal), and waits until that is visible. One caller at a time of
+  // this and append_pack; its priority does not matter, the log writer does the work. Errors: as
+  // append_pack; aborted: that is not the newest pack record, or complete already.
+  [[nodiscard]] Result<> append_removal(Tid pack_record, std::vector<RevisionKey> keys,
+                                        bool complete);
   // So many objects were packed away; for size().
   void objects_removed(std::uint64_t count);
-  // For the one pack at a time: its removals run beside the log writer.
+  // Removes the files of the blobs of what a durable removal record removed, and warns of those
+  // that cannot be; how many there were. For whoever made the record durable: leading, the packing
+  // thread; following, the thread that appended it, before it appends again.
+  std::uint64_t remove_blobs(std::span<const RevisionKey> removed);
+
+  // Following: for the thread that appends what came.
   [[nodiscard]] storage::ObjectStore& mutable_store() { return *store_; }
 
   // ---- replication; all called by one thread ----
@@ -124,7 +134,7 @@ class StorageEngine {
   }
 
   // Refuses new transactions with shutting_down and waits until what is in flight is answered, at
-  // most `timeout`.
+  // most `timeout`. Then nobody waits in append_pack or append_removal any more either.
   void drain(Duration timeout);
 
   [[nodiscard]] const std::string& name() const { return options_.name; }
@@ -159,6 +169,8 @@ class StorageEngine {
   [[nodiscard]] Result<commit::Prefetched> prefetch_outcome(const CommitId& commit_id) const;
   [[nodiscard]] Result<> prefetch_tids(const commit::StagedTransaction& transaction,
                                        commit::Prefetched& prefetched) const;
+  // With the mutex, after its record was queued. One at a time.
+  [[nodiscard]] Result<> wait_visible(std::unique_lock<std::mutex>& lock, Tid record);
   void submit(commit::OwnerId owner, server::SessionEffects::Submit submit);
   void query_outcome(commit::OwnerId owner, const server::SessionEffects::QueryOutcome& query);
   void reply_error(commit::Ticket ticket, Error error);
@@ -225,7 +237,8 @@ class StorageEngine {
   bool starved_ = false;                   // the last append was refused for want of space
   bool stopping_ = false;
   bool draining_ = false;
-  bool awaited_ = false;  // somebody waits for drained_ to see what became visible
+  bool awaited_ = false;    // somebody waits for drained_ to see what became visible
+  bool abandoned_ = false;  // what is not written by now is not waited for
   bool failed_ = false;
   std::atomic<bool> waiting_ = false;   // what is durable waits for acknowledge(); set with mutex_
   bool held_back_ = false;              // groups are not written for now

@@ -142,6 +142,7 @@ Tid StorageEngine::set_waiting(bool on) {
   if (!on && leading_ && durable > visible()) {
     coordinator_->acknowledged(durable, clock_.now(), effects_);
     run_effects(lock);
+    if (draining_ || awaited_) drained_.notify_all();
   }
   return visible();
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "maintenance/pack_marker.h"
+#include "maintenance/pack_sweep.h"
 
 namespace zeolite::maintenance {
 namespace {
@@ -14,22 +15,21 @@ class Pack {
   struct Task {
     Tid horizon;
     bool collect_garbage = false;
-    bool find_blobs = false;
   };
 
-  // `store` null: counts only.
-  Pack(storage::ObjectStore* store, const storage::ObjectStore& reads, const Task& task,
+  // `log` null: counts only.
+  Pack(RemovalLog* log, const storage::ObjectStore& store, const Task& task,
        const PackOptions& options, const PackCallbacks& callbacks)
-      : reads_(reads),
+      : store_(store),
         task_(task),
         options_(options),
         callbacks_(callbacks),
         batch_(std::max<std::size_t>(options.batch, 1)),
-        sweep_(store, reads, task.horizon, report_, callbacks.blobs_removed) {
+        sweep_(log, store, task.horizon, report_) {
     report_.horizon = task.horizon;
     report_.garbage_wanted = task.collect_garbage;
-    progress_.phases = 1U + (task.collect_garbage ? 2U : 0U) + (task.find_blobs ? 1U : 0U);
-    if (task.collect_garbage) marker_.emplace(reads, task.horizon, report_);
+    progress_.phases = 1U + (task.collect_garbage ? 2U : 0U) + (counts_only() ? 1U : 0U);
+    if (task.collect_garbage) marker_.emplace(store, task.horizon, report_);
   }
 
   Result<PackReport> run() {
@@ -37,7 +37,7 @@ class Pack {
       RETURN_IF_ERROR(scan_log());
       RETURN_IF_ERROR(scan_marked());
     }
-    if (task_.find_blobs) RETURN_IF_ERROR(find_blobs());
+    if (counts_only()) RETURN_IF_ERROR(find_blobs());
     RETURN_IF_ERROR(sweep());
     report_.garbage_collected = marker_ && marker_->certain();
     return std::move(report_);
@@ -46,7 +46,7 @@ class Pack {
  private:
   Result<> scan_log() {
     begin("read what was written since");
-    progress_.total = reads_.last_position().tid.value() - task_.horizon.value();
+    progress_.total = store_.last_position().tid.value() - task_.horizon.value();
     while (true) {
       ASSIGN_OR_RETURN(const bool more, marker_->scan_log(batch_));
       RETURN_IF_ERROR(turn(marker_->scanned_to().value() - task_.horizon.value()));
@@ -76,7 +76,7 @@ class Pack {
 
   Result<> sweep() {
     begin(counts_only() ? "count" : "remove");
-    progress_.total = reads_.oid_mark().value();
+    progress_.total = store_.oid_mark().value();
     while (true) {
       RETURN_IF_ERROR(catch_up());
       const bool collect = marker_ && marker_->certain();
@@ -123,7 +123,7 @@ class Pack {
 
   [[nodiscard]] bool counts_only() const { return sweep_.counts_only(); }
 
-  const storage::ObjectStore& reads_;
+  const storage::ObjectStore& store_;
   const Task task_;
   const PackOptions& options_;
   const PackCallbacks& callbacks_;
@@ -136,14 +136,13 @@ class Pack {
 
 }  // namespace
 
-Result<PackReport> run_pack(storage::ObjectStore& store, const PackOptions& options,
-                            const PackCallbacks& callbacks) {
+Result<PackReport> run_pack(const storage::ObjectStore& store, RemovalLog& log,
+                            const PackOptions& options, const PackCallbacks& callbacks) {
   const storage::PackState state = store.pack_state();
   if (state.swept) return PackReport{};
-  const Pack::Task task{state.horizon, state.collect_garbage,
-                        static_cast<bool>(callbacks.blobs_removed)};
-  ASSIGN_OR_RETURN(PackReport report, Pack(&store, store, task, options, callbacks).run());
-  RETURN_IF_ERROR(store.mark_swept(state.record));
+  const Pack::Task task{state.horizon, state.collect_garbage};
+  ASSIGN_OR_RETURN(PackReport report, Pack(&log, store, task, options, callbacks).run());
+  RETURN_IF_ERROR(log.complete());
   return report;
 }
 
@@ -152,7 +151,7 @@ Result<PackReport> dry_run_pack(const storage::ObjectStore& store, Tid horizon,
                                 const PackCallbacks& callbacks) {
   horizon = std::min(horizon, store.last_position().tid);
   if (horizon <= store.pack_horizon()) return PackReport{};
-  const Pack::Task task{horizon, collect_garbage, true};
+  const Pack::Task task{horizon, collect_garbage};
   return Pack(nullptr, store, task, options, callbacks).run();
 }
 

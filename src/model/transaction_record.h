@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,7 +27,24 @@ enum class RecordKind : std::uint8_t {
   oids = 3,       // oid_mark moved: oids below it may have been handed out
   tombstone = 4,  // (session, number) will never commit
   pack = 5,       // what is not needed as of pack_horizon may be removed from here on
+  removal = 6,    // these revisions go, for a pack record before this one
 };
+
+// Names one revision.
+struct RevisionKey {
+  Oid oid;
+  Tid tid;
+  friend auto operator<=>(const RevisionKey&, const RevisionKey&) = default;
+};
+
+// Whether the keys are in the order of a removal record, each once: oids ascending, each object's
+// newest first, as in a walk over all revisions.
+[[nodiscard]] inline bool in_removal_order(std::span<const RevisionKey> keys) {
+  const auto not_before = [](const RevisionKey& a, const RevisionKey& b) {
+    return a.oid != b.oid ? a.oid > b.oid : a.tid <= b.tid;
+  };
+  return std::ranges::adjacent_find(keys, not_before) == keys.end();
+}
 
 // The blob of a revision: a file beside the records (docs/storage-format.md).
 struct BlobInfo {
@@ -77,6 +96,12 @@ struct TransactionRecord {
   Tid pack_horizon{};               // kind pack only: history up to here may go; below tid
   bool collect_garbage = false;     // kind pack only: objects that nothing refers to may go, too
   std::vector<ObjectWrite> writes;  // each oid at most once
+  // Kind removal only: the newest pack record, for which it is made; whether nothing is left to do
+  // for that; and what goes, in_removal_order(), all of it at or below the pack's horizon. What is
+  // gone already may be named.
+  Tid pack_record{};
+  bool pack_complete = false;
+  std::vector<RevisionKey> removed{};
   friend bool operator==(const TransactionRecord&, const TransactionRecord&) = default;
 };
 
@@ -103,6 +128,9 @@ struct LogEntry {
   Oid oid_mark;
   Tid pack_horizon{};
   bool collect_garbage = false;
+  Tid pack_record{};
+  bool pack_complete = false;
+  std::vector<RevisionKey> removed{};
   std::vector<ObjectSummary> objects;
   ChainHash body_hash{};  // over the objects' data; see storage/log_chain.h
   friend bool operator==(const LogEntry&, const LogEntry&) = default;

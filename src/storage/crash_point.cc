@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kExitLikeSigkill = 137;
 
-constexpr std::array<std::string_view, 16> kNames = {
+constexpr std::array<std::string_view, 12> kNames = {
     "create.before_format",  // a new directory: all is there but the FORMAT file
     "create.after_format",   // ... and now that, too; no records yet
     "open.before_records",   // locked and checked, RocksDB not yet opened
@@ -31,10 +31,6 @@ constexpr std::array<std::string_view, 16> kNames = {
     "append.after_write",    // durable; the high-water mark is not moved
     "append.after_mark",     // the mark is moved; the caller is not told
     "append.before_return",  // readers see the new position; the caller is not told
-    "remove.before_write",   // the batch of removals is built
-    "remove.after_write",    // written, not synced
-    "swept.before_write",    // all removals are written; nothing says that they are all
-    "swept.after_write",     // written, not synced
 };
 
 constexpr std::array<std::string_view, 9> kBlobNames = {

@@ -20,11 +20,8 @@ inline constexpr std::string_view kLogFamily = "log";
 inline constexpr std::string_view kRevisionsFamily = "revisions";
 inline constexpr std::string_view kOutcomesFamily = "outcomes";
 
-// Keys in the meta family: of the encoded Marks, of the newest pack record that was swept, and of
-// the newest one that revisions were removed for.
+// Key in the meta family of the encoded Marks.
 inline constexpr std::string_view kMarksKey = "marks";
-inline constexpr std::string_view kSweptKey = "swept";
-inline constexpr std::string_view kRemovedKey = "removed";
 
 // The part of a revision key that all revisions of one object share.
 inline constexpr std::size_t kOidPrefixSize = 8;

@@ -9,11 +9,9 @@
 // Thread: any, while nothing is appended. Errors of both besides their own: those of reading.
 namespace zeolite::storage {
 
-// Whether all entries after `to` can be undone. `newest_removal` is the newest pack record that
-// revisions were removed for. Errors: invalid_argument (`to` is neither zero nor in the log),
-// conflict (removals lie after it; what they took cannot be brought back).
-[[nodiscard]] Result<> check_undoable(const ObjectStore& store, const Position& to,
-                                      Tid newest_removal);
+// Whether all entries after `to` can be undone. Errors: invalid_argument (`to` is neither zero nor
+// in the log), conflict (removals lie after it; what they took cannot be brought back).
+[[nodiscard]] Result<> check_undoable(const ObjectStore& store, const Position& to);
 
 // The marks of the log once it ends at `to`; `marks` are those of the longer one.
 //

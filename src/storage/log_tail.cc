@@ -34,10 +34,25 @@ Position next_position(const Position& last, const TransactionRecord& record,
   return {record.epoch, record.tid, next_chain(last.chain, covered)};
 }
 
+void check_removal(const TransactionRecord& record, const Marks& marks) {
+  CHECK(record.writes.empty(), "a removal writes nothing");
+  CHECK(record.pack_record == marks.pack_record && !marks.pack_swept,
+        "a removal is for the newest pack while that is not complete");
+  CHECK(in_removal_order(record.removed), "removed revisions are in order, each once");
+  for (const RevisionKey& key : record.removed) {
+    CHECK(key.tid <= marks.pack_horizon, "only what was packed is removed");
+  }
+}
+
 }  // namespace
 
 Position position_after(const Position& last, const TransactionRecord& record) {
   return next_position(last, record, covered(last, record));
+}
+
+PackState LogTail::pack_state() const {
+  return {marks_.pack_horizon, marks_.pack_record, marks_.collect_garbage,
+          marks_.pack_swept || marks_.pack_record.is_zero()};
 }
 
 std::string LogTail::extend(const TransactionRecord& record) {
@@ -47,6 +62,7 @@ std::string LogTail::extend(const TransactionRecord& record) {
   CHECK(record.kind != RecordKind::pack ||
             (record.pack_horizon < record.tid && record.pack_horizon > marks_.pack_horizon),
         "pack horizons increase, each below its record");
+  if (record.kind == RecordKind::removal) check_removal(record, marks_);
   check_writes(record);
   std::string value = covered(last_, record);
   last_ = next_position(last_, record, value);
@@ -58,7 +74,9 @@ std::string LogTail::extend(const TransactionRecord& record) {
     marks_.pack_horizon = record.pack_horizon;
     marks_.pack_record = record.tid;
     marks_.collect_garbage = record.collect_garbage;
+    marks_.pack_swept = false;
   }
+  if (record.kind == RecordKind::removal) marks_.pack_swept = record.pack_complete;
   for (const ObjectWrite& write : record.writes) {
     // The last oid there is has no next; nothing can be handed out beyond it anyway.
     const Oid above = write.oid.next().is_zero() ? write.oid : write.oid.next();

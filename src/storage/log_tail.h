@@ -30,6 +30,10 @@ class LogTail {
 
   [[nodiscard]] const Position& last() const { return last_; }
   [[nodiscard]] const Marks& marks() const { return marks_; }
+  // What the marks say of packing.
+  [[nodiscard]] PackState pack_state() const;
+  // Ahead of an entry that is being written: revisions up to here may be missing.
+  void raise_pack_horizon(Tid horizon) { marks_.pack_horizon = horizon; }
 
  private:
   void advance_horizon();

@@ -44,9 +44,7 @@ Tid MemoryObjectStore::outcome_horizon() const {
 
 PackState MemoryObjectStore::pack_state() const {
   const std::shared_lock lock(mutex_);
-  const Marks& marks = tail_.marks();
-  return {marks.pack_horizon, marks.pack_record, marks.collect_garbage,
-          marks.pack_record == swept_};
+  return tail_.pack_state();
 }
 
 Result<> MemoryObjectStore::check_writable() const {
@@ -64,14 +62,12 @@ Result<Position> MemoryObjectStore::append(std::span<const TransactionRecord> gr
 
 Result<> MemoryObjectStore::rollback(const Position& to) {
   Marks marks;
-  Tid newest_removal;
   {
     const std::shared_lock lock(mutex_);
     RETURN_IF_ERROR(check_writable());
     marks = tail_.marks();
-    newest_removal = std::max(removed_, swept_);
   }
-  RETURN_IF_ERROR(check_undoable(*this, to, newest_removal));
+  RETURN_IF_ERROR(check_undoable(*this, to));
   ASSIGN_OR_RETURN(marks, marks_at(*this, to, marks));
   const std::unique_lock lock(mutex_);
   while (!log_.empty() && log_.rbegin()->first > to.tid) {
@@ -106,6 +102,7 @@ Result<> MemoryObjectStore::apply(const TransactionRecord& record) {
   for (const ObjectWrite& write : record.writes) {
     objects_[write.oid].emplace(record.tid, Revision{write.kind, write.data, write.back});
   }
+  remove(record.removed);
   if (record.commit_id.empty()) return {};
   if (record.kind == RecordKind::transaction) {
     outcomes_[record.commit_id] = Outcome{Outcome::Kind::committed, record.tid};
@@ -113,6 +110,15 @@ Result<> MemoryObjectStore::apply(const TransactionRecord& record) {
     outcomes_[record.commit_id] = Outcome{Outcome::Kind::aborted, record.tid};
   }
   return {};
+}
+
+void MemoryObjectStore::remove(std::span<const RevisionKey> keys) {
+  for (const RevisionKey& key : keys) {
+    const auto object = objects_.find(key.oid);
+    if (object == objects_.end()) continue;
+    object->second.erase(key.tid);
+    if (object->second.empty()) objects_.erase(object);
+  }
 }
 
 const MemoryObjectStore::Revision* MemoryObjectStore::newest_at(Oid oid, Tid line, Tid& tid) const {
@@ -320,27 +326,6 @@ Result<std::vector<StoredRevision>> MemoryObjectStore::revisions_from(Oid from,
     }
   }
   return found;
-}
-
-Result<> MemoryObjectStore::remove_revisions(std::span<const RevisionKey> keys) {
-  const std::unique_lock lock(mutex_);
-  RETURN_IF_ERROR(check_writable());
-  if (!keys.empty()) removed_ = tail_.marks().pack_record;
-  for (const RevisionKey& key : keys) {
-    CHECK(key.tid <= tail_.marks().pack_horizon, "only what was packed is removed");
-    const auto object = objects_.find(key.oid);
-    if (object == objects_.end()) continue;
-    object->second.erase(key.tid);
-    if (object->second.empty()) objects_.erase(object);
-  }
-  return {};
-}
-
-Result<> MemoryObjectStore::mark_swept(Tid record) {
-  const std::unique_lock lock(mutex_);
-  RETURN_IF_ERROR(check_writable());
-  if (record == tail_.marks().pack_record) swept_ = record;
-  return {};
 }
 
 StoreSize MemoryObjectStore::size() const {

@@ -25,8 +25,7 @@ class MemoryObjectStore final : public ObjectStore {
 
   // From now on append and check_space answer out_of_space, or (false) work again.
   void set_out_of_space(bool out_of_space);
-  // The next append, and every one after it, fails with io_error; nothing of it is kept. So do
-  // removals.
+  // The next append, and every one after it, fails with io_error; nothing of it is kept.
   void break_appends();
 
   [[nodiscard]] Id128 cluster_id() const override { return options_.cluster_id; }
@@ -57,8 +56,6 @@ class MemoryObjectStore final : public ObjectStore {
   [[nodiscard]] Result<TransactionRecord> read_surviving(const LogEntry& entry) const override;
   [[nodiscard]] Result<std::vector<StoredRevision>> revisions_from(
       Oid from, std::size_t count_max) const override;
-  [[nodiscard]] Result<> remove_revisions(std::span<const RevisionKey> keys) override;
-  [[nodiscard]] Result<> mark_swept(Tid record) override;
   [[nodiscard]] StoreSize size() const override;
   [[nodiscard]] Result<std::optional<Outcome>> find_outcome(const CommitId& id) const override;
 
@@ -77,6 +74,7 @@ class MemoryObjectStore final : public ObjectStore {
 
   Result<> apply(const TransactionRecord& record);
   void undo(const StoredEntry& stored);
+  void remove(std::span<const RevisionKey> keys);
   [[nodiscard]] Result<> check_writable() const;
   [[nodiscard]] const Revision* find_revision(Oid oid, Tid tid) const;
   [[nodiscard]] const Revision* newest_at(Oid oid, Tid line, Tid& tid) const;
@@ -88,8 +86,6 @@ class MemoryObjectStore final : public ObjectStore {
   std::map<Tid, StoredEntry> log_;
   std::map<Oid, Revisions> objects_;
   std::map<CommitId, Outcome> outcomes_;
-  Tid swept_;    // the newest pack record that was swept
-  Tid removed_;  // and the newest one that revisions were removed for
   bool out_of_space_ = false;
   bool broken_ = false;
 };

@@ -58,13 +58,6 @@ struct CurrentObject {
   friend bool operator==(const CurrentObject&, const CurrentObject&) = default;
 };
 
-// Names one revision.
-struct RevisionKey {
-  Oid oid;
-  Tid tid;
-  friend auto operator<=>(const RevisionKey&, const RevisionKey&) = default;
-};
-
 // One revision as found when walking all of them.
 struct StoredRevision {
   RevisionKey key;
@@ -73,8 +66,8 @@ struct StoredRevision {
   friend bool operator==(const StoredRevision&, const StoredRevision&) = default;
 };
 
-// What the log says of packing. The sweep removes what the newest pack record allows; one that was
-// interrupted is to be made again from its beginning.
+// What the log says of packing. The sweep appends removals of what the newest pack record allows;
+// one that was interrupted is to be made again from its beginning.
 struct PackState {
   Tid horizon;  // of the newest pack record; kNoTid when there is none
   Tid record;   // that record's tid
@@ -95,17 +88,16 @@ struct StoreSize {
 //  - tids strictly increase along the log, epochs never decrease;
 //  - chain(n) = H(chain(n-1), header(n), body(n)), so a position names a whole history;
 //  - a revision exists for (oid, tid) iff the log entry at tid lists oid, unless it was removed,
-//    which happens at or below the pack horizon only. Log entries stay. So `previous` in an entry
-//    may name a revision that is gone;
+//    by a later entry of kind removal, at or below the pack horizon only. Log entries stay. So
+//    `previous` in an entry may name a revision that is gone, and two stores with equal positions
+//    have equal revisions;
 //  - an append that returned is durable; one that failed has an unknown outcome and the store
 //    accepts no further append.
 //
 // A reader passes the `line` it reads at: revisions above it do not exist for that read. The caller
 // takes its line from the visible tid, never from last_position().
 //
-// Thread: reads from any thread at any time; append and rollback from one thread at a time;
-// remove_revisions and mark_swept from one thread at a time, which may be another one than that of
-// append.
+// Thread: reads from any thread at any time; append and rollback from one thread at a time.
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
@@ -127,7 +119,9 @@ class ObjectStore {
 
   // Appends `group` in order as one atomic, synced batch. Preconditions (CHECKed): tids strictly
   // increase from last_position().tid, epochs do not decrease, no oid twice in one record, a pack
-  // record's horizon is below its tid and above the horizon before.
+  // record's horizon is below its tid and above the horizon before, a removal is for the newest
+  // pack record while that is not complete, with keys in order and at or below its horizon. Whoever
+  // makes a removal sees to it that no back-pointer is left that points to what goes.
   // Returns the position of the last record.
   // Errors: out_of_space before anything was written (may be retried); any other error means that
   // the outcome is unknown: the caller must stop answering, and every later append fails.
@@ -137,7 +131,7 @@ class ObjectStore {
   // and their outcomes are gone, the marks are those of a log that ends at `to` (but oids stay
   // handed out, and what was forgotten of outcomes stays forgotten: storage/log_rollback.h), and
   // append goes on from there. A killed process leaves a shorter log, which may be anything
-  // between. Preconditions: no append or removal runs; no reader has a line above `to`, or comes to
+  // between. Preconditions: no append runs; no reader has a line above `to`, or comes to
   // it before it is reached again. Errors, with nothing changed: invalid_argument (`to` is not in
   // the log), conflict (revisions were removed by what would be undone). out_of_space: the log is
   // shorter or as it was; may be repeated. Any other is final, as of append.
@@ -210,19 +204,6 @@ class ObjectStore {
   // reached; go on with the last oid + 1 (unless that is 0: then there is no more).
   [[nodiscard]] virtual Result<std::vector<StoredRevision>> revisions_from(
       Oid from, std::size_t count_max) const = 0;
-
-  // Removes these revisions as one atomic batch; those that are gone already are ignored. Not
-  // synced: it is durable with the next append, and after a crash before that the revisions may be
-  // back. May run beside append. Precondition (CHECKed): tids are at or below pack_horizon(). The
-  // caller sees to it that no back-pointer is left that points to one of them. Give some thousand
-  // at a time. Errors as append: out_of_space (nothing was done; may be retried), any other is
-  // final.
-  [[nodiscard]] virtual Result<> remove_revisions(std::span<const RevisionKey> keys) = 0;
-
-  // The sweep for the pack record at `record` is complete: pack_state().swept, if it is the newest
-  // one. Durable as remove_revisions is, and never before the removals that came before it. Errors
-  // as remove_revisions.
-  [[nodiscard]] virtual Result<> mark_swept(Tid record) = 0;
 
   // An estimate; cheap, but not for every request.
   [[nodiscard]] virtual StoreSize size() const = 0;

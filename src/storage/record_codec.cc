@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "storage/removal_codec.h"
 
 namespace zeolite::storage {
 
@@ -21,7 +22,9 @@ constexpr std::uint8_t kFlagVia = 0x40;
 constexpr std::uint8_t kRevisionVersion = 1;
 constexpr std::uint8_t kOutcomeVersion = 1;
 constexpr std::uint8_t kMarksVersion = 1;
-constexpr std::uint8_t kSweptVersion = 1;
+// In the last byte of the marks.
+constexpr std::uint8_t kMarkGarbage = 1;
+constexpr std::uint8_t kMarkSwept = 2;
 
 constexpr std::size_t kChainSize = sizeof(ChainHash);
 // kind, oid, previous: what every object takes at least.
@@ -111,7 +114,41 @@ bool take_object(ByteReader& reader, ObjectSummary& object) {
   }
   if ((kind & kFlagVia) == 0) return true;
   object.via = Tid(reader.take_u64());
-  return object.kind != RevisionKind::data;
+  return object.kind != RevisionKind::data && !object.via.is_zero();
+}
+
+// What only some kinds of records have. `Header` is TransactionRecord or LogEntry.
+template <typename Header>
+void put_own_fields(std::string& out, const Header& header) {
+  if (header.kind == RecordKind::oids) put_oid(out, header.oid_mark);
+  if (header.kind == RecordKind::pack) {
+    put_tid(out, header.pack_horizon);
+    put_u8(out, header.collect_garbage ? 1 : 0);
+  }
+  if (header.kind == RecordKind::removal) {
+    put_tid(out, header.pack_record);
+    put_u8(out, header.pack_complete ? 1 : 0);
+    put_removed(out, header.removed, header.pack_record);
+  }
+}
+
+// False when it is nothing that put_own_fields writes.
+bool take_own_fields(ByteReader& reader, LogEntry& entry) {
+  if (entry.kind == RecordKind::oids) entry.oid_mark = Oid(reader.take_u64());
+  if (entry.kind == RecordKind::pack) {
+    entry.pack_horizon = Tid(reader.take_u64());
+    const std::uint8_t collect = reader.take_u8();
+    entry.collect_garbage = collect == 1;
+    return collect <= 1;
+  }
+  if (entry.kind == RecordKind::removal) {
+    entry.pack_record = Tid(reader.take_u64());
+    const std::uint8_t complete = reader.take_u8();
+    entry.pack_complete = complete == 1;
+    return complete <= 1 && entry.pack_record < entry.position.tid &&
+           take_removed(reader, entry.pack_record, entry.removed);
+  }
+  return true;
 }
 
 // `Header` is TransactionRecord or LogEntry; the other arguments are what they name differently.
@@ -134,11 +171,7 @@ std::string encode_entry(const Header& header, Epoch epoch, Tid tid, Tid previou
     put_id128(out, header.commit_id.session);
     put_u64(out, header.commit_id.number);
   }
-  if (header.kind == RecordKind::oids) put_oid(out, header.oid_mark);
-  if (header.kind == RecordKind::pack) {
-    put_tid(out, header.pack_horizon);
-    put_u8(out, header.collect_garbage ? 1 : 0);
-  }
+  put_own_fields(out, header);
   put_text(out, metadata.user);
   put_text(out, metadata.description);
   put_text(out, metadata.extension);
@@ -189,7 +222,7 @@ Result<LogEntry> decode_log_entry(Tid tid, ByteView value) {
   if (version != kLogVersion) return damaged_entry(tid, "unknown version");
   const std::uint8_t kind = reader.take_u8();
   if (kind < static_cast<std::uint8_t>(RecordKind::transaction) ||
-      kind > static_cast<std::uint8_t>(RecordKind::pack)) {
+      kind > static_cast<std::uint8_t>(RecordKind::removal)) {
     return damaged_entry(tid, "unknown kind");
   }
   entry.kind = static_cast<RecordKind>(kind);
@@ -202,20 +235,18 @@ Result<LogEntry> decode_log_entry(Tid tid, ByteView value) {
   if ((flags & kFlagCommitId) != 0) {
     entry.commit_id.session = take_id128(reader);
     entry.commit_id.number = reader.take_u64();
+    if (entry.commit_id.empty()) return damaged_entry(tid, "a commit id that names nothing");
   }
-  if (entry.kind == RecordKind::oids) entry.oid_mark = Oid(reader.take_u64());
-  if (entry.kind == RecordKind::pack) {
-    entry.pack_horizon = Tid(reader.take_u64());
-    const std::uint8_t collect = reader.take_u8();
-    if (collect > 1) return damaged_entry(tid, "unknown way to pack");
-    entry.collect_garbage = collect == 1;
-  }
+  if (!take_own_fields(reader, entry)) return damaged_entry(tid, "unknown way to pack");
   entry.metadata.user = take_text(reader);
   entry.metadata.description = take_text(reader);
   entry.metadata.extension = take_text(reader);
   const std::uint32_t count = reader.take_u32();
   if (!reader.ok() || count > reader.remaining() / kObjectSizeMin) {
     return damaged_entry(tid, "too short");
+  }
+  if (entry.kind == RecordKind::removal && count > 0) {
+    return damaged_entry(tid, "a removal that writes");
   }
   entry.objects.resize(count);
   for (ObjectSummary& object : entry.objects) {
@@ -240,6 +271,9 @@ TransactionRecord record_without_data(const LogEntry& entry) {
   record.oid_mark = entry.oid_mark;
   record.pack_horizon = entry.pack_horizon;
   record.collect_garbage = entry.collect_garbage;
+  record.pack_record = entry.pack_record;
+  record.pack_complete = entry.pack_complete;
+  record.removed = entry.removed;
   record.writes.reserve(entry.objects.size());
   for (const ObjectSummary& object : entry.objects) {
     record.writes.push_back(
@@ -331,13 +365,15 @@ std::string encode_marks(const Marks& marks) {
   put_tid(out, marks.next_horizon);
   put_tid(out, marks.pack_horizon);
   put_tid(out, marks.pack_record);
-  put_u8(out, marks.collect_garbage ? 1 : 0);
+  put_u8(out, static_cast<std::uint8_t>((marks.collect_garbage ? kMarkGarbage : 0) |
+                                        (marks.pack_swept ? kMarkSwept : 0)));
   return out;
 }
 
 Result<Marks> decode_marks(ByteView value) {
   ByteReader reader(value);
   const std::uint8_t version = reader.take_u8();
+  bool known = true;
   Marks marks;
   marks.last_transaction = Tid(reader.take_u64());
   marks.oid_mark = Oid(reader.take_u64());
@@ -347,33 +383,17 @@ Result<Marks> decode_marks(ByteView value) {
     marks.next_horizon = Tid(reader.take_u64());
     marks.pack_horizon = Tid(reader.take_u64());
     marks.pack_record = Tid(reader.take_u64());
-    marks.collect_garbage = reader.take_u8() != 0;
+    const std::uint8_t flags = reader.take_u8();
+    marks.collect_garbage = (flags & kMarkGarbage) != 0;
+    marks.pack_swept = (flags & kMarkSwept) != 0;
+    known = (flags & ~(kMarkGarbage | kMarkSwept)) == 0;
   }
-  if (!reader.ok() || reader.remaining() != 0 || version != kMarksVersion) {
+  if (!known || !reader.ok() || reader.remaining() != 0 || version != kMarksVersion) {
     return make_error(ErrorCode::corruption,
                       "the stored marks are damaged; restore this database from a backup or a "
                       "standby");
   }
   return marks;
-}
-
-std::string encode_swept(Tid record) {
-  std::string out;
-  put_u8(out, kSweptVersion);
-  put_tid(out, record);
-  return out;
-}
-
-Result<Tid> decode_swept(ByteView value) {
-  ByteReader reader(value);
-  const std::uint8_t version = reader.take_u8();
-  const Tid record(reader.take_u64());
-  if (!reader.ok() || reader.remaining() != 0 || version != kSweptVersion) {
-    return make_error(ErrorCode::corruption,
-                      "the stored end of a pack is damaged; restore this database from a backup or "
-                      "a standby");
-  }
-  return record;
 }
 
 }  // namespace zeolite::storage

@@ -75,14 +75,11 @@ struct Marks {
   Tid pack_horizon{};
   Tid pack_record{};
   bool collect_garbage = false;
+  bool pack_swept = false;  // nothing is left to do for that; false, too, when there is none
   friend bool operator==(const Marks&, const Marks&) = default;
 };
 
 [[nodiscard]] std::string encode_marks(const Marks& marks);
 [[nodiscard]] Result<Marks> decode_marks(ByteView value);
-
-// The tid of the newest pack record whose sweep is complete.
-[[nodiscard]] std::string encode_swept(Tid record);
-[[nodiscard]] Result<Tid> decode_swept(ByteView value);
 
 }  // namespace zeolite::storage

@@ -17,6 +17,7 @@ namespace {
 // What a record takes in a batch besides its data, about.
 constexpr std::size_t kRecordOverhead = 256;
 constexpr std::size_t kWriteOverhead = 96;
+constexpr std::size_t kRemovalSize = 64;  // of a revision that goes
 
 std::size_t batch_size(std::span<const TransactionRecord> group) {
   std::size_t size = 64;
@@ -24,6 +25,7 @@ std::size_t batch_size(std::span<const TransactionRecord> group) {
     size += kRecordOverhead + record.metadata.user.size() + record.metadata.description.size() +
             record.metadata.extension.size();
     for (const ObjectWrite& write : record.writes) size += kWriteOverhead + write.data.size();
+    size += record.removed.size() * kRemovalSize;
   }
   return size;
 }
@@ -33,17 +35,8 @@ bool marks_needed(const LogTail& before, const LogTail& after, RecordKind last_k
   return last_kind != RecordKind::transaction ||
          before.marks().oid_mark != after.marks().oid_mark ||
          before.marks().pack_record != after.marks().pack_record ||
+         before.marks().pack_swept != after.marks().pack_swept ||
          before.marks().next_horizon != after.marks().next_horizon;
-}
-
-// The pack record that is stored under `key` in the meta family; zero when there is none.
-Result<Tid> read_pack_tid(const RocksDatabase& records, std::string_view key) {
-  std::string stored;
-  const rocksdb::Status status =
-      records.db().Get(rocksdb::ReadOptions(), records.meta(), to_slice(key), &stored);
-  if (status.IsNotFound()) return kNoTid;
-  if (!status.ok()) return rocks_error("read the marks", status);
-  return decode_swept(stored);
 }
 
 std::string missing_data_advice(const std::filesystem::path& directory) {
@@ -121,8 +114,6 @@ Result<> RocksObjectStore::recover_tail() {
     return rocks_error("read the marks", status);
   }
   if (last.kind == RecordKind::transaction) marks.last_transaction = *tid;
-  ASSIGN_OR_RETURN(swept_, read_pack_tid(*records_, kSweptKey));
-  ASSIGN_OR_RETURN(removed_, read_pack_tid(*records_, kRemovedKey));
   tail_ = LogTail(options_.outcome_retention, last.position, marks);
   return {};
 }
@@ -196,6 +187,10 @@ Result<> RocksObjectStore::put_record(rocksdb::WriteBatch& batch, const Transact
                          rocksdb::SliceParts(value_parts.data(), value_parts.size()));
     }
   }
+  for (const RevisionKey& gone : record.removed) {
+    const auto key = revision_key(gone.oid, gone.tid);
+    if (status.ok()) status = batch.Delete(records_->revisions(), to_slice(key.view()));
+  }
   const bool committed = record.kind == RecordKind::transaction;
   if (!record.commit_id.empty() && (committed || record.kind == RecordKind::tombstone)) {
     const Outcome outcome{committed ? Outcome::Kind::committed : Outcome::Kind::aborted,
@@ -236,6 +231,11 @@ Result<Position> RocksObjectStore::append(std::span<const TransactionRecord> gro
     const rocksdb::Status status =
         batch.Put(records_->meta(), to_slice(kMarksKey), encode_marks(tail.marks()));
     if (!status.ok()) return rocks_error("build the batch of a group", status);
+  }
+  {
+    // What the group removes may be missing as soon as it is written.
+    const std::lock_guard lock(tail_mutex_);
+    tail_.raise_pack_horizon(tail.marks().pack_horizon);
   }
   crash_point("append.before_write");
   rocksdb::WriteOptions synced;

@@ -120,8 +120,6 @@ class RocksObjectStore final : public ObjectStore {
   [[nodiscard]] Result<TransactionRecord> read_surviving(const LogEntry& entry) const override;
   [[nodiscard]] Result<std::vector<StoredRevision>> revisions_from(
       Oid from, std::size_t count_max) const override;
-  [[nodiscard]] Result<> remove_revisions(std::span<const RevisionKey> keys) override;
-  [[nodiscard]] Result<> mark_swept(Tid record) override;
   [[nodiscard]] StoreSize size() const override;
   [[nodiscard]] Result<std::optional<Outcome>> find_outcome(const CommitId& id) const override;
 
@@ -135,9 +133,7 @@ class RocksObjectStore final : public ObjectStore {
   [[nodiscard]] Result<> put_record(rocksdb::WriteBatch& batch, const TransactionRecord& record,
                                     LogTail& tail) const;
   [[nodiscard]] Result<> check_writable(std::uint64_t bytes) const;
-  [[nodiscard]] Result<> check_removal(std::uint64_t bytes);
-  [[nodiscard]] Result<> write_removals(const rocksdb::WriteOptions& options,
-                                        rocksdb::WriteBatch& batch, std::string_view what);
+  [[nodiscard]] Result<> check_undo(std::uint64_t bytes);
   [[nodiscard]] Result<> undo_newest(const Position& to);
   void delete_entry(rocksdb::WriteBatch& batch, const LogEntry& entry) const;
   void publish(const LogTail& tail);
@@ -152,13 +148,9 @@ class RocksObjectStore final : public ObjectStore {
   std::unique_ptr<RocksDatabase> records_;
   mutable std::mutex resume_mutex_;  // one thread at a time tries to resume
 
-  std::atomic<bool> broken_ = false;  // an append or a removal failed
+  std::atomic<bool> broken_ = false;  // an append or a rollback failed
   mutable std::mutex tail_mutex_;     // guards tail_; only append changes it
   LogTail tail_;
-  // Guarded by tail_mutex_, too: the newest pack record that was swept, and that revisions were
-  // removed for.
-  Tid swept_;
-  Tid removed_;
 };
 
 }  // namespace zeolite::storage

@@ -1,13 +1,10 @@
-// The part of RocksObjectStore that packing is made of: what is left of a transaction, the walk
-// over all revisions, and removing them.
-
-#include <rocksdb/write_batch.h>
+// The part of RocksObjectStore that packing is made of: what is left of a transaction, and the walk
+// over all revisions.
 
 #include <algorithm>
 #include <vector>
 
 #include "base/check.h"
-#include "storage/crash_point.h"
 #include "storage/key_encoding.h"
 #include "storage/record_codec.h"
 #include "storage/rocks_iterators.h"
@@ -19,8 +16,6 @@ namespace {
 
 // Revisions that are looked up together; bounds what is held in memory at a time.
 constexpr std::size_t kLookupBatch = 64;
-// What a removal takes in a batch and in the memtable, about.
-constexpr std::size_t kRemovalSize = 64;
 
 // Looks up the revisions of `oids` at `tid` and calls found(index, value) for each that is there.
 template <typename Found>
@@ -119,69 +114,9 @@ Result<std::vector<StoredRevision>> RocksObjectStore::revisions_from(Oid from,
   return found;
 }
 
-Result<> RocksObjectStore::check_removal(std::uint64_t bytes) {
-  if (options_.read_only) return make_error(ErrorCode::read_only, "opened for reading only");
-  Result<> writable = check_writable(2 * bytes);
-  // As with append: any other error promises that nothing is written from now on.
-  if (!writable && writable.error().code != ErrorCode::out_of_space) broken_ = true;
-  return writable;
-}
-
-Result<> RocksObjectStore::write_removals(const rocksdb::WriteOptions& options,
-                                          rocksdb::WriteBatch& batch, std::string_view what) {
-  const rocksdb::Status status = records_->db().Write(options, &batch);
-  if (status.ok()) {
-    space_.spent(batch.GetDataSize());
-    return {};
-  }
-  broken_ = true;
-  // Never out_of_space, which would promise that nothing was written.
-  return make_error(ErrorCode::io_error, "cannot " + std::string(what) + ": " + status.ToString());
-}
-
-Result<> RocksObjectStore::remove_revisions(std::span<const RevisionKey> keys) {
-  if (keys.empty()) return {};
-  RETURN_IF_ERROR(check_removal(keys.size() * kRemovalSize));
-  const PackState pack = pack_state();
-  rocksdb::WriteBatch batch(keys.size() * kRemovalSize, 0, kProtectionBytesPerKey, 0);
-  for (const RevisionKey& key : keys) {
-    CHECK(key.tid <= pack.horizon, "only what was packed is removed");
-    const rocksdb::Status status =
-        batch.Delete(records_->revisions(), to_slice(revision_key(key.oid, key.tid).view()));
-    CHECK(status.ok(), "a batch of removals is well formed");
-  }
-  // Removed in the same batch as it is noted that the pack record cannot be undone any more.
-  const rocksdb::Status noted =
-      batch.Put(records_->meta(), to_slice(kRemovedKey), encode_swept(pack.record));
-  CHECK(noted.ok(), "a batch of removals is well formed");
-  crash_point("remove.before_write");
-  RETURN_IF_ERROR(write_removals(rocksdb::WriteOptions(), batch, "remove packed revisions"));
-  crash_point("remove.after_write");
-  const std::lock_guard lock(tail_mutex_);
-  removed_ = pack.record;
-  return {};
-}
-
-Result<> RocksObjectStore::mark_swept(Tid record) {
-  if (record != pack_state().record) return {};
-  RETURN_IF_ERROR(check_removal(kRemovalSize));
-  rocksdb::WriteBatch batch(kRemovalSize, 0, kProtectionBytesPerKey, 0);
-  const rocksdb::Status status =
-      batch.Put(records_->meta(), to_slice(kSweptKey), encode_swept(record));
-  CHECK(status.ok(), "a batch of one mark is well formed");
-  crash_point("swept.before_write");
-  RETURN_IF_ERROR(write_removals(rocksdb::WriteOptions(), batch, "note the end of a pack"));
-  crash_point("swept.after_write");
-  const std::lock_guard lock(tail_mutex_);
-  swept_ = record;
-  return {};
-}
-
 PackState RocksObjectStore::pack_state() const {
   const std::lock_guard lock(tail_mutex_);
-  const Marks& marks = tail_.marks();
-  return {marks.pack_horizon, marks.pack_record, marks.collect_garbage,
-          marks.pack_record == swept_};
+  return tail_.pack_state();
 }
 
 }  // namespace zeolite::storage

@@ -30,15 +30,9 @@ std::size_t count_keys(const LogEntry& entry) { return 2 + entry.objects.size();
 
 Result<> RocksObjectStore::rollback(const Position& to) {
   if (options_.read_only) return make_error(ErrorCode::read_only, "opened for reading only");
-  Tid newest_removal;
-  {
-    const std::lock_guard lock(tail_mutex_);
-    // A sweep that came to its end is taken to have removed something.
-    newest_removal = std::max(removed_, swept_);
-  }
-  RETURN_IF_ERROR(check_undoable(*this, to, newest_removal));
+  RETURN_IF_ERROR(check_undoable(*this, to));
   if (last_position() == to) return {};
-  RETURN_IF_ERROR(check_removal(kKeysMax * kRemovalSize));
+  RETURN_IF_ERROR(check_undo(kKeysMax * kRemovalSize));
   crash_point("rollback.before_mark");
   // First the mark: from here on, nothing that goes is missed.
   if (Result<> lowered = mark_->lower(to); !lowered) {
@@ -48,6 +42,13 @@ Result<> RocksObjectStore::rollback(const Position& to) {
   crash_point("rollback.after_mark");
   while (last_position() != to) RETURN_IF_ERROR(undo_newest(to));
   return {};
+}
+
+Result<> RocksObjectStore::check_undo(std::uint64_t bytes) {
+  Result<> writable = check_writable(2 * bytes);
+  // As with append: any other error promises that nothing is written from now on.
+  if (!writable && writable.error().code != ErrorCode::out_of_space) broken_ = true;
+  return writable;
 }
 
 Result<> RocksObjectStore::undo_newest(const Position& to) {
@@ -73,14 +74,20 @@ Result<> RocksObjectStore::undo_newest(const Position& to) {
     end = entry->position;
   }
   CHECK(keys > 0 && end.tid >= to.tid, "what is undone lies after what is kept");
-  RETURN_IF_ERROR(check_removal(keys * kRemovalSize));
+  RETURN_IF_ERROR(check_undo(keys * kRemovalSize));
   ASSIGN_OR_RETURN(const Marks marks, marks_at(*this, end, tail_.marks()));
   const rocksdb::Status put = batch.Put(records_->meta(), to_slice(kMarksKey), encode_marks(marks));
   CHECK(put.ok(), "a batch of removals is well formed");
   crash_point("rollback.before_write");
   rocksdb::WriteOptions synced;
   synced.sync = true;
-  RETURN_IF_ERROR(write_removals(synced, batch, "undo the end of the log"));
+  const rocksdb::Status status = records_->db().Write(synced, &batch);
+  if (!status.ok()) {
+    broken_ = true;
+    // Never out_of_space, which would promise that nothing was written.
+    return make_error(ErrorCode::io_error, "cannot undo the end of the log: " + status.ToString());
+  }
+  space_.spent(batch.GetDataSize());
   crash_point("rollback.after_write");
   publish(LogTail(options_.outcome_retention, end, marks));
   return {};

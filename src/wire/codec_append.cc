@@ -9,13 +9,13 @@ namespace zeolite::wire {
 
 namespace {
 
-constexpr auto kRecordKindLast = RecordKind::pack;
+constexpr auto kRecordKindLast = RecordKind::removal;
 
 std::size_t words_of_append(std::span<const TransactionRecord> records) {
   std::size_t words = words_of(Position{}) + words_of_list<schema::ReplicaRecord>(records.size());
   for (const TransactionRecord& record : records) {
     words += words_of_data(view_of(record.commit_id.session)) + words_of(record.metadata) +
-             words_of_list<schema::ReplicaWrite>(record.writes.size());
+             words_of_list<schema::ReplicaWrite>(record.writes.size()) + 2 * record.removed.size();
     for (const ObjectWrite& write : record.writes) {
       words += words_of_data(write.data.view());
       if (write.blob) {
@@ -40,6 +40,17 @@ void build_write(const ObjectWrite& write, schema::ReplicaWrite::Builder to) {
   }
 }
 
+void build_removal(const TransactionRecord& record, schema::ReplicaRecord::Builder to) {
+  to.setPackRecord(record.pack_record.value());
+  to.setPackComplete(record.pack_complete);
+  auto oids = to.initRemovedOids(as_count(record.removed.size()));
+  auto tids = to.initRemovedTids(as_count(record.removed.size()));
+  for (unsigned i = 0; i < oids.size(); ++i) {
+    oids.set(i, record.removed[i].oid.value());
+    tids.set(i, record.removed[i].tid.value());
+  }
+}
+
 void build_record(const TransactionRecord& record, schema::ReplicaRecord::Builder to) {
   to.setKind(static_cast<std::uint8_t>(record.kind));
   to.setEpoch(record.epoch.value());
@@ -53,6 +64,7 @@ void build_record(const TransactionRecord& record, schema::ReplicaRecord::Builde
   to.setCollectGarbage(record.collect_garbage);
   auto writes = to.initWrites(as_count(record.writes.size()));
   for (unsigned i = 0; i < writes.size(); ++i) build_write(record.writes[i], writes[i]);
+  if (record.kind == RecordKind::removal) build_removal(record, to);
 }
 
 void build_append(Epoch epoch, const Position& previous, std::span<const TransactionRecord> records,
@@ -84,6 +96,26 @@ ObjectWrite read_write(schema::ReplicaWrite::Reader from, BodyReader& body) {
   return write;
 }
 
+void read_removal(schema::ReplicaRecord::Reader from, BodyReader& body, TransactionRecord& record) {
+  record.pack_record = Tid(from.getPackRecord());
+  record.pack_complete = from.getPackComplete();
+  const std::vector<Oid> oids = body.oids(from.getRemovedOids());
+  const auto tids = from.getRemovedTids();
+  const bool paired = tids.size() == oids.size();
+  record.removed.reserve(oids.size());
+  for (unsigned i = 0; paired && i < tids.size(); ++i) {
+    record.removed.push_back({oids[i], Tid(tids[i])});
+  }
+  const auto was_there = [&record](const RevisionKey& key) {
+    return !key.tid.is_zero() && key.tid < record.pack_record;
+  };
+  body.require(record.pack_record < record.tid, "a removal for a pack that is not before it");
+  body.require(
+      paired && in_removal_order(record.removed) && std::ranges::all_of(record.removed, was_there),
+      "removed revisions that are none");
+  body.require(record.writes.empty(), "a removal that writes");
+}
+
 // Most records come with their oids in order, which costs one pass.
 bool has_repeated_oid(const std::vector<ObjectWrite>& writes) {
   const auto not_below = [](const ObjectWrite& a, const ObjectWrite& b) { return a.oid >= b.oid; };
@@ -112,6 +144,7 @@ void read_record(schema::ReplicaRecord::Reader from, BodyReader& body, Transacti
   record.writes.reserve(count);
   for (unsigned i = 0; i < count; ++i) record.writes.push_back(read_write(writes[i], body));
   body.require(!has_repeated_oid(record.writes), "an object twice in one record");
+  if (record.kind == RecordKind::removal) read_removal(from, body, record);
 }
 
 }  // namespace

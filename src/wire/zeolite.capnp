@@ -346,6 +346,10 @@ struct ReplicaRecord {
   packHorizon @10 :UInt64;
   collectGarbage @11 :Bool;
   writes @12 :List(ReplicaWrite);
+  packRecord @13 :UInt64;
+  packComplete @14 :Bool;
+  removedOids @15 :List(UInt64);  # the removed revisions, in their order
+  removedTids @16 :List(UInt64);
 }
 
 struct ReplicaAppend {

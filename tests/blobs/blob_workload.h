@@ -5,12 +5,15 @@
 #include <fstream>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "blobs/blob_directory.h"
 #include "blobs/blob_hash.h"
+#include "blobs/recovery.h"
 #include "model/transaction_record.h"
 #include "storage/object_store.h"
+#include "storage/store_builders.h"
 
 namespace zeolite::blobs::testing {
 
@@ -22,9 +25,14 @@ inline constexpr std::uint64_t kPackEvery = 20;
 
 [[nodiscard]] inline Oid workload_oid(std::uint64_t tid) { return Oid(0xFF + tid % kObjects); }
 [[nodiscard]] inline bool is_pack(std::uint64_t tid) { return tid % kPackEvery == 0; }
+[[nodiscard]] inline bool is_removal(std::uint64_t tid) {
+  return tid > kPackEvery && is_pack(tid - 1);
+}
+// No transaction.
+[[nodiscard]] inline bool is_own(std::uint64_t tid) { return is_pack(tid) || is_removal(tid); }
 // It takes over the blob of the object's revision before, as undo does.
 [[nodiscard]] inline bool is_restaged(std::uint64_t tid) {
-  return tid % 7 == 3 && tid > kObjects && !is_pack(tid - kObjects);
+  return tid % 7 == 3 && tid > kObjects && !is_own(tid - kObjects);
 }
 [[nodiscard]] inline bool is_adopted(std::uint64_t tid) { return tid % 7 == 5; }
 
@@ -59,28 +67,35 @@ inline constexpr std::uint64_t kPackEvery = 20;
   return blobs.adopt(oid, name);
 }
 
-// Packs away the first revision of each object that is not needed any more.
-[[nodiscard]] inline Result<> pack_workload(BlobDirectory& blobs, storage::ObjectStore& store,
-                                            std::uint64_t tid) {
+[[nodiscard]] inline Result<> pack_workload(storage::ObjectStore& store, std::uint64_t tid) {
   TransactionRecord record;
   record.kind = RecordKind::pack;
   record.epoch = Epoch(1);
   record.tid = Tid(tid);
   record.pack_horizon = Tid(tid - 1);
   RETURN_IF_ERROR(store.append(std::span(&record, 1)));
-  std::vector<storage::RevisionKey> gone;
-  for (std::uint64_t old = tid - kPackEvery + 1; old < tid - 2 * kObjects; ++old) {
-    gone.push_back({workload_oid(old), Tid(old)});
-  }
-  RETURN_IF_ERROR(store.remove_revisions(gone));
-  for (const storage::RevisionKey& key : gone) RETURN_IF_ERROR(blobs.remove(key.oid, key.tid));
   return {};
+}
+
+// Removes, for the pack record before it, the first revisions that are not needed any more.
+[[nodiscard]] inline Result<> remove_workload(BlobDirectory& blobs, storage::ObjectStore& store,
+                                              std::uint64_t tid) {
+  const std::uint64_t pack = tid - 1;
+  std::vector<RevisionKey> gone;
+  for (std::uint64_t old = pack - kPackEvery + 1; old < pack - 2 * kObjects; ++old) {
+    if (!is_own(old)) gone.push_back({workload_oid(old), Tid(old)});
+  }
+  const TransactionRecord record = storage::testing::removal(tid, pack, std::move(gone), true);
+  RETURN_IF_ERROR(store.append(std::span(&record, 1)));
+  std::uint64_t removed = 0;
+  return remove_packed(blobs, record.removed, removed);
 }
 
 // Commits transaction `tid`, and stages what is never committed beside it.
 [[nodiscard]] inline Result<> commit_workload(BlobDirectory& blobs, storage::ObjectStore& store,
                                               std::uint64_t tid) {
-  if (is_pack(tid)) return pack_workload(blobs, store, tid);
+  if (is_pack(tid)) return pack_workload(store, tid);
+  if (is_removal(tid)) return remove_workload(blobs, store, tid);
   const Oid oid = workload_oid(tid);
   ASSIGN_OR_RETURN(const StagedBlob loser, stage_content(blobs, oid, "loser"));
   ASSIGN_OR_RETURN(const StagedBlob same, stage_content(blobs, oid, workload_content(tid)));

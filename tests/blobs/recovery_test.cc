@@ -110,13 +110,56 @@ TEST_F(Recovery, OrphansAreRemovedAndNothingElse) {
   pack.tid = Tid(8);
   pack.pack_horizon = Tid(7);
   ASSERT_TRUE(store_.append(std::span(&pack, 1)));
-  const std::array gone = {storage::RevisionKey{kOid, Tid(5)},
-                           storage::RevisionKey{Oid(8), Tid(7)}};
-  ASSERT_TRUE(store_.remove_revisions(gone));
+  const TransactionRecord gone =
+      storage::testing::removal(9, 8, {{kOid, Tid(5)}, {Oid(8), Tid(7)}});
+  ASSERT_TRUE(store_.append(std::span(&gone, 1)));
   EXPECT_EQ(remove_orphans(blobs(), store_, nullptr), 2U);
   EXPECT_EQ(remove_orphans(blobs(), store_, nullptr), 0U);
   EXPECT_EQ(content_of(kOid, Tid(6)), "b");
   EXPECT_FALSE(fs::exists(blobs().path_of(Oid(8), Tid(7)).parent_path()));
+}
+
+TEST_F(Recovery, FilesOfARemovalGoWithIt) {
+  commit(Tid(5), kOid, "a");
+  commit(Tid(6), kOid, "b");
+  commit(Tid(7), Oid(8), "c");
+  const std::vector<RevisionKey> keys = {{kOid, Tid(5)}, {kOid, Tid(4)}, {Oid(9), Tid(7)}};
+  std::uint64_t removed = 0;
+  ASSERT_TRUE(remove_packed(blobs(), keys, removed));
+  EXPECT_EQ(removed, 1U) << "the others have no blobs";
+  ASSERT_TRUE(remove_packed(blobs(), keys, removed));
+  EXPECT_EQ(removed, 1U);
+  EXPECT_EQ(content_of(kOid, Tid(6)), "b");
+  EXPECT_EQ(content_of(Oid(8), Tid(7)), "c");
+}
+
+TEST_F(Recovery, AFileThatCannotBeRemovedDoesNotKeepTheOthers) {
+  commit(Tid(5), kOid, "a");
+  fs::create_directories(blobs().path_of(Oid(8), Tid(7)) / "no file");
+  std::uint64_t removed = 0;
+  const std::vector<RevisionKey> keys = {{Oid(8), Tid(7)}, {kOid, Tid(5)}};
+  EXPECT_FALSE(remove_packed(blobs(), keys, removed));
+  EXPECT_EQ(removed, 1U);
+}
+
+TEST_F(Recovery, RemovalsAtTheEndOfTheLogAreRepeated) {
+  commit(Tid(5), kOid, "a");
+  commit(Tid(6), kOid, "b");
+  TransactionRecord pack;
+  pack.kind = RecordKind::pack;
+  pack.epoch = Epoch(1);
+  pack.tid = Tid(8);
+  pack.pack_horizon = Tid(7);
+  const TransactionRecord gone = storage::testing::removal(9, 8, {{kOid, Tid(5)}}, true);
+  ASSERT_TRUE(store_.append(std::vector{pack, gone}));
+  for (std::uint64_t tid = 10; tid < 3000; ++tid) {
+    const TransactionRecord later = storage::testing::record(tid).data(1, "x");
+    ASSERT_TRUE(store_.append(std::span(&later, 1)));
+  }
+  EXPECT_EQ(recover(blobs(), store_)->packed, 1U);
+  EXPECT_EQ(recover(blobs(), store_)->packed, 0U);
+  EXPECT_EQ(content_of(kOid, Tid(6)), "b");
+  EXPECT_FALSE(fs::exists(blobs().path_of(kOid, Tid(5))));
 }
 
 // --- Killed processes
@@ -138,14 +181,13 @@ void expect_log_and_files_agree(const fs::path& directory, std::uint64_t committ
   ASSERT_TRUE(blobs) << blobs.error().to_string();
   ASSERT_TRUE(recover(**blobs, **store));
   EXPECT_TRUE((*blobs)->staged().value().empty());
-  ASSERT_TRUE(remove_orphans(**blobs, **store, nullptr));
 
   const std::uint64_t last = (*store)->last_position().tid.value();
   EXPECT_GE(last, committed);
   std::size_t named = 0;
   for (std::uint64_t tid = 1; tid <= last; ++tid) {
     const Oid oid = workload_oid(tid);
-    if (is_pack(tid) || !has_revision(**store, oid, Tid(tid)).value()) continue;
+    if (is_own(tid) || !has_revision(**store, oid, Tid(tid)).value()) continue;
     ++named;
     const auto verified = (*blobs)->verify(oid, Tid(tid), workload_info(tid), nullptr);
     EXPECT_TRUE(verified) << verified.error().to_string();

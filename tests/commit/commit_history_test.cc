@@ -49,6 +49,14 @@ class CommitHistoryTest : public testing::Test {
     EXPECT_TRUE(h_.is(ticket, Kind::committed));
     return h_.reply(ticket).tid;
   }
+  // A removal for the pack record at `pack_record`, not acknowledged yet.
+  std::optional<Tid> remove(Tid pack_record, std::vector<RevisionKey> keys, bool complete) {
+    return h_.append_removal(pack_record, std::move(keys), complete);
+  }
+  void complete(Tid pack_record) {
+    EXPECT_TRUE(remove(pack_record, {}, true));
+    h_.acknowledge();
+  }
   Tid commit(Oid oid) {
     const Ticket ticket = h_.submit(kBob, {CoordinatorHarness::write(oid, h_.current(oid))});
     h_.acknowledge();
@@ -240,7 +248,10 @@ TEST_F(CommitHistoryTest, AnUndoPlannedBeforeAPackIsRefusedIfItGoesBackBehindIt)
   ASSERT_TRUE(h_.failed_with(late, ErrorCode::conflict)) << "sweeping";
   EXPECT_THAT(h_.reply(late).error.detail, HasSubstr("packed away"));
   EXPECT_TRUE(h_.failed_with(h_.submit(kAnn, undo(first, record), true), ErrorCode::conflict));
-  h_.coordinator().pack_swept(record);
+  EXPECT_TRUE(remove(record, {}, true));
+  EXPECT_TRUE(h_.failed_with(h_.submit(kAnn, undo(first, record), true), ErrorCode::conflict))
+      << "not visible yet";
+  h_.acknowledge();
   EXPECT_TRUE(h_.failed_with(h_.submit(kAnn, undo(first, kNoTid), true), ErrorCode::conflict));
   const Ticket planned_since = h_.submit(kAnn, undo(first, record), true);
   h_.acknowledge();
@@ -261,9 +272,57 @@ TEST_F(CommitHistoryTest, OnlyTheNewestPackIsSwept) {
   const Tid first = commit(kA);
   const Tid old_record = pack(first.previous());
   commit(kA);
+  const std::optional<Tid> end = remove(old_record, {}, true);
   const Tid record = pack(first);
-  h_.coordinator().pack_swept(old_record);
+  EXPECT_LT(end, record) << "both are visible now";
   EXPECT_TRUE(h_.failed_with(h_.submit(kAnn, undo(first, record), true), ErrorCode::conflict));
+  const std::size_t records = h_.appended.size();
+  EXPECT_FALSE(remove(old_record, {{kA, first}}, false));
+  EXPECT_EQ(h_.appended.size(), records);
+}
+
+TEST_F(CommitHistoryTest, ARemovalIsARecordOfItsOwn) {
+  const Tid first = commit(kA);
+  commit(kA);
+  const Tid record = pack(first);
+  const std::vector<RevisionKey> keys = {{kA, first}, {Oid(50), first}};
+  const std::optional<Tid> tid = remove(record, keys, false);
+  ASSERT_TRUE(tid);
+  EXPECT_EQ(*tid, record.next());
+  const TransactionRecord& appended = h_.appended.back();
+  EXPECT_EQ(appended.kind, RecordKind::removal);
+  EXPECT_EQ(appended.pack_record, record);
+  EXPECT_EQ(appended.removed, keys);
+  EXPECT_FALSE(appended.pack_complete);
+  h_.acknowledge();
+  EXPECT_EQ(h_.published.back().kind, RecordKind::removal);
+  EXPECT_THAT(h_.published.back().oids, IsEmpty());
+  EXPECT_TRUE(h_.failed_with(h_.submit(kAnn, undo(first, record), true), ErrorCode::conflict))
+      << "sweeping";
+}
+
+TEST_F(CommitHistoryTest, NothingIsRemovedForAPackThatIsComplete) {
+  const Tid record = pack(commit(kA));
+  EXPECT_TRUE(remove(record, {}, true));
+  EXPECT_FALSE(remove(record, {}, false)) << "it will be";
+  h_.acknowledge();
+  EXPECT_FALSE(remove(record, {}, true));
+}
+
+TEST_F(CommitHistoryTest, APacksOwnRecordsAreNotWorthAnotherOne) {
+  const Tid last = commit(kA);
+  const Tid record = pack(kMaxTid);
+  EXPECT_TRUE(remove(record, {{kA, last}}, false));
+  complete(record);
+  EXPECT_EQ(pack(kMaxTid), record);
+  const Tid later = commit(kA);
+  const Tid next = pack(kMaxTid);
+  EXPECT_EQ(next, later.next());
+  EXPECT_EQ(h_.appended.back().pack_horizon, later);
+  const Tid between = commit(kA);
+  complete(next);
+  pack(kMaxTid);
+  EXPECT_GT(h_.appended.back().pack_horizon, between);
 }
 
 TEST_F(CommitHistoryTest, APackOfAnEarlierReignStillCounts) {

@@ -249,11 +249,13 @@ class Traffic {
   void pack(Client& client) {
     const Tid last = h_.appended.empty() ? h_.visible() : h_.appended.back().tid;
     packs_.push_back(h_.append_pack(client.owner, Tid(last.value() - below(200)), below(2) == 0));
+    std::vector<Tid> visible;
     for (const TransactionRecord& record : h_.appended) {
       if (record.kind == RecordKind::pack && record.tid <= h_.visible()) {
-        h_.coordinator().pack_swept(record.tid);
+        visible.push_back(record.tid);
       }
     }
+    for (const Tid record : visible) h_.append_removal(record, {}, below(2) == 0);
   }
 
   // What was restored is where it was to be, or was refused; packs go forward.

@@ -117,6 +117,12 @@ class CoordinatorHarness {
     collect();
     return ticket;
   }
+  std::optional<Tid> append_removal(Tid pack_record, std::vector<RevisionKey> keys, bool complete) {
+    const std::optional<Tid> tid =
+        coordinator_.append_removal(pack_record, std::move(keys), complete, now_, effects_);
+    collect();
+    return tid;
+  }
   // Makes the log visible up to `tid`, or all of it.
   void acknowledge(Tid tid = kMaxTid) {
     coordinator_.acknowledged(tid, now_, effects_);

@@ -190,12 +190,6 @@ class ControlledStore final : public storage::ObjectStore {
       Oid from, std::size_t count_max) const override {
     return content().revisions_from(from, count_max);
   }
-  [[nodiscard]] Result<> remove_revisions(std::span<const storage::RevisionKey> keys) override {
-    return control_->content.remove_revisions(keys);
-  }
-  [[nodiscard]] Result<> mark_swept(Tid record) override {
-    return control_->content.mark_swept(record);
-  }
   [[nodiscard]] storage::StoreSize size() const override { return content().size(); }
   [[nodiscard]] Result<std::optional<storage::Outcome>> find_outcome(
       const CommitId& id) const override {

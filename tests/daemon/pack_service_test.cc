@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <future>
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "daemon/zeo_fixture.h"
 
@@ -16,8 +19,8 @@ using maintenance::PackReport;
 class PackServiceTest : public ZeoHubTest {
  protected:
   PackServiceTest() {
-    const Tid one = peer_.commit(0, kNoTid, "one");
-    two_ = peer_.commit(0, one, "two");
+    one_ = peer_.commit(0, kNoTid, "one");
+    two_ = peer_.commit(0, one_, "two");
   }
   Result<PackReport> pack(const PackService::Request& request) {
     std::promise<Result<PackReport>> done;
@@ -33,8 +36,12 @@ class PackServiceTest : public ZeoHubTest {
   }
 
   ZeoPeer peer_ = connect_zeo();
+  Tid one_;
   Tid two_;
-  PackService packs_{clock_, [](LogLevel, std::string_view) {}};
+  std::atomic<int> errors_ = 0;
+  PackService packs_{clock_, [this](LogLevel level, std::string_view) {
+                       if (level == LogLevel::error) ++errors_;
+                     }};
 };
 
 TEST_F(PackServiceTest, HistoryGoesAndWhatIsCurrentStays) {
@@ -45,6 +52,39 @@ TEST_F(PackServiceTest, HistoryGoesAndWhatIsCurrentStays) {
   EXPECT_EQ(peer_.ask("loadBefore", {zeo::oid(0), zeo::value_of(kMaxTid)}),
             Value::tuple(zeo::bytes("two"), zeo::value_of(two_), zeo::none()));
   EXPECT_EQ(pack(all())->removed_revisions, 0U);
+}
+
+TEST_F(PackServiceTest, TheLogSaysWhatWent) {
+  ASSERT_TRUE(pack(all()));
+  const storage::ObjectStore& store = engine_->store();
+  const auto entries = store.read_log(store.pack_state().record, kMaxTid, {}).value();
+  ASSERT_EQ(entries.size(), 2U);
+  EXPECT_EQ(entries[0].removed, (std::vector<RevisionKey>{{Oid(0), one_}}));
+  EXPECT_FALSE(entries[0].pack_complete);
+  EXPECT_TRUE(entries[1].removed.empty());
+  EXPECT_TRUE(entries[1].pack_complete);
+  EXPECT_EQ(engine_->visible(), entries[1].position.tid);
+}
+
+TEST_F(PackServiceTest, BlobsGoWithTheirRevisions) {
+  const blobs::BlobDirectory& blobs = *engine_->blobs();
+  for (const Tid tid : {one_, two_}) {
+    std::filesystem::create_directories(blobs.path_of(Oid(0), tid).parent_path());
+    std::ofstream(blobs.path_of(Oid(0), tid)) << "content";
+  }
+  EXPECT_EQ(pack(all())->removed_blobs, 1U);
+  EXPECT_FALSE(std::filesystem::exists(blobs.path_of(Oid(0), one_)));
+  EXPECT_TRUE(std::filesystem::exists(blobs.path_of(Oid(0), two_)));
+}
+
+TEST_F(PackServiceTest, AServerThatStopsLeavesThePackToTheNext) {
+  ASSERT_TRUE(engine_->append_pack(kMaxTid, false));
+  engine_->drain({});
+  EXPECT_EQ(pack(all()).error().code, ErrorCode::shutting_down);
+  packs_.resume(*engine_);
+  packs_.stop();
+  EXPECT_FALSE(engine_->store().pack_state().swept);
+  EXPECT_EQ(errors_, 0);
 }
 
 TEST_F(PackServiceTest, ADryRunChangesNothing) {

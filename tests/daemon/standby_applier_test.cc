@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <future>
 #include <mutex>
 #include <string>
@@ -10,6 +12,7 @@
 
 #include "storage/log_tail.h"
 #include "storage/memory_object_store.h"
+#include "support/temporary_directory.h"
 
 namespace zeolite::daemon {
 namespace {
@@ -34,6 +37,7 @@ class StandbyApplierTest : public ::testing::Test {
     StorageEngine::Options options;
     options.name = "main";
     options.leads = false;
+    options.blobs = blobs::BlobDirectory::open({.path = directory_ / "blobs"}).value();
     engine_ = *StorageEngine::start(
         std::move(options), std::move(store), clock_, [](std::size_t) {}, [](const Error&) {});
     StandbyApplier::Events events;
@@ -45,7 +49,6 @@ class StandbyApplierTest : public ::testing::Test {
       const std::lock_guard lock(mutex_);
       mismatches_.push_back(why.detail);
     };
-    events.pack_recorded = [] {};
     events.failed = [](const Error& why) { ADD_FAILURE() << why.detail; };
     events.rolled_back = [this](Result<Position> end) { rolled_back_.set_value(std::move(end)); };
     applier_ = std::make_unique<StandbyApplier>(*engine_, std::move(events));
@@ -67,6 +70,7 @@ class StandbyApplierTest : public ::testing::Test {
   Position end() { return store_->last_position(); }
   void settle() { ASSERT_FALSE(rollback(Position{kEpoch, Tid(999), {}})); }
 
+  testing::TemporaryDirectory directory_;
   SystemClock clock_;
   storage::MemoryObjectStore* store_ = nullptr;
   std::unique_ptr<StorageEngine> engine_;
@@ -158,6 +162,36 @@ TEST_F(StandbyApplierGathering, EachMustFollowTheOneBefore) {
     EXPECT_EQ(applier_->queued_bytes(), 0U);
     applier_->resume();
   }
+}
+
+TEST_F(StandbyApplierTest, ARemovalTakesRevisionsAndTheirBlobs) {
+  const blobs::BlobDirectory& blobs = *engine_->blobs();
+  for (const std::uint64_t tid : {1U, 2U}) {
+    std::filesystem::create_directories(blobs.path_of(Oid(1), Tid(tid)).parent_path());
+    std::ofstream(blobs.path_of(Oid(1), Tid(tid))) << "content";
+  }
+  TransactionRecord newer = record(2);
+  newer.writes[0].oid = Oid(1);
+  newer.writes[0].previous = Tid(1);
+  TransactionRecord pack;
+  pack.kind = RecordKind::pack;
+  pack.epoch = kEpoch;
+  pack.tid = Tid(3);
+  pack.pack_horizon = Tid(2);
+  TransactionRecord removal;
+  removal.kind = RecordKind::removal;
+  removal.epoch = kEpoch;
+  removal.tid = Tid(4);
+  removal.pack_record = Tid(3);
+  removal.pack_complete = true;
+  removal.removed = {{Oid(1), Tid(1)}};
+  append({}, {record(1), newer, pack, removal});
+  settle();
+  EXPECT_EQ(end().tid, Tid(4));
+  EXPECT_TRUE(store_->pack_state().swept);
+  EXPECT_EQ(store_->revisions_from(Oid(0), 10)->size(), 1U);
+  EXPECT_FALSE(std::filesystem::exists(blobs.path_of(Oid(1), Tid(1))));
+  EXPECT_TRUE(std::filesystem::exists(blobs.path_of(Oid(1), Tid(2))));
 }
 
 TEST_F(StandbyApplierTest, ReadersSeeWhatIsShownAndNoMore) {

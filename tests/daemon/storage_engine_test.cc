@@ -314,6 +314,68 @@ TEST_F(StorageEngineTest, KnowsDeletionsOfAnEarlierReign) {
   commit(1, 4, again);
 }
 
+TEST_F(StorageEngineTest, ARemovalIsInTheLogWhenItReturns) {
+  start();
+  const Tid old = commit(1, 1, write(1));
+  const Tid tid = commit(1, 2, write(1, old));
+  ASSERT_TRUE(engine_->append_pack(tid, false));
+  const Tid pack = engine_->store().pack_state().record;
+  ASSERT_TRUE(engine_->append_removal(pack, {{Oid(1), old}}, false));
+  EXPECT_EQ(engine_->visible(), pack.next());
+  const LogEntry entry = engine_->store().log_entry(pack.next()).value().value();
+  EXPECT_EQ(entry.removed, (std::vector<RevisionKey>{{Oid(1), old}}));
+  EXPECT_EQ(engine_->store().revisions_from(Oid(0), 10)->size(), 1U);
+  EXPECT_EQ(engine_->append_removal(pack.next(), {}, true).error().code, ErrorCode::aborted);
+  EXPECT_FALSE(engine_->store().pack_state().swept);
+  ASSERT_TRUE(engine_->append_removal(pack, {}, true));
+  EXPECT_TRUE(engine_->store().pack_state().swept);
+  EXPECT_EQ(engine_->append_removal(pack, {}, true).error().code, ErrorCode::aborted);
+}
+
+// It may come from a thread of low priority, which commits must not wait for.
+TEST_F(StorageEngineTest, ARemovalIsWrittenByTheLogWriter) {
+  inline_sync_max_ = 1s;
+  std::thread::id writer;
+  control_->while_appending = [&] {
+    writer = std::this_thread::get_id();
+    clock_.advance(1us);
+  };
+  start();
+  const Tid tid = commit(1, 1, write(1));
+  commit(1, 2, write(2));
+  EXPECT_EQ(writer, std::this_thread::get_id());
+  ASSERT_TRUE(engine_->append_pack(tid, false));
+  ASSERT_TRUE(engine_->append_removal(engine_->store().pack_state().record, {}, false));
+  EXPECT_NE(writer, std::this_thread::get_id());
+  commit(1, 3, write(3));
+  EXPECT_EQ(writer, std::this_thread::get_id()) << "a lone client stays one";
+}
+
+TEST_F(StorageEngineTest, NobodyWaitsForARemovalAfterADrain) {
+  start();
+  ASSERT_TRUE(engine_->append_pack(commit(1, 1, write(1)), false));
+  const Tid pack = engine_->store().pack_state().record;
+  const std::size_t before = control_->append.arrived();
+  control_->append.shut();
+  auto removal =
+      std::async(std::launch::async, [&] { return engine_->append_removal(pack, {}, true); });
+  control_->append.wait_for(before + 1);
+  engine_->drain({});
+  EXPECT_EQ(removal.get().error().code, ErrorCode::shutting_down);
+}
+
+TEST_F(StorageEngineTest, RemovalsAreRefusedAsCommitsAre) {
+  start();
+  ASSERT_TRUE(engine_->append_pack(commit(1, 1, write(1)), false));
+  const Tid pack = engine_->store().pack_state().record;
+  control_->content.set_out_of_space(true);
+  EXPECT_EQ(engine_->append_removal(pack, {}, true).error().code, ErrorCode::out_of_space);
+  control_->content.set_out_of_space(false);
+  engine_->drain(1s);
+  EXPECT_EQ(engine_->append_removal(pack, {}, true).error().code, ErrorCode::shutting_down);
+  EXPECT_FALSE(engine_->store().pack_state().swept);
+}
+
 TEST_F(StorageEngineTest, AnswersOnTheOwnersShard) {
   start(3);
   submit(4, 1, write(1));

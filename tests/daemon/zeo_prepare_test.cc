@@ -100,7 +100,12 @@ TEST_F(ZeoPrepareTest, ThePackThatThePlanHasSeenIsTold) {
   pack.pack_horizon = Tid(10);
   ASSERT_TRUE(store_.append({&pack, 1}));
   EXPECT_EQ(undo(Tid(20)).swept_pack, kNoTid);  // its sweep is under way
-  ASSERT_TRUE(store_.mark_swept(Tid(40)));
+  TransactionRecord complete;
+  complete.kind = RecordKind::removal;
+  complete.tid = Tid(41);
+  complete.pack_record = Tid(40);
+  complete.pack_complete = true;
+  ASSERT_TRUE(store_.append({&complete, 1}));
   EXPECT_EQ(undo(Tid(20)).swept_pack, Tid(40));
 }
 

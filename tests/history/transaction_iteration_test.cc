@@ -29,8 +29,8 @@ class TransactionIterationTest : public testing::Test {
     append(packed);
   }
   void remove(std::uint64_t oid, std::uint64_t tid) {
-    const storage::RevisionKey key{Oid(oid), Tid(tid)};
-    ASSERT_TRUE(store_.remove_revisions({&key, 1}).has_value());
+    append(storage::testing::removal(store_.last_position().tid.next().value(),
+                                     store_.pack_state().record.value(), {{Oid(oid), Tid(tid)}}));
   }
   // "tid" with its status when it has one, for each transaction.
   static std::vector<std::string> walk(TransactionIteration iteration) {

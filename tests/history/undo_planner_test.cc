@@ -260,8 +260,7 @@ TEST_F(UndoPlannerTest, RevisionBeforeThatIsGoneIsAFailureNotADeletion) {
   append(record(15).data(2, "x"));
   append(record(20).data(1, "b", 10));
   pack(30, 15);
-  const storage::RevisionKey gone{Oid(1), Tid(10)};
-  ASSERT_TRUE(store_.remove_revisions({&gone, 1}).has_value());
+  append(storage::testing::removal(31, 30, {{Oid(1), Tid(10)}}));
   EXPECT_THAT(plan_text({20}),
               ElementsAre("1: its revision of transaction 000000000000000a was packed away"));
 }

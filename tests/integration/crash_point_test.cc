@@ -5,7 +5,6 @@
 #include <chrono>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "integration/commit_load.h"
 #include "integration/program.h"
@@ -58,17 +57,7 @@ TEST_P(CrashPoint, LosesNothingAcknowledgedAndKeepsNoHalfTransaction) {
   load.check_restarted(server, directory / "data");
 }
 
-// Those that clients who commit can reach.
-std::vector<std::string_view> points_of_commits() {
-  std::vector<std::string_view> points;
-  for (const std::string_view point : storage::crash_point_names()) {
-    const bool while_packing = point.starts_with("remove.") || point.starts_with("swept.");
-    if (!while_packing) points.push_back(point);
-  }
-  return points;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, CrashPoint, ::testing::ValuesIn(points_of_commits()),
+INSTANTIATE_TEST_SUITE_P(All, CrashPoint, ::testing::ValuesIn(storage::crash_point_names()),
                          [](const auto& point) {
                            std::string name(point.param);
                            for (char& c : name) c = c == '.' ? '_' : c;

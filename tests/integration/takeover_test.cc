@@ -172,12 +172,12 @@ TEST_F(Takeover, ANewStandbyGetsACopyWhenTheLogIsNotComplete) {
   ASSERT_EQ(zeolite({"promote", "--at", b.address()}).exit_code, 0) << b.standard_error();
   const std::uint64_t before = load.acknowledged();
   load.start(b.port());
-  EXPECT_TRUE(load.wait_acknowledged(before + 100));
+  EXPECT_TRUE(load.wait_acknowledged(before + 100)) << b.standard_error();
   load.stop();
   load.join();
 }
 
-TEST_F(Takeover, PacksAreCarriedOutByEveryNode) {
+TEST_F(Takeover, WhatAPackRemovedIsGoneOnEveryNode) {
   ServerProcess a(options("a"));
   ASSERT_TRUE(a.start()) << a.standard_error();
   ServerProcess b(options("b", standby_of(a)));
@@ -189,9 +189,7 @@ TEST_F(Takeover, PacksAreCarriedOutByEveryNode) {
   load.stop();
   load.join();
   ASSERT_EQ(zeolite({"pack", "--days", "0", "--no-gc", "--at", a.address()}).exit_code, 0);
-  ASSERT_TRUE(wait_until([&] {
-    return b.standard_error().find("packed") != std::string::npos && same_end(a, b);
-  })) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return same_end(a, b); })) << b.standard_error();
   EXPECT_EQ(digest(a), digest(b));
 }
 

@@ -13,6 +13,7 @@
 #include "history/undo_planner.h"
 #include "maintenance/pack.h"
 #include "maintenance/pack_oracle.h"
+#include "maintenance/store_removal_log.h"
 #include "maintenance/verify_store.h"
 #include "storage/object_store_contract.h"
 
@@ -20,7 +21,6 @@ namespace zeolite::maintenance {
 namespace {
 
 using storage::ObjectStore;
-using storage::RevisionKey;
 using RevisionSet = std::set<RevisionKey>;
 
 template <typename Maker>
@@ -51,6 +51,20 @@ class PackModel : public testing::Test {
     oracle.append(record);
     append(record);
     return record.pack_horizon;
+  }
+
+  Result<PackReport> run(const PackOptions& options, const PackCallbacks& callbacks) {
+    StoreRemovalLog log(*store_);
+    return run_pack(*store_, log, options, callbacks);
+  }
+  // Brings `copy` to where the store is, entry by entry.
+  void follow(ObjectStore& copy) const {
+    const auto entries = store_->read_log(copy.last_position().tid, kMaxTid, {}).value();
+    for (const LogEntry& entry : entries) {
+      const auto record = store_->read_record(entry);
+      ASSERT_TRUE(record.has_value()) << record.error().to_string();
+      ASSERT_EQ(copy.append({&*record, 1}).value(), entry.position);
+    }
   }
 
   RevisionSet stored() const {
@@ -120,7 +134,7 @@ TYPED_TEST(PackModel, KeepsExactlyWhatTheOracleKeeps) {
     this->commit(oracle, 60);
     const bool collect = seed % 4 != 0;
     const Tid horizon = this->begin_pack(oracle, random, collect);
-    const auto told = run_pack(*this->store_, {.batch = 1 + random() % 40}, {});
+    const auto told = this->run({.batch = 1 + random() % 40}, {});
     ASSERT_TRUE(told.has_value()) << told.error().to_string();
     EXPECT_EQ(told->garbage_collected, collect);
     EXPECT_EQ(this->stored(), oracle.kept(horizon, collect));
@@ -151,11 +165,47 @@ TYPED_TEST(PackModel, CommitsMeanwhileLoseNothing) {
         --commits;
         this->commit(oracle, 1, false);
       };
-      ASSERT_TRUE(run_pack(*this->store_, {.batch = 1 + random() % 10}, callbacks).has_value());
+      ASSERT_TRUE(this->run({.batch = 1 + random() % 10}, callbacks).has_value());
       this->expect_readable(oracle, horizon);
     }
     this->expect_undoable(oracle, horizon);
     this->expect_sound();
+    this->store_.reset();
+  }
+}
+
+// As a standby that is behind by some batches: what was packed, and when, is all in the log.
+TYPED_TEST(PackModel, WhoFollowsTheLogKeepsTheSame) {
+  for (std::uint64_t seed = 60; seed < 66; ++seed) {
+    SCOPED_TRACE(seed);
+    TypeParam maker;
+    TypeParam copy_maker;
+    this->store_ = maker.make();
+    const std::unique_ptr<ObjectStore> copy = copy_maker.make();
+    std::mt19937_64 random(seed);
+    PackOracle oracle(seed);
+    this->append(oracle.records().front());
+    for (int round = 0; round < 3; ++round) {
+      this->commit(oracle, 30, round == 0);
+      this->begin_pack(oracle, random, true);
+      this->follow(*copy);
+      PackCallbacks callbacks;
+      callbacks.pause = [&] {
+        if (random() % 3 == 0) this->commit(oracle, 1, false);
+        this->follow(*copy);
+        EXPECT_EQ(copy->pack_state(), this->store_->pack_state());
+      };
+      ASSERT_TRUE(this->run({.batch = 1 + random() % 10}, callbacks).has_value());
+      this->follow(*copy);
+      EXPECT_TRUE(copy->pack_state().swept);
+      EXPECT_EQ(copy->pack_state(), this->store_->pack_state());
+      EXPECT_EQ(copy->last_position(), this->store_->last_position());
+      EXPECT_EQ(copy->revisions_from(Oid(0), 1'000'000).value(),
+                this->store_->revisions_from(Oid(0), 1'000'000).value());
+    }
+    const auto found = verify_store(*copy, {}).value();
+    EXPECT_EQ(found.digest, verify_store(*this->store_, {})->digest);
+    EXPECT_THAT(found.problems, testing::IsEmpty());
     this->store_.reset();
   }
 }
@@ -176,7 +226,7 @@ TYPED_TEST(PackModel, AnInterruptedPackComesToTheSameEnd) {
     std::size_t left = batches;
     callbacks.pause = [&] { cancelled = --left == 0; };
     const PackOptions options{.batch = 4, .cancelled = &cancelled};
-    const auto stopped = run_pack(*this->store_, options, callbacks);
+    const auto stopped = this->run(options, callbacks);
     this->expect_readable(oracle, horizon);
     if (!stopped) {
       EXPECT_FALSE(this->store_->pack_state().swept);
@@ -184,7 +234,7 @@ TYPED_TEST(PackModel, AnInterruptedPackComesToTheSameEnd) {
         this->store_.reset();
         this->store_ = maker.make();
       }
-      ASSERT_TRUE(run_pack(*this->store_, {.batch = 7}, {}).has_value());
+      ASSERT_TRUE(this->run({.batch = 7}, {}).has_value());
     }
     EXPECT_TRUE(this->store_->pack_state().swept);
     EXPECT_EQ(this->stored(), oracle.kept(horizon, true));
@@ -203,7 +253,7 @@ TYPED_TEST(PackModel, DigestIsThatOfACopy) {
     this->append(oracle.records().front());
     this->commit(oracle, 60);
     this->begin_pack(oracle, random, true);
-    ASSERT_TRUE(run_pack(*this->store_, {}, {}).has_value());
+    ASSERT_TRUE(this->run({}, {}).has_value());
     storage::MemoryObjectStore copy;
     history::TransactionIteration iteration(*this->store_);
     while (iteration.next().value() != nullptr) {
@@ -233,7 +283,7 @@ TYPED_TEST(PackModel, BatchSizesDoNotMatter) {
     this->append(oracle.records().front());
     this->commit(oracle, 80);
     this->begin_pack(oracle, random, true);
-    ASSERT_TRUE(run_pack(*this->store_, {.batch = batch}, {}).has_value());
+    ASSERT_TRUE(this->run({.batch = batch}, {}).has_value());
     if (first.empty()) first = this->stored();
     EXPECT_EQ(this->stored(), first);
     this->store_.reset();

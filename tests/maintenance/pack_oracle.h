@@ -52,7 +52,7 @@ class PackOracle {
   }
 
   // A tid for one of the server's own records.
-  Tid next_tid() { return Tid(last().value() + 10); }
+  Tid next_tid() { return Tid(last().value() + kStep); }
   void append(const TransactionRecord& record) {
     (void)unpacked_.append({&record, 1});
     if (record.kind == RecordKind::transaction) records_.push_back(record);
@@ -78,9 +78,9 @@ class PackOracle {
   }
 
   // All revisions that must be there after a pack to `horizon`.
-  [[nodiscard]] std::set<storage::RevisionKey> kept(Tid horizon, bool collect_garbage) const {
+  [[nodiscard]] std::set<RevisionKey> kept(Tid horizon, bool collect_garbage) const {
     const std::set<Oid> objects = kept_objects(horizon);
-    std::set<storage::RevisionKey> kept;
+    std::set<RevisionKey> kept;
     for (const auto& [oid, revisions] : objects_) {
       std::optional<std::pair<Tid, Revision>> current;
       for (const auto& [tid, revision] : revisions) {
@@ -101,13 +101,15 @@ class PackOracle {
   }
 
  private:
+  // Room for the removals of a pack between two records.
+  static constexpr std::uint64_t kStep = 10'000;
+
   struct Revision {
     RevisionKind kind;
     Tid back;
   };
 
-  static void keep(std::set<storage::RevisionKey>& kept, Oid oid, Tid tid,
-                   const Revision& revision) {
+  static void keep(std::set<RevisionKey>& kept, Oid oid, Tid tid, const Revision& revision) {
     kept.insert({oid, tid});
     if (revision.kind == RevisionKind::back_pointer) kept.insert({oid, revision.back});
   }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "maintenance/store_removal_log.h"
 #include "maintenance/tampered_store.h"
 #include "storage/memory_object_store.h"
 #include "storage/store_builders.h"
@@ -17,7 +18,6 @@ namespace zeolite::maintenance {
 namespace {
 
 using storage::LoadStatus;
-using storage::RevisionKey;
 using storage::testing::record;
 using testing::AllOf;
 using testing::Each;
@@ -42,7 +42,8 @@ class PackTest : public testing::Test {
     append(packed);
   }
   PackReport run(const PackOptions& options = {}, const PackCallbacks& callbacks = {}) {
-    auto report = run_pack(store_, options, callbacks);
+    StoreRemovalLog log(store_);
+    auto report = run_pack(store_, log, options, callbacks);
     EXPECT_TRUE(report.has_value()) << report.error().to_string();
     return report.value_or(PackReport{});
   }
@@ -217,7 +218,8 @@ TEST_F(PackTest, CancelledPackIsFinishedByTheNextRun) {
   append_sample();
   append_pack(40, 20);
   std::atomic<bool> cancelled = true;
-  const auto stopped = run_pack(store_, {.cancelled = &cancelled}, {});
+  StoreRemovalLog log(store_);
+  const auto stopped = run_pack(store_, log, {.cancelled = &cancelled}, {});
   ASSERT_FALSE(stopped.has_value());
   EXPECT_EQ(stopped.error().code, ErrorCode::aborted);
   EXPECT_FALSE(store_.pack_state().swept);
@@ -230,7 +232,8 @@ TEST_F(PackTest, FullDiskStopsItAndItGoesOnLater) {
   append_sample();
   append_pack(40, 20);
   store_.set_out_of_space(true);
-  const auto stopped = run_pack(store_, {}, {});
+  StoreRemovalLog log(store_);
+  const auto stopped = run_pack(store_, log, {}, {});
   ASSERT_FALSE(stopped.has_value());
   EXPECT_EQ(stopped.error().code, ErrorCode::out_of_space);
   store_.set_out_of_space(false);
@@ -261,7 +264,7 @@ TEST_F(PackTest, DryRunOfTheFutureIsOneOfNow) {
   EXPECT_EQ(dry_run(1'000'000).horizon, Tid(30));
 }
 
-TEST_F(PackTest, BlobsOfWhatGoesAreTold) {
+TEST_F(PackTest, BlobsOfWhatGoesAreCounted) {
   TransactionRecord first = record(10).data(0, refers({1})).data(1, "").data(2, "");
   first.writes[1].blob = BlobInfo{100, {}};
   first.writes[2].blob = BlobInfo{200, {}};
@@ -271,13 +274,32 @@ TEST_F(PackTest, BlobsOfWhatGoesAreTold) {
   append(second);
   EXPECT_EQ(dry_run(20).removed_blobs, 2U);
   append_pack(30, 20);
-  std::vector<RevisionKey> told;
+  struct BlobLog final : RemovalLog {
+    Result<std::uint64_t> remove(std::span<const RevisionKey> keys) override { return keys.size(); }
+    Result<> complete() override { return {}; }
+  } log;
+  EXPECT_EQ(run_pack(store_, log, {}, {})->removed_blobs, 2U);
+}
+
+TEST_F(PackTest, OnlyWhatIsLeftIsRemovedAgain) {
+  append_sample();
+  append_pack(40, 20);
+  std::atomic<bool> cancelled = false;
   PackCallbacks callbacks;
-  callbacks.blobs_removed = [&](std::span<const RevisionKey> keys) {
-    told.insert(told.end(), keys.begin(), keys.end());
+  callbacks.progress = [&](const PackProgress& progress) {
+    cancelled = progress.name == "remove" && progress.done >= 3;
   };
-  EXPECT_EQ(run({}, callbacks).removed_blobs, 2U);
-  EXPECT_THAT(told, ElementsAre(RevisionKey{Oid(1), Tid(10)}, RevisionKey{Oid(2), Tid(10)}));
+  StoreRemovalLog log(store_);
+  const PackOptions one_by_one{.batch = 1, .cancelled = &cancelled};
+  EXPECT_FALSE(run_pack(store_, log, one_by_one, callbacks).has_value());
+  const Tid interrupted = store_.last_position().tid;
+  EXPECT_EQ(run().removed_revisions, 2U);
+  const auto entries = store_.read_log(interrupted, kMaxTid, {}).value();
+  ASSERT_EQ(entries.size(), 2U);
+  EXPECT_THAT(entries[0].removed,
+              ElementsAre(RevisionKey{Oid(3), Tid(20)}, RevisionKey{Oid(3), Tid(10)}));
+  EXPECT_TRUE(entries[1].pack_complete);
+  EXPECT_THAT(entries[1].removed, IsEmpty());
 }
 
 TEST_F(PackTest, TellsProgressAndPausesAfterEachBatch) {
@@ -288,16 +310,15 @@ TEST_F(PackTest, TellsProgressAndPausesAfterEachBatch) {
   PackCallbacks callbacks;
   callbacks.progress = [&](const PackProgress& progress) { told.push_back(progress); };
   callbacks.pause = [&] { ++pauses; };
-  callbacks.blobs_removed = [](std::span<const RevisionKey>) {};
   run({.batch = 1}, callbacks);
   EXPECT_GE(pauses, told.size());
-  EXPECT_THAT(told, Each(AllOf(Field(&PackProgress::phases, 4U),
+  EXPECT_THAT(told, Each(AllOf(Field(&PackProgress::phases, 3U),
                                Field(&PackProgress::name, Not(IsEmpty())))));
   for (std::size_t i = 1; i < told.size(); ++i) EXPECT_GE(told[i].phase, told[i - 1].phase);
   for (const PackProgress& progress : told) EXPECT_LE(progress.done, progress.total);
   ASSERT_FALSE(told.empty());
   EXPECT_EQ(told.front().phase, 1U);
-  EXPECT_EQ(told.back().phase, 4U);
+  EXPECT_EQ(told.back().phase, 3U);
   EXPECT_EQ(told.back().done, told.back().total);
 }
 
@@ -315,14 +336,15 @@ TEST(DamagedPack, EndsWhereTheDamageIsAndGoesOnWhenItIsMended) {
     if (from < Oid(2)) return {};
     return make_error(ErrorCode::corruption, damage);
   };
-  const auto failed = run_pack(store, {.batch = 2}, {});
+  StoreRemovalLog log(store);
+  const auto failed = run_pack(store, log, {.batch = 2}, {});
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, ErrorCode::corruption);
   EXPECT_EQ(failed.error().detail, damage);
   EXPECT_FALSE(store.pack_state().swept);
   EXPECT_EQ(store.history(Oid(2), kMaxTid, 9)->size(), 2U);
   store.before_revisions = [](Oid) -> Result<> { return {}; };
-  ASSERT_TRUE(run_pack(store, {.batch = 2}, {}));
+  ASSERT_TRUE(run_pack(store, log, {.batch = 2}, {}));
   EXPECT_TRUE(store.pack_state().swept);
   EXPECT_EQ(store.history(Oid(2), kMaxTid, 9)->size(), 1U);
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "storage/memory_object_store.h"
+#include "storage/store_builders.h"
 
 namespace zeolite::maintenance {
 namespace {
@@ -76,8 +77,7 @@ TEST_F(StoreTransactionsTest, WhatAPackRemovedIsLeftOut) {
   pack.tid = Tid(50);
   pack.pack_horizon = Tid(25);
   append(pack);
-  const std::vector<storage::RevisionKey> gone = {{kB, Tid(10)}, {kA, Tid(20)}};
-  ASSERT_TRUE(store_.remove_revisions(gone).has_value());
+  append(storage::testing::removal(51, 50, {{kB, Tid(10)}, {kA, Tid(20)}}));
   StoreTransactions transactions(store_);
   const auto first = transactions.next().value();
   ASSERT_TRUE(first.has_value());

@@ -92,10 +92,6 @@ class TamperedStore final : public storage::ObjectStore {
     if (found) on_revisions(*found);
     return found;
   }
-  Result<> remove_revisions(std::span<const storage::RevisionKey> keys) override {
-    return inner_.remove_revisions(keys);
-  }
-  Result<> mark_swept(Tid record) override { return inner_.mark_swept(record); }
   storage::StoreSize size() const override { return inner_.size(); }
   Result<std::optional<storage::Outcome>> find_outcome(const CommitId& id) const override {
     return inner_.find_outcome(id);

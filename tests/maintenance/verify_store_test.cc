@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "maintenance/tampered_store.h"
+#include "storage/store_builders.h"
 #include "support/zodb_record.h"
 
 namespace zeolite::maintenance {
@@ -251,9 +252,10 @@ TEST_F(VerifyStoreTest, OfPackedHistoryWhatIsLeftCounts) {
   ASSERT_TRUE(store_.append({&packed, 1}).has_value());
   const std::string digest = verify().digest;
   EXPECT_EQ(verify().transactions, 4U);
-  const std::vector<storage::RevisionKey> gone{{kA, Tid(30)}, {kB, Tid(30)}, {kB, Tid(20)}};
-  ASSERT_TRUE(store_.remove_revisions(gone).has_value());
-  ASSERT_TRUE(store_.mark_swept(Tid(60)).has_value());
+  const std::vector<TransactionRecord> removals = {
+      storage::testing::removal(61, 60, {{kA, Tid(30)}, {kB, Tid(30)}, {kB, Tid(20)}}),
+      storage::testing::removal(62, 60, {}, true)};
+  ASSERT_TRUE(store_.append(removals).has_value());
   const VerifyReport report = verify();
   EXPECT_THAT(report.problems, ElementsAre());
   EXPECT_EQ(report.transactions, 3U);

@@ -97,8 +97,8 @@ TYPED_TEST(LogRollback, PositionThatIsNotInTheLogIsRefused) {
 
 TYPED_TEST(LogRollback, PackThatRemovedNothingIsUndone) {
   ObjectStore& store = *this->store_;
-  this->append({record(10).data(1, "a"), record(11, RecordKind::pack).pack(9, true), record(12)});
-  ASSERT_TRUE(store.mark_swept(Tid(11)));
+  this->append({record(10).data(1, "a"), record(11, RecordKind::pack).pack(9, true),
+                removal(12, 11, {}, true)});
   const PackState before = store.pack_state();
   this->append({record(20).data(1, "b", 10), record(21, RecordKind::pack).pack(20), record(22)});
   this->roll_back(this->at(12));
@@ -110,22 +110,37 @@ TYPED_TEST(LogRollback, PackThatRemovedNothingIsUndone) {
 TYPED_TEST(LogRollback, RemovalsCannotBeUndone) {
   ObjectStore& store = *this->store_;
   this->append({record(10).data(1, "a"), record(20).data(1, "b", 10)});
-  this->append({record(21, RecordKind::pack).pack(20), record(30).data(1, "c", 20)});
-  ASSERT_TRUE(store.remove_revisions(std::vector<RevisionKey>{{Oid(1), Tid(10)}}));
+  this->append({record(21, RecordKind::pack).pack(20), removal(22, 21, {key(1, 10)}),
+                record(30).data(1, "c", 20)});
   const Result<> refused = store.rollback(this->at(20));
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().detail, HasSubstr("cannot be undone back to transaction"));
   EXPECT_EQ(this->refusal(this->at(20)), ErrorCode::conflict);
   EXPECT_EQ(this->refusal(Position{}), ErrorCode::conflict);
   EXPECT_EQ(text(this->load_current(1, 100)), "c 30..now");
-  this->roll_back(this->at(21));
+  this->roll_back(this->at(22));
   EXPECT_EQ(text(this->load_current(1, 100)), "b 20..now");
+  EXPECT_EQ(store.pack_state(), (PackState{Tid(20), Tid(21), false, false}));
 }
 
 TYPED_TEST(LogRollback, SweepThatCameToItsEndCannotBeUndone) {
   this->append({record(10).data(1, "a"), record(11, RecordKind::pack).pack(10)});
-  ASSERT_TRUE(this->store_->mark_swept(Tid(11)));
+  this->append({removal(12, 11, {}, true)});
   EXPECT_EQ(this->refusal(this->at(10)), ErrorCode::conflict);
+  EXPECT_EQ(this->refusal(this->at(11)), ErrorCode::conflict);
+}
+
+TYPED_TEST(LogRollback, ThePackBeforeIsAsFarAsItWas) {
+  for (const bool complete : {false, true}) {
+    const std::uint64_t tid = complete ? 200 : 100;
+    this->append({record(tid), record(tid + 1, RecordKind::pack).pack(tid, true),
+                  removal(tid + 2, tid + 1, {key(1, tid)}, complete), record(tid + 3)});
+    const PackState before = this->store_->pack_state();
+    EXPECT_EQ(before.swept, complete);
+    this->append({record(tid + 4, RecordKind::pack).pack(tid + 3)});
+    this->roll_back(this->at(tid + 3));
+    EXPECT_EQ(this->store_->pack_state(), before);
+  }
 }
 
 TYPED_TEST(LogRollback, ForgottenOutcomesStayForgotten) {

@@ -80,6 +80,28 @@ TEST(LogTail, PackRecordsAreRemembered) {
   EXPECT_DEATH((void)tail.extend(record(13, RecordKind::pack).pack(13, false)), "below its record");
 }
 
+TEST(LogTail, APackIsSweptOnceARemovalSaysSo) {
+  LogTail tail(kHour);
+  EXPECT_TRUE(tail.pack_state().swept) << "there is none";
+  (void)tail.extend(record(11, RecordKind::pack).pack(9, true));
+  EXPECT_EQ(tail.pack_state(), (PackState{Tid(9), Tid(11), true, false}));
+  (void)tail.extend(removal(12, 11, {key(1, 9), key(1, 3), key(2, 5)}));
+  EXPECT_FALSE(tail.pack_state().swept);
+  (void)tail.extend(removal(13, 11, {}, true));
+  EXPECT_EQ(tail.pack_state(), (PackState{Tid(9), Tid(11), true, true}));
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH((void)tail.extend(removal(14, 11, {})), "while that is not complete");
+  (void)tail.extend(record(15, RecordKind::pack).pack(12));
+  EXPECT_FALSE(tail.pack_state().swept);
+}
+
+TEST(LogTail, WhatAnEntryRemovesMayBeMissingBeforeItIsThere) {
+  LogTail tail(kHour);
+  (void)tail.extend(record(11, RecordKind::pack).pack(9));
+  tail.raise_pack_horizon(Tid(20));
+  EXPECT_EQ(tail.pack_state(), (PackState{Tid(20), Tid(11), false, false}));
+}
+
 TEST(LogTail, OidMarkCannotOverflow) {
   LogTail tail(kHour);
   (void)tail.extend(record(1).data(~std::uint64_t{0}, "x"));

@@ -316,11 +316,13 @@ TYPED_TEST(ObjectStoreContract, PackStateFollowsTheLogAndTheSweep) {
   this->append({record(12, RecordKind::pack).pack(10), record(13).data(1, "b")});
   EXPECT_EQ(store.pack_state(), (PackState{Tid(10), Tid(12), false, false}));
   EXPECT_EQ(store.pack_horizon(), Tid(10));
-  EXPECT_TRUE(store.mark_swept(Tid(11)));
-  EXPECT_FALSE(store.pack_state().swept) << "there is a newer one";
-  EXPECT_TRUE(store.mark_swept(Tid(12)));
-  EXPECT_TRUE(store.pack_state().swept);
-  EXPECT_EQ(store.last_transaction(), Tid(13));
+  this->append({removal(14, 12, {})});
+  EXPECT_FALSE(store.pack_state().swept);
+  this->append({removal(15, 12, {}, true), record(16).data(1, "c")});
+  EXPECT_EQ(store.pack_state(), (PackState{Tid(10), Tid(12), false, true}));
+  this->append({record(17, RecordKind::pack).pack(11)});
+  EXPECT_FALSE(store.pack_state().swept);
+  EXPECT_EQ(store.last_transaction(), Tid(16));
   EXPECT_TRUE(this->entry(11).collect_garbage);
 }
 
@@ -356,9 +358,8 @@ TYPED_TEST(ObjectStoreContract, RemovedRevisionsAreGoneForEveryReader) {
   this->append({record(20).data(1, "b", 10).data(2, "y", 10)});
   this->append({record(30).data(1, "c", 20)});
   this->append({record(31, RecordKind::pack).pack(20)});
-  const std::vector<RevisionKey> keys = {{Oid(1), Tid(10)}, {Oid(2), Tid(10)}, {Oid(7), Tid(5)}};
-  for (int i = 0; i < 2; ++i) {
-    ASSERT_TRUE(store.remove_revisions(keys)) << "what is gone is ignored";
+  for (std::uint64_t i = 0; i < 2; ++i) {  // what is gone is ignored
+    this->append({removal(32 + i, 31, {key(1, 10), key(2, 10), key(7, 5)})});
     EXPECT_EQ(text(this->load_before(1, 15, 100)), "not yet");
     EXPECT_EQ(text(this->load_before(1, 25, 100)), "b 20..30");
     EXPECT_EQ(text(this->load_serial(1, 10, 100)), "unknown");
@@ -367,7 +368,6 @@ TYPED_TEST(ObjectStoreContract, RemovedRevisionsAreGoneForEveryReader) {
     EXPECT_EQ(store.history(Oid(1), kMaxTid, 10).value().size(), 2U);
     EXPECT_THAT(this->walk(0, 15), IsEmpty());
   }
-  EXPECT_TRUE(store.remove_revisions({}));
   EXPECT_EQ(store.revisions_from(Oid(0), 100).value().size(), 3U);
   EXPECT_EQ(this->entry(20).objects[0].previous, Tid(10)) << "the log stays as it was";
   EXPECT_EQ(store.read_record(this->entry(10)).error().code, ErrorCode::not_found);
@@ -380,8 +380,7 @@ TYPED_TEST(ObjectStoreContract, WhatIsLeftOfATransactionIsRead) {
   this->append({record(20).back(2, 10, 10).deletion(3, 10).data(1, "d", 10)});
   this->append({record(21, RecordKind::pack).pack(20)});
   EXPECT_EQ(store.present(this->entry(10)).value(), std::vector<bool>(3, true));
-  ASSERT_TRUE(store.remove_revisions(
-      std::vector<RevisionKey>{{Oid(1), Tid(10)}, {Oid(3), Tid(20)}, {Oid(1), Tid(20)}}));
+  this->append({removal(22, 21, {key(1, 10), key(3, 20), key(1, 20)})});
   EXPECT_EQ(store.present(this->entry(10)).value(), (std::vector<bool>{false, true, true}));
   EXPECT_EQ(store.present(this->entry(20)).value(), (std::vector<bool>{true, false, false}));
   EXPECT_TRUE(store.present(this->entry(21)).value().empty());
@@ -404,7 +403,7 @@ TYPED_TEST(ObjectStoreContract, BackPointerWithoutItsTargetIsCorruption) {
   ObjectStore& store = *this->store_;
   this->append({record(10).data(1, "a"), record(20).back(1, 10, 10)});
   this->append({record(21, RecordKind::pack).pack(20)});
-  ASSERT_TRUE(store.remove_revisions(std::vector<RevisionKey>{{Oid(1), Tid(10)}}));
+  this->append({removal(22, 21, {key(1, 10)})});
   EXPECT_EQ(store.read_surviving(this->entry(20)).error().code, ErrorCode::corruption);
   EXPECT_EQ(store.load_before(Oid(1), kMaxTid, kMaxTid, ReadTier::disk).error().code,
             ErrorCode::corruption);
@@ -416,8 +415,8 @@ TYPED_TEST(ObjectStoreContract, ManyObjectsAreLookedUpTogether) {
   for (std::uint64_t oid = 0; oid < kObjects; ++oid) builder.data(oid * 3, std::to_string(oid));
   this->append({builder, record(11, RecordKind::pack).pack(10)});
   std::vector<RevisionKey> keys;
-  for (std::uint64_t oid = 0; oid < kObjects; oid += 2) keys.push_back({Oid(oid * 3), Tid(10)});
-  ASSERT_TRUE(this->store_->remove_revisions(keys));
+  for (std::uint64_t oid = 0; oid < kObjects; oid += 2) keys.push_back(key(oid * 3, 10));
+  this->append({removal(12, 11, keys)});
   const std::vector<bool> present = this->store_->present(this->entry(10)).value();
   const TransactionRecord left = this->store_->read_surviving(this->entry(10)).value();
   ASSERT_EQ(left.writes.size(), kObjects / 2);
@@ -439,8 +438,71 @@ TYPED_TEST(ObjectStoreContract, BrokenPreconditionsStopTheProcess) {
   EXPECT_DEATH(append_one(record(11).epoch(1)), "epochs never decrease");
   EXPECT_DEATH(append_one(record(11).epoch(2).data(1, "a").data(1, "b")), "an oid twice");
   EXPECT_DEATH(append_one(record(11, RecordKind::pack).epoch(2).pack(11)), "below its record");
-  const std::vector<RevisionKey> keys = {{Oid(1), Tid(10)}};
-  EXPECT_DEATH((void)this->store_->remove_revisions(keys), "only what was packed");
+  EXPECT_DEATH(append_one(removal(11, 0, {key(1, 10)})), "epochs never decrease");
+  this->append({record(12, RecordKind::pack).epoch(2).pack(9)});
+  const auto remove = [&append_one](std::uint64_t pack, std::vector<RevisionKey> keys) {
+    TransactionRecord bad = removal(20, pack, {});
+    bad.epoch = Epoch(2);
+    bad.removed = std::move(keys);
+    append_one(bad);
+  };
+  EXPECT_DEATH(remove(12, {key(1, 10)}), "only what was packed");
+  EXPECT_DEATH(remove(11, {key(1, 9)}), "for the newest pack");
+  EXPECT_DEATH(remove(12, {key(1, 8), key(1, 9)}), "in order");
+}
+
+TYPED_TEST(ObjectStoreContract, AGroupMayRemoveWhatItWrites) {
+  this->append({record(10).data(1, "a"), record(20).data(1, "b", 10),
+                record(21, RecordKind::pack).pack(20), removal(22, 21, {key(1, 10)}, true)});
+  EXPECT_EQ(text(this->load_before(1, 15, 100)), "not yet");
+  EXPECT_EQ(text(this->load_current(1, 100)), "b 20..now");
+  EXPECT_EQ(this->store_->present(this->entry(10)).value(), std::vector<bool>{false});
+  EXPECT_EQ(this->store_->pack_state(), (PackState{Tid(20), Tid(21), false, true}));
+}
+
+TYPED_TEST(ObjectStoreContract, ARemovalIsReadAsItWasAppended) {
+  this->append({record(10).data(1, "a").data(2, "b"), record(21, RecordKind::pack).pack(20)});
+  const std::vector<RevisionKey> keys = {key(1, 10), key(2, 10), key(2, 7)};
+  this->append({removal(22, 21, keys, true)});
+  const LogEntry entry = this->entry(22);
+  EXPECT_EQ(entry.kind, RecordKind::removal);
+  EXPECT_EQ(entry.removed, keys);
+  EXPECT_THAT(entry.objects, IsEmpty());
+  const TransactionRecord record = this->store_->read_record(entry).value();
+  EXPECT_EQ(record.pack_record, Tid(21));
+  EXPECT_TRUE(record.pack_complete);
+  EXPECT_EQ(record.removed, keys);
+  EXPECT_EQ(this->store_->last_transaction(), Tid(10));
+}
+
+// What a standby does: whatever stands in the log, and nothing else, makes the content.
+TYPED_TEST(ObjectStoreContract, ACopyThatFollowsTheLogHasTheSameContent) {
+  ObjectStore& store = *this->store_;
+  TypeParam other_maker;
+  const std::unique_ptr<ObjectStore> copy = other_maker.make();
+  const auto follow = [&] {
+    const auto entries = store.read_log(copy->last_position().tid, kMaxTid, {}).value();
+    for (const LogEntry& entry : entries) {
+      const TransactionRecord record = store.read_record(entry).value();
+      ASSERT_EQ(copy->append({&record, 1}).value(), entry.position);
+    }
+    EXPECT_EQ(copy->last_position(), store.last_position());
+    EXPECT_EQ(copy->pack_state(), store.pack_state());
+    EXPECT_EQ(copy->revisions_from(Oid(0), 1000).value(),
+              store.revisions_from(Oid(0), 1000).value());
+  };
+  this->append({record(10).data(1, "a").data(2, "x"), record(20).data(1, "b", 10).back(2, 10, 10)});
+  follow();
+  this->append({record(30).deletion(1, 20).data(2, "y", 20)});
+  this->append({record(31, RecordKind::pack).pack(30, true)});
+  follow();
+  this->append({removal(32, 31, {key(1, 20), key(1, 10)}), record(33).data(3, "new")});
+  follow();
+  this->append({removal(34, 31, {key(1, 30), key(2, 20), key(2, 10), key(5, 1)})});
+  this->append({removal(35, 31, {}, true)});
+  follow();
+  EXPECT_TRUE(copy->pack_state().swept);
+  EXPECT_EQ(copy->revisions_from(Oid(0), 1000).value().size(), 2U);
 }
 
 }  // namespace

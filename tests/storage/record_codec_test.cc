@@ -71,6 +71,7 @@ TEST(RecordCodec, AnEntryThatWasReadIsEncodedAsItWas) {
   for (const TransactionRecord& made :
        {TransactionRecord(full_record()), TransactionRecord(record(9, RecordKind::oids).mark(77)),
         TransactionRecord(record(9, RecordKind::pack).pack(8, true)),
+        removal(9, 8, {key(1, 7), key(1, 2), key(300, 5)}, true), removal(9, 8, {}),
         TransactionRecord(record(9).data(1, "abc").blob(5).back(2, 3, 4).blob(6).deletion(8))}) {
     std::string value = encode_log_entry(made, Tid(7), {});
     const std::string covered = value;
@@ -107,6 +108,53 @@ TEST(RecordCodec, BytesOfBlobsAndPacksAreFixed) {
           "0000"
           "00000000"
           "00000000000000000000000000000000");
+}
+
+TEST(RecordCodec, BytesOfRemovalsAreFixed) {
+  const TransactionRecord made = removal(9, 8, {key(1, 7), key(1, 2), key(300, 5)}, true);
+  EXPECT_EQ(to_hex(ByteView(encode_log_entry(made, kNoTid, {}))),
+            "01062000"
+            "0000000000000001"
+            "0000000000000009"
+            "0000000000000000"
+            "0000000000000008"
+            "01"
+            "00000003"
+            "0101"    // object 1, the tid before the pack's
+            "0005"    // the same object, 5 before that
+            "ab0206"  // 299 objects on, 3 after that
+            "0000"
+            "0000"
+            "0000"
+            "00000000"
+            "00000000000000000000000000000000");
+}
+
+TEST(RecordCodec, RemovalsComeBackOrAreDamage) {
+  const TransactionRecord made = removal(9, 8, {key(1, 7), key(1, 2), key(300, 5)}, true);
+  std::string value = encode_log_entry(made, kNoTid, {});
+  put_id128(value, ChainHash{});
+  const LogEntry entry = decode_log_entry(Tid(9), value).value();
+  EXPECT_EQ(entry.removed, made.removed);
+  EXPECT_EQ(entry.pack_record, Tid(8));
+  EXPECT_TRUE(entry.pack_complete);
+  const TransactionRecord again = record_without_data(entry);
+  EXPECT_EQ(again.removed, made.removed);
+  EXPECT_EQ(again.pack_record, Tid(8));
+  EXPECT_TRUE(again.pack_complete);
+  for (std::size_t size = 0; size < value.size(); ++size) {
+    EXPECT_FALSE(decode_log_entry(Tid(9), ByteView(value).substr(0, size))) << size;
+  }
+  const auto with_byte = [&value](std::size_t at, char byte) {
+    std::string changed = value;
+    changed[at] = byte;
+    return decode_log_entry(Tid(9), changed);
+  };
+  constexpr std::size_t kPackAt = 4 + 24;
+  EXPECT_TRUE(with_byte(kPackAt + 8, 0)) << "not complete";
+  EXPECT_FALSE(with_byte(kPackAt + 7, 9)) << "for a pack that is not before it";
+  EXPECT_FALSE(with_byte(kPackAt + 8, 2)) << "complete, or not";
+  EXPECT_FALSE(with_byte(kPackAt + 9, '\xFF')) << "four thousand million revisions";
 }
 
 TEST(RecordCodec, BlobsAndPacksComeBack) {
@@ -160,7 +208,7 @@ TEST(RecordCodec, LyingLogEntriesAreDamage) {
   };
   EXPECT_FALSE(with_byte(0, 2)) << "version";
   EXPECT_FALSE(with_byte(1, 0)) << "kind";
-  EXPECT_FALSE(with_byte(1, 6)) << "kind";
+  EXPECT_FALSE(with_byte(1, 7)) << "kind";
   EXPECT_FALSE(with_byte(3, 3)) << "flags";
   constexpr std::size_t kCountAt = 4 + 24 + 24 + 6 + 13 + 5;
   EXPECT_FALSE(with_byte(kCountAt, '\xFF')) << "four thousand million objects";
@@ -224,13 +272,13 @@ TEST(RecordCodec, OutcomesAndMarksComeBackOrAreDamage) {
   EXPECT_EQ(decode_outcome(encode_outcome(outcome)).value(), outcome);
   EXPECT_FALSE(decode_outcome(encode_outcome(outcome) + "x"));
   EXPECT_FALSE(decode_outcome(encode_outcome(outcome).substr(1)));
-  const Marks marks{Tid(1), Oid(2), Tid(3), Tid(4), Tid(5), Tid(6), true};
+  const Marks marks{Tid(1), Oid(2), Tid(3), Tid(4), Tid(5), Tid(6), true, true};
   EXPECT_EQ(decode_marks(encode_marks(marks)).value(), marks);
   EXPECT_FALSE(decode_marks(encode_marks(marks) + "x"));
   EXPECT_FALSE(decode_marks(""));
-  EXPECT_EQ(decode_swept(encode_swept(Tid(9))).value(), Tid(9));
-  EXPECT_FALSE(decode_swept(encode_swept(Tid(9)) + "x"));
-  EXPECT_FALSE(decode_swept(""));
+  std::string unknown = encode_marks(marks);
+  unknown.back() = 4;
+  EXPECT_FALSE(decode_marks(unknown));
 }
 
 TEST(RecordCodec, MarksOfALogWithoutAPackMayBeShort) {

@@ -53,15 +53,18 @@ class RocksPackingTest : public ::testing::Test {
   TemporaryDirectory directory_;
   RocksStoreOptions options_;
   std::shared_ptr<FaultFileSystem> files_ = std::make_shared<FaultFileSystem>();
-  const std::vector<RevisionKey> old_ = {{Oid(1), Tid(10)}};
+  const Group removal_ = {removal(22, 21, {key(1, 10)})};
+  const Group end_ = {removal(23, 21, {}, true)};
 };
 
 TEST_F(RocksPackingTest, RemovalsAndTheirEndComeBackAfterReopening) {
-  ASSERT_TRUE(open_packed()->remove_revisions(old_));
+  ASSERT_TRUE(open_packed()->append(removal_));
   EXPECT_EQ(open()->pack_state(), (PackState{Tid(20), Tid(21), false, false}));
   EXPECT_EQ(open()->revisions_from(Oid(0), 9).value().size(), 1U);
-  ASSERT_TRUE(open()->mark_swept(Tid(21)));
+  ASSERT_TRUE(open()->append(end_));
   EXPECT_EQ(open()->pack_state(), (PackState{Tid(20), Tid(21), false, true}));
+  ASSERT_TRUE(open()->append(Group{record(24).data(1, "c", 20)}));
+  EXPECT_TRUE(open()->pack_state().swept);
   ASSERT_TRUE(open()->append(Group{record(30, RecordKind::pack).pack(29, true)}));
   EXPECT_EQ(open()->pack_state(), (PackState{Tid(29), Tid(30), true, false}));
 }
@@ -69,7 +72,7 @@ TEST_F(RocksPackingTest, RemovalsAndTheirEndComeBackAfterReopening) {
 TEST_F(RocksPackingTest, WhatASweepRemovedStaysGoneThroughTablesAndCompaction) {
   auto store = open_packed();
   ASSERT_TRUE(store->flush());
-  ASSERT_TRUE(store->remove_revisions(old_));
+  ASSERT_TRUE(store->append(removal_));
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(store->present(store->log_entry(Tid(10)).value().value()).value(),
               std::vector<bool>{false});
@@ -85,20 +88,18 @@ TEST_F(RocksPackingTest, ReadOnlyRefusesRemovals) {
   open_packed();
   options_.read_only = true;
   const auto store = open();
-  EXPECT_EQ(store->remove_revisions(old_).error().code, ErrorCode::read_only);
-  EXPECT_EQ(store->mark_swept(Tid(21)).error().code, ErrorCode::read_only);
-  EXPECT_TRUE(store->append(Group{record(31).data(1, "c")}).error().code == ErrorCode::read_only);
+  EXPECT_EQ(store->append(removal_).error().code, ErrorCode::read_only);
 }
 
 TEST_F(RocksPackingTest, FullDiskRefusesRemovalsUntilThereIsSpace) {
   const auto store = open_packed();
   store->set_reserve_bytes(std::uint64_t{1} << 60);
-  EXPECT_EQ(store->remove_revisions(old_).error().code, ErrorCode::out_of_space);
-  EXPECT_EQ(store->mark_swept(Tid(21)).error().code, ErrorCode::out_of_space);
+  EXPECT_EQ(store->append(removal_).error().code, ErrorCode::out_of_space);
+  EXPECT_EQ(store->revisions_from(Oid(0), 9).value().size(), 2U);
   store->set_reserve_bytes(0);
-  EXPECT_TRUE(store->remove_revisions(old_));
-  EXPECT_TRUE(store->mark_swept(Tid(21)));
-  EXPECT_TRUE(store->append(Group{record(31).data(1, "c")}));
+  EXPECT_TRUE(store->append(removal_));
+  EXPECT_TRUE(store->append(end_));
+  EXPECT_EQ(store->revisions_from(Oid(0), 9).value().size(), 1U);
 }
 
 TEST_F(RocksPackingTest, FailedRemovalIsFinal) {
@@ -108,15 +109,12 @@ TEST_F(RocksPackingTest, FailedRemovalIsFinal) {
       const auto store = open_packed();
       files_->only(".log");
       files_->arm(1, fault, true);
-      const Result<> failed =
-          at_the_end ? store->mark_swept(Tid(21)) : store->remove_revisions(old_);
+      const auto failed = store->append(at_the_end ? end_ : removal_);
       ASSERT_FALSE(failed);
       EXPECT_EQ(failed.error().code, ErrorCode::io_error) << failed.error().detail;
       files_->disarm();
       EXPECT_FALSE(store->pack_state().swept);
       EXPECT_EQ(store->append(Group{record(31).data(1, "c")}).error().code, ErrorCode::io_error);
-      EXPECT_EQ(store->remove_revisions(old_).error().code, ErrorCode::io_error);
-      EXPECT_EQ(store->mark_swept(Tid(21)).error().code, ErrorCode::io_error);
       EXPECT_EQ(store->load_before(Oid(1), kMaxTid, kMaxTid, ReadTier::disk)->data.view(), "b");
     }
   }
@@ -166,45 +164,28 @@ TEST_F(RocksPackingTest, AWalkSaysWhichRevisionIsDamaged) {
   }
 }
 
-TEST_F(RocksPackingTest, DamagedEndOfAPackIsRefused) {
-  open_packed();
-  {
-    const auto raw =
-        RocksDatabase::open(options_, options_.directory / "records", false, [](std::uint64_t) {
-          return false;
-        }).value();
-    ASSERT_TRUE(raw->db().Put({}, raw->meta(), to_slice(kSweptKey), "?").ok());
-  }
-  EXPECT_EQ(RocksObjectStore::open(options_).error().code, ErrorCode::corruption);
-}
-
-TEST_F(RocksPackingTest, RemovalsRunBesideAppends) {
-  static constexpr std::uint64_t kRevisions = 400;
+// Iterators and verify read while a group with a pack and its removals is written.
+TEST_F(RocksPackingTest, WhatIsRemovedBesideReadersIsExpectedToBeMissing) {
+  static constexpr std::uint64_t kRounds = 300;
   const auto store = open();
-  for (std::uint64_t tid = 1; tid <= kRevisions; ++tid) {
-    ASSERT_TRUE(store->append(Group{record(tid).data(tid % 3, std::string(100, 'x'))}));
-  }
-  ASSERT_TRUE(store->append(Group{record(kRevisions + 1, RecordKind::pack).pack(kRevisions)}));
+  ASSERT_TRUE(store->append(Group{record(1).data(1, "x")}));
   std::atomic<bool> done = false;
-  std::uint64_t tid = kRevisions + 1;
-  std::jthread writer([&] {
+  std::jthread reader([&] {
     while (!done) {
-      ++tid;
-      ASSERT_TRUE(store->append(Group{record(tid).data(7, std::to_string(tid))}));
+      const auto log = store->read_log_back(kMaxTid, {.entries = 8}).value();
+      for (const LogEntry& entry : log) {
+        if (store->read_surviving(entry).value().writes.size() == entry.objects.size()) continue;
+        EXPECT_LE(entry.position.tid, store->pack_horizon());
+        EXPECT_EQ(store->present(entry).value(), std::vector<bool>{false});
+      }
     }
   });
-  for (std::uint64_t old = 1; old + 3 <= kRevisions; ++old) {
-    ASSERT_TRUE(store->remove_revisions(std::vector<RevisionKey>{{Oid(old % 3), Tid(old)}}));
-    if (old % 100 == 0) {
-      ASSERT_TRUE(store->flush());
-    }
+  for (std::uint64_t tid = 1; tid < kRounds * 3; tid += 3) {
+    ASSERT_TRUE(store->append(Group{record(tid + 1, RecordKind::pack).pack(tid),
+                                    removal(tid + 2, tid + 1, {key(1, tid)}, true),
+                                    record(tid + 3).data(1, "x")}));
   }
-  ASSERT_TRUE(store->mark_swept(Tid(kRevisions + 1)));
   done = true;
-  writer.join();
-  EXPECT_EQ(store->revisions_from(Oid(0), 6).value().size(), 3U);
-  EXPECT_EQ(store->load_before(Oid(7), kMaxTid, kMaxTid, ReadTier::disk)->data.view(),
-            std::to_string(tid));
 }
 
 // A random history that is packed again and again; the memory store says what is right.
@@ -231,17 +212,17 @@ class PackedComparison {
   // A pack record at a random horizon above the last one.
   Group next_pack() {
     horizon_ += 1 + below(tid_ - horizon_);
-    ++tid_;
+    pack_ = ++tid_;
     return {record(tid_, RecordKind::pack).pack(horizon_, below(2) == 0)};
   }
 
   // Any revisions that are old enough: the store leaves it to the caller which.
-  std::vector<RevisionKey> next_removal() {
+  Group next_removal(bool complete) {
     std::vector<RevisionKey> keys;
     for (std::uint64_t i = below(60); i > 0; --i) {
-      keys.push_back({Oid(below(kOids)), Tid(1 + below(horizon_))});
+      keys.push_back(key(below(kOids), 1 + below(horizon_)));
     }
-    return keys;
+    return {removal(++tid_, pack_, std::move(keys), complete)};
   }
 
   void expect_equal(const ObjectStore& store, const ObjectStore& model) {
@@ -279,6 +260,7 @@ class PackedComparison {
   std::mt19937_64 random_;
   std::uint64_t tid_ = 0;
   std::uint64_t horizon_ = 0;
+  std::uint64_t pack_ = 0;
 };
 
 TEST_F(RocksPackingTest, AgreesWithTheMemoryStoreOnPackedHistories) {
@@ -296,13 +278,8 @@ TEST_F(RocksPackingTest, AgreesWithTheMemoryStoreOnPackedHistories) {
       if (round % 2 == 0) {
         ASSERT_TRUE(store->flush());
       }
-      const std::vector<RevisionKey> keys = comparison.next_removal();
-      ASSERT_TRUE(store->remove_revisions(keys));
-      ASSERT_TRUE(model.remove_revisions(keys));
-    }
-    if (round % 3 == 0) {
-      ASSERT_TRUE(store->mark_swept(pack[0].tid));
-      ASSERT_TRUE(model.mark_swept(pack[0].tid));
+      const Group gone = comparison.next_removal(i == 2 && round % 3 == 0);
+      ASSERT_EQ(store->append(gone).value(), model.append(gone).value());
     }
     comparison.expect_equal(*store, model);
   }

@@ -15,13 +15,17 @@ namespace {
 constexpr std::uint64_t kLast = 1'300;
 constexpr std::uint64_t kKept = 10;
 
+// The workload without removals, which could not be undone.
 std::vector<TransactionRecord> workload(std::uint64_t from, std::uint64_t last) {
   std::vector<TransactionRecord> records;
-  for (std::uint64_t tid = from; tid <= last; ++tid) records.push_back(workload_record(tid));
+  for (std::uint64_t tid = from; tid <= last; ++tid) {
+    const bool removes = !is_workload_write(tid) && !is_workload_pack(tid);
+    records.push_back(removes ? record(tid) : workload_record(tid));
+  }
   return records;
 }
 
-// The workload up to `last`, without the sweeps that could not be undone.
+// That up to `last`.
 std::unique_ptr<MemoryObjectStore> wanted_store(std::uint64_t last) {
   auto store = std::make_unique<MemoryObjectStore>();
   EXPECT_TRUE(store->append(workload(1, last)));
@@ -39,7 +43,7 @@ class RocksRollbackTest : public RocksStoreFixture {
       ASSERT_TRUE(store->append(workload(tid, std::min(tid + 99, kLast))));
     }
   }
-  // What is there is the workload up to some place, at least to `kept`; the rest can be undone.
+  // What is there is that workload up to some place, at least to `kept`; the rest can be undone.
   void expect_shorter_log(std::uint64_t kept) {
     const auto store = open();
     ASSERT_NE(store, nullptr);
@@ -50,7 +54,7 @@ class RocksRollbackTest : public RocksStoreFixture {
     const auto wanted = wanted_store(kept);
     ASSERT_TRUE(store->rollback(wanted->last_position()));
     expect_same_content(*store, *wanted);
-    const std::vector<TransactionRecord> next = {workload_record(kept + 1)};
+    const std::vector<TransactionRecord> next = workload(kept + 1, kept + 1);
     ASSERT_TRUE(store->append(next));
     ASSERT_TRUE(wanted->append(next));
     expect_same_content(*store, *wanted);
@@ -106,16 +110,17 @@ TEST_F(RocksRollbackTest, RemovalsAreRememberedAfterReopening) {
   {
     const auto store = open();
     ASSERT_TRUE(store->append(workload(1, 30)));
-    const std::vector<RevisionKey> keys = {{Oid(workload_oid(1)), Tid(1)}};
-    ASSERT_TRUE(store->remove_revisions(keys));
-    ASSERT_TRUE(store->append(workload(31, 40)));
+    const std::vector<TransactionRecord> gone = {
+        removal(31, workload_pack(30), {key(workload_oid(1), 1)})};
+    ASSERT_TRUE(store->append(gone));
+    ASSERT_TRUE(store->append(workload(32, 40)));
   }
   const auto store = open();
   const auto at = [&store](std::uint64_t tid) {
     return find_position(*store, Tid(tid)).value().value();
   };
-  EXPECT_EQ(store->rollback(at(29)).error().code, ErrorCode::conflict);
-  EXPECT_TRUE(store->rollback(at(30))) << "the pack record of the removal stays";
+  EXPECT_EQ(store->rollback(at(30)).error().code, ErrorCode::conflict);
+  EXPECT_TRUE(store->rollback(at(31)));
 }
 
 TEST_F(RocksRollbackTest, KilledAtAnyPointTheLogIsShorterAndWhole) {

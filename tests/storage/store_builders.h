@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -96,6 +97,28 @@ class RecordBuilder {
  private:
   TransactionRecord record_;
 };
+
+[[nodiscard]] inline RevisionKey key(std::uint64_t oid, std::uint64_t tid) {
+  return {Oid(oid), Tid(tid)};
+}
+
+// The removal of any keys for the pack record at `pack`.
+[[nodiscard]] inline TransactionRecord removal(std::uint64_t tid, std::uint64_t pack,
+                                               std::vector<RevisionKey> keys,
+                                               bool complete = false) {
+  std::ranges::sort(keys, [](const RevisionKey& a, const RevisionKey& b) {
+    return a.oid != b.oid ? a.oid < b.oid : a.tid > b.tid;
+  });
+  keys.erase(std::ranges::unique(keys).begin(), keys.end());
+  TransactionRecord record;
+  record.kind = RecordKind::removal;
+  record.epoch = Epoch(1);
+  record.tid = Tid(tid);
+  record.pack_record = Tid(pack);
+  record.pack_complete = complete;
+  record.removed = std::move(keys);
+  return record;
+}
 
 [[nodiscard]] inline RecordBuilder record(std::uint64_t tid,
                                           RecordKind kind = RecordKind::transaction) {

@@ -1,4 +1,4 @@
-// A process of its own that appends the workload to a store and packs it, to be killed by tests.
+// A process of its own that appends the workload to a store, to be killed by tests.
 // Usage: store_child DIRECTORY GROUPS WAL_FILE_BYTES
 // Writes the last tid to standard output after each acknowledgement, a line each. Exit status 3
 // with the reason on standard error when the store refuses.
@@ -47,9 +47,6 @@ int main(int argc, char** argv) {
     const auto position = (*store)->append(zeolite::storage::testing::workload_group(last));
     if (!position) return fail(position.error());
     last = position->tid.value();
-    if (const auto swept = zeolite::storage::testing::sweep_workload(**store); !swept) {
-      return fail(swept.error());
-    }
     const std::string line = std::to_string(last) + "\n";
     if (::write(STDOUT_FILENO, line.data(), line.size()) < 0) return 4;
   }

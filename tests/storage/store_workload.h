@@ -17,8 +17,13 @@ namespace zeolite::storage::testing {
 
 inline constexpr std::uint64_t kWorkloadOids = 5;
 
-// Tids are 1, 2, 3...; every sixth is a pack record, any other writes one object.
-[[nodiscard]] inline bool is_workload_pack(std::uint64_t tid) { return tid % 6 == 0; }
+// Tids are 1, 2, 3...; every seventh is a pack record, and the two after it remove what that
+// allows: first the odd tids, then the rest. Any other writes one object.
+inline constexpr std::uint64_t kWorkloadPeriod = 7;
+[[nodiscard]] inline bool is_workload_pack(std::uint64_t tid) { return tid % kWorkloadPeriod == 0; }
+[[nodiscard]] inline bool is_workload_write(std::uint64_t tid) {
+  return tid < kWorkloadPeriod ? tid > 0 : tid % kWorkloadPeriod > 2;
+}
 [[nodiscard]] inline std::uint64_t workload_oid(std::uint64_t tid) { return tid % kWorkloadOids; }
 
 // The newest write of the object before `tid`, which is one, too; 0 when there is none.
@@ -26,27 +31,53 @@ inline constexpr std::uint64_t kWorkloadOids = 5;
   do {
     if (tid <= kWorkloadOids) return 0;
     tid -= kWorkloadOids;
-  } while (is_workload_pack(tid));
+  } while (!is_workload_write(tid));
   return tid;
 }
 
 // Of the last pack record at or below `last`; 0 when there is none.
-[[nodiscard]] inline std::uint64_t workload_pack(std::uint64_t last) { return last - last % 6; }
+[[nodiscard]] inline std::uint64_t workload_pack(std::uint64_t last) {
+  return last - last % kWorkloadPeriod;
+}
 [[nodiscard]] inline std::uint64_t workload_horizon(std::uint64_t last) {
   return workload_pack(last) == 0 ? 0 : workload_pack(last) - 2;
 }
 
-// Whether the sweep for `horizon` removes the write at `tid`: there is a newer one below.
+// Whether a pack to `horizon` removes the write at `tid`: there is a newer one below.
 [[nodiscard]] inline bool is_packed_away(std::uint64_t tid, std::uint64_t horizon) {
   for (std::uint64_t newer = tid + kWorkloadOids; newer <= horizon; newer += kWorkloadOids) {
-    if (!is_workload_pack(newer)) return true;
+    if (is_workload_write(newer)) return true;
   }
   return false;
+}
+
+// The removal that names the write at `tid`, of those for the pack record `pack`.
+[[nodiscard]] inline std::uint64_t workload_removal(std::uint64_t tid, std::uint64_t pack) {
+  return pack + (tid % 2 == 1 ? 1 : 2);
+}
+
+// Whether the write at `tid` is gone from a log that ends at `last`.
+[[nodiscard]] inline bool is_removed(std::uint64_t tid, std::uint64_t last) {
+  for (std::uint64_t pack = kWorkloadPeriod; workload_removal(tid, pack) <= last;
+       pack += kWorkloadPeriod) {
+    if (is_packed_away(tid, workload_horizon(pack))) return true;
+  }
+  return false;
+}
+
+[[nodiscard]] inline TransactionRecord workload_removal_record(std::uint64_t tid) {
+  std::vector<RevisionKey> keys;
+  for (std::uint64_t old = 1; old <= workload_horizon(tid); ++old) {
+    const bool goes = is_workload_write(old) && !is_removed(old, tid - 1) && is_removed(old, tid);
+    if (goes) keys.push_back(key(workload_oid(old), old));
+  }
+  return removal(tid, workload_pack(tid), std::move(keys), tid == workload_pack(tid) + 2);
 }
 
 // Up to about 2,000 bytes.
 [[nodiscard]] inline TransactionRecord workload_record(std::uint64_t tid) {
   if (is_workload_pack(tid)) return record(tid, RecordKind::pack).pack(workload_horizon(tid));
+  if (!is_workload_write(tid)) return workload_removal_record(tid);
   std::string data = std::to_string(tid) + ":";
   // Hard to compress, so that tables and log fill up.
   std::uint64_t state = tid;
@@ -73,26 +104,6 @@ inline constexpr std::uint64_t kWorkloadOids = 5;
   return last == tid;
 }
 
-// Does what the newest pack record asks for, as far as it is not done: in several small batches.
-[[nodiscard]] inline Result<> sweep_workload(ObjectStore& store) {
-  const PackState pack = store.pack_state();
-  if (pack.swept) return {};
-  Oid from(0);
-  while (true) {
-    ASSIGN_OR_RETURN(const std::vector<StoredRevision> page, store.revisions_from(from, 3));
-    if (page.empty()) break;
-    std::vector<RevisionKey> keys;
-    for (const StoredRevision& revision : page) {
-      if (is_packed_away(revision.key.tid.value(), pack.horizon.value())) {
-        keys.push_back(revision.key);
-      }
-    }
-    RETURN_IF_ERROR(store.remove_revisions(keys));
-    from = page.back().key.oid.next();
-  }
-  return store.mark_swept(pack.record);
-}
-
 // The write at `tid` is there as it must be, for a log that ends at `last`.
 inline void expect_workload_write(const ObjectStore& store, const LogEntry& entry,
                                   std::uint64_t last) {
@@ -102,11 +113,7 @@ inline void expect_workload_write(const ObjectStore& store, const LogEntry& entr
   ASSERT_TRUE(found) << found.error().to_string();
   const bool is_there = !found->writes.empty();
   EXPECT_EQ(store.present(entry).value(), std::vector<bool>{is_there});
-  if (!is_packed_away(tid, workload_horizon(last))) {
-    EXPECT_TRUE(is_there) << tid << " is lost";
-  } else if (store.pack_state().swept) {
-    EXPECT_FALSE(is_there) << tid << " was removed, and is back";
-  }
+  EXPECT_EQ(is_there, !is_removed(tid, last)) << tid;
   EXPECT_EQ(entry.objects[0].previous, wanted.writes[0].previous);
   if (is_there) {
     EXPECT_EQ(found->writes[0].oid, wanted.writes[0].oid);
@@ -118,31 +125,30 @@ inline void expect_workload_write(const ObjectStore& store, const LogEntry& entr
 
 inline void expect_workload_marks(const ObjectStore& store) {
   const std::uint64_t last = store.last_position().tid.value();
-  EXPECT_EQ(store.last_transaction(), Tid(is_workload_pack(last) && last > 0 ? last - 1 : last));
+  std::uint64_t transaction = last;
+  while (transaction > 0 && !is_workload_write(transaction)) --transaction;
+  EXPECT_EQ(store.last_transaction(), Tid(transaction));
   EXPECT_EQ(store.oid_mark(), Oid(last == 0 ? 0 : std::min(last + 1, kWorkloadOids)));
-  const PackState pack = store.pack_state();
-  EXPECT_EQ(pack.record, Tid(workload_pack(last)));
-  EXPECT_EQ(pack.horizon, Tid(workload_horizon(last)));
+  const std::uint64_t pack = workload_pack(last);
+  EXPECT_EQ(store.pack_state(), (PackState{Tid(workload_horizon(last)), Tid(pack), false,
+                                           pack == 0 || last >= pack + 2}));
 }
 
 // The store holds the workload up to some group's end, at least to `acknowledged`, whole and in
-// order; what was interrupted can be finished, and it can be appended to.
+// order, and it can be appended to.
 inline void expect_workload(ObjectStore& store, std::uint64_t acknowledged) {
   const std::uint64_t last = store.last_position().tid.value();
   EXPECT_GE(last, acknowledged) << "an acknowledged transaction is lost";
   EXPECT_TRUE(ends_workload_group(last)) << "half a group is stored: " << last;
   expect_workload_marks(store);
-  for (int round = 0; round < 2; ++round) {
-    const auto log = store.read_log(kNoTid, kMaxTid, {.entries = 1'000'000, .bytes = 1 << 30});
-    ASSERT_TRUE(log) << log.error().to_string();
-    ASSERT_EQ(log->size(), last);
-    for (std::uint64_t tid = 1; tid <= last; ++tid) {
-      const LogEntry& entry = (*log)[tid - 1];
-      ASSERT_EQ(entry.position.tid, Tid(tid));
-      if (!is_workload_pack(tid)) expect_workload_write(store, entry, last);
-    }
-    const auto swept = sweep_workload(store);
-    ASSERT_TRUE(swept) << swept.error().to_string();
+  const auto log = store.read_log(kNoTid, kMaxTid, {.entries = 1'000'000, .bytes = 1 << 30});
+  ASSERT_TRUE(log) << log.error().to_string();
+  ASSERT_EQ(log->size(), last);
+  for (std::uint64_t tid = 1; tid <= last; ++tid) {
+    const LogEntry& entry = (*log)[tid - 1];
+    ASSERT_EQ(entry.position.tid, Tid(tid));
+    if (is_workload_write(tid)) expect_workload_write(store, entry, last);
+    EXPECT_EQ(entry.removed, workload_record(tid).removed);
   }
   for (std::uint64_t oid = 0; oid < std::min(last, kWorkloadOids); ++oid) {
     const auto loaded = store.load_before(Oid(oid), kMaxTid, Tid(last), ReadTier::disk);

@@ -79,7 +79,7 @@ inline StatusReport sample_status_report() {
 // Every kind of record and of write, in the order of a log after sample_position().
 inline std::vector<TransactionRecord> sample_records() {
   const Tid first(sample_position().tid.value() + 1);
-  std::vector<TransactionRecord> records(5);
+  std::vector<TransactionRecord> records(6);
   for (std::size_t i = 0; i < records.size(); ++i) {
     records[i].epoch = Epoch(i < 2 ? 7 : 8);
     records[i].tid = Tid(first.value() + i);
@@ -101,6 +101,10 @@ inline std::vector<TransactionRecord> sample_records() {
   records[4].kind = RecordKind::pack;
   records[4].pack_horizon = first;
   records[4].collect_garbage = true;
+  records[5].kind = RecordKind::removal;
+  records[5].pack_record = records[4].tid;
+  records[5].pack_complete = true;
+  records[5].removed = {{Oid(3), Tid(4)}, {Oid(3), Tid(2)}, {Oid(9), Tid(7)}};
   return records;
 }
 
