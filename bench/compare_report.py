@@ -5,6 +5,7 @@ import pathlib
 import re
 import statistics
 
+import standby_compare
 import zeo_compare
 
 SYSTEMS = ("disk", "rocksdb", "zeolite", "postgres", "redis", "echo")
@@ -62,6 +63,7 @@ def goals(f):
         ("memory beyond caches, 64 clients committing", over, "<=", 100, "MB"),
         ("idle connection", f.extra("memory", "idle_kb_handshake"), "<=", 32, "KB"),
         *zeo_compare.goals(f.extra("zeo")),
+        *standby_compare.goals(f.extra("standby")),
     ]
 
 
@@ -140,6 +142,7 @@ def report(run):
         lines += [*disk_table(f), ""]
     lines += memory_lines(f)
     lines += zeo_compare.table(f.extra("zeo"))
+    lines += standby_compare.table(f.extra("standby"))
     for what, why in run.skipped.items():
         name = what if isinstance(what, str) else " ".join(str(w) for w in what)
         lines.append(f"Not measured: {name}: {why}")
