@@ -29,7 +29,7 @@ Result<Message> decode_one_of(const Frame& frame, std::type_identity<std::varian
 }  // namespace
 
 Result<Message> decode(const Frame& frame) {
-  return decode_one_of(frame, std::type_identity<Message>{});
+  return decode_one_of(frame, std::type_identity<MessageVariant>{});
 }
 
 }  // namespace zeolite::wire

@@ -216,7 +216,7 @@ Result<Message> decode_as(const Frame& frame) {
     capnp::FlatArrayMessageReader reader(words, options);
     BodyReader body(frame.body);
     body.require(reader.getEnd() == words.end(), "bytes after its end");
-    Result<Message> message(std::in_place, std::in_place_type<M>,
+    Result<Message> message(std::in_place,
                             Codec<M>::read(reader.getRoot<typename Codec<M>::Schema>(), body));
     if (body.error()) return make_error(kCode, "a message has " + *body.error());
     return message;
