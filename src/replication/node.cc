@@ -423,6 +423,9 @@ void Node::serve_when_acknowledged(Instant now, Actions& actions) {
 void Node::durable(const Position& own, Instant now, Actions& actions) {
   if (!sync_ || role_ == Role::ended || own.tid <= own_.tid) return;
   own_ = own;
+  for (auto& [id, peer] : peers_) {
+    if (peer.early) compare_when_durable(id, peer, actions);
+  }
   SyncSet::Effects effects;
   sync_->durable(own.tid, now, effects);
   run(std::move(effects), now, actions);

@@ -128,6 +128,7 @@ class Node {
       answered,  // not with a stream: it greets again, or copies the database
       streaming,
     } state = State::comparing;
+    bool early = false;  // comparing waits until what it has is durable here
     Position flushed;
     Tid visible;
     Instant heard_at{};
@@ -159,6 +160,7 @@ class Node {
   void serve_when_acknowledged(Instant now, Actions& actions);
   void step_down(std::string why, std::string leader, Actions& actions);
   void resign_and_step_down(std::string why, Instant now, Actions& actions);
+  void compare_when_durable(PeerId peer, Peer& state, Actions& actions);
   void welcome(PeerId peer, Peer& state, wire::ReplicaWelcome welcome, Actions& actions);
   [[nodiscard]] std::string objection(const wire::ReplicaHello& hello) const;
   void reject(PeerId peer, std::string why, Instant now, Actions& actions);

@@ -70,11 +70,19 @@ void Node::peer_hello(PeerId peer, const wire::ReplicaHello& hello, Instant now,
   state.state = Peer::State::comparing;
   state.hello = hello;
   state.heard_at = now;
-  actions.emplace_back(action::Compare{peer, hello.position});
+  compare_when_durable(peer, state, actions);
   if (!streamed || !sync_) return;
   SyncSet::Effects effects;
   sync_->disconnected(before, now, effects);
   run(std::move(effects), now, actions);
+}
+
+// What was sent in this reign may be durable there before it is here. Compared with what is durable
+// here, it would pass for another history; the standby would undo what it has confirmed.
+void Node::compare_when_durable(PeerId peer, Peer& state, Actions& actions) {
+  const Position& position = state.hello.position;
+  state.early = sync_ && position.epoch == epoch_ && position.tid > own_.tid;
+  if (!state.early) actions.emplace_back(action::Compare{peer, position});
 }
 
 void Node::peer_compared(PeerId peer, const Comparison& comparison, Instant now, Actions& actions) {

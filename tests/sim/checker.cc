@@ -1,5 +1,6 @@
 #include "sim/checker.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace zeolite::sim {
@@ -37,7 +38,53 @@ void Checker::told(NodeIndex node, const SimStore& disk, Tid tid, std::string_vi
   learn(disk, *position);
 }
 
+void Checker::may_lead(NodeIndex node, const SimStore& disk) {
+  if (newest_.tid.is_zero() || disk.position_of(newest_.tid) == newest_) return;
+  fail("node " + std::to_string(node) + " may be promoted and does not have " +
+       to_hex(newest_.tid) + ", which was told");
+}
+
+void Checker::durable(NodeIndex node, const SimStore& disk, Tid known) {
+  for (const SimStore::Entry& entry : disk.entries_after(known, false)) {
+    const Position& position = entry.position;
+    const auto [found, added] =
+        chains_.emplace(std::pair(position.epoch, position.tid), position.chain);
+    if (added || found->second == position.chain) continue;
+    fail("node " + std::to_string(node) + " has another history at " + to_hex(position.tid) +
+         " of epoch " + std::to_string(position.epoch.value()));
+  }
+}
+
+void Checker::shows_promise(NodeIndex node, const SimStore& disk, Epoch promise) {
+  if (promise <= disk.promise()) return;
+  fail("node " + std::to_string(node) + " shows a promise of " + std::to_string(promise.value()) +
+       " and has stored " + std::to_string(disk.promise().value()));
+}
+
+void Checker::shows_position(NodeIndex node, const SimStore& disk, const Position& position) {
+  if (position.tid.is_zero() || disk.position_of(position.tid) == position) return;
+  fail("node " + std::to_string(node) + " says that it has " + to_hex(position.tid) +
+       ", which is not on its disk");
+}
+
+void Checker::undone(NodeIndex node, const SimStore& disk) {
+  if (disk.undone_for_good() == 0) return;
+  fail("node " + std::to_string(node) + " undoes what it has not kept in a file");
+}
+
+void Checker::begins(NodeIndex node, Epoch epoch) {
+  const auto [found, added] = begun_.emplace(epoch, node);
+  if (added) return;
+  fail("node " + std::to_string(node) + " begins epoch " + std::to_string(epoch.value()) +
+       ", which node " + std::to_string(found->second) + " has begun before");
+}
+
 void Checker::learn(const SimStore& disk, const Position& position) {
+  const auto holders = std::ranges::count_if(
+      disks_, [&](const SimStore* other) { return other->position_of(position.tid) == position; });
+  if (strict_ && holders < 2) {
+    fail(to_hex(position.tid) + " is told, and is on one disk only, which strict forbids");
+  }
   for (const SimStore::Entry& entry : disk.entries_after(newest_.tid, false)) {
     if (entry.position.tid > position.tid) break;
     history_[entry.position.tid] = entry.position.chain;

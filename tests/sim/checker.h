@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "model/ids.h"
 #include "sim/sim_store.h"
@@ -18,9 +20,24 @@ class Checker {
  public:
   using NodeIndex = std::size_t;
 
+  // A node's disk. `strict`: nothing may be acknowledged that only one disk has.
+  void watch(const SimStore& disk) { disks_.push_back(&disk); }
+  void set_strict(bool strict) { strict_ = strict; }
+
   // A commit was acknowledged, or readers were shown, everything up to `tid`, which is on `disk`.
   // From now on every primary must have it at that position, and nothing else (R1, R3, R6, R8).
   void told(NodeIndex node, const SimStore& disk, Tid tid, std::string_view what);
+  // The coordination service would let this node lead: it has all that was told (R1, R4).
+  void may_lead(NodeIndex node, const SimStore& disk);
+  // What is on a disk after `known`: an epoch and a tid name one history (R3, R8).
+  void durable(NodeIndex node, const SimStore& disk, Tid known);
+  // A node shows others that it has promised this (R5), or that it has this on its disk (R6).
+  void shows_promise(NodeIndex node, const SimStore& disk, Epoch promise);
+  void shows_position(NodeIndex node, const SimStore& disk, const Position& position);
+  // Something was undone there (R9).
+  void undone(NodeIndex node, const SimStore& disk);
+  // A node begins a reign; an epoch is one node's, once (R2).
+  void begins(NodeIndex node, Epoch epoch);
   // A node serves: in an epoch of its own, above all before (R2), and it has all that was told.
   void serves(NodeIndex node, Epoch epoch, const SimStore& disk);
   // It does so no more.
@@ -42,6 +59,10 @@ class Checker {
  private:
   void learn(const SimStore& disk, const Position& position);
 
+  std::vector<const SimStore*> disks_;
+  bool strict_ = false;
+  std::map<std::pair<Epoch, Tid>, ChainHash> chains_;  // of all that was ever durable anywhere
+  std::map<Epoch, NodeIndex> begun_;
   std::map<Tid, ChainHash> history_;  // of all entries up to newest_
   Position newest_;                   // told
   std::map<CommitId, Tid> in_history_;

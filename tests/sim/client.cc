@@ -8,6 +8,7 @@ namespace zeolite::sim {
 namespace {
 
 constexpr Duration kAnswerTimeout = std::chrono::milliseconds(1500);
+constexpr Duration kLatestCopy = std::chrono::seconds(8);
 constexpr std::int64_t kMoneyEach = kMoney / static_cast<std::int64_t>(kAccounts);
 
 }  // namespace
@@ -47,6 +48,7 @@ void Client::reconnect(const std::string& leader, Duration pause) {
   connection_ = 0;
   connected_ = false;
   ++number_;
+  if (options_.late_copies && pending_ && sent_ && random_.coin()) send_late_copy();
   Host host = servers_[random_.index(servers_.size())];
   if (!leader.empty() && !random_.once_in(4)) {
     std::from_chars(leader.data(), leader.data() + leader.size(), host);
@@ -54,6 +56,17 @@ void Client::reconnect(const std::string& leader, Duration pause) {
   world_.queue.after(random_.delay(pause), process_, [this, host, number = number_] {
     if (number != number_) return;
     connection_ = world_.network.connect(host_, host);
+  });
+}
+
+// As if a request had been on its way for long, or somebody on the way had sent it twice.
+void Client::send_late_copy() {
+  const Host host = servers_[random_.index(servers_.size())];
+  const Duration delay = random_.between({}, kLatestCopy);
+  world_.queue.after(delay, process_, [this, host, copy = *pending_] {
+    const ConnectionId connection = world_.network.connect(host_, host);
+    world_.network.send(host_, connection, std::any(Message(copy)));
+    world_.network.close(host_, connection);
   });
 }
 

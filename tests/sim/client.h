@@ -21,6 +21,7 @@ class Client {
  public:
   struct Options {
     bool reads_only = false;
+    bool late_copies = false;                        // of its requests arrive somewhere, some time
     bool opens = false;                              // puts the money into the accounts
     Duration pause = std::chrono::milliseconds(20);  // about so long between transactions
   };
@@ -34,10 +35,12 @@ class Client {
   // Begins no more transactions; what is under way is brought to its end.
   void finish() { finishing_ = true; }
   [[nodiscard]] bool finished() const { return finishing_ && !pending_; }
+  [[nodiscard]] Host host() const { return host_; }
   [[nodiscard]] std::uint64_t committed() const { return committed_; }
 
  private:
   void reconnect(const std::string& leader, Duration pause);
+  void send_late_copy();
   void proceed();
   void send(Message message);
   void received(Message message);

@@ -25,10 +25,12 @@ Bytes encoded(std::int64_t balance) {
 
 }  // namespace
 
-Engine::Engine(SimStore& store, const Process& process, Epoch epoch, Outputs outputs)
+Engine::Engine(SimStore& store, const Process& process, Epoch epoch, Outputs outputs,
+               Mutation mutation)
     : store_(store),
       process_(process),
       outputs_(std::move(outputs)),
+      mutation_(mutation),
       coordinator_({}, start_of(store, epoch), outputs_.now()) {}
 
 void Engine::begin(bool takeover) {
@@ -44,8 +46,8 @@ void Engine::serve(Tid visible) {
 }
 
 Tid Engine::set_waiting(bool on) {
-  waiting_ = on;
-  if (!on && serving_) acknowledge(store_.last().tid);
+  waiting_ = on && mutation_ != Mutation::never_waits;
+  if (!waiting_ && serving_) acknowledge(store_.last().tid);
   return told_;
 }
 
@@ -97,11 +99,17 @@ commit::Prefetched Engine::prefetch(const commit::StagedTransaction& staged) con
   for (const commit::StagedWrite& write : staged.writes) oids.push_back(write.oid);
   const auto tids = store_.objects().current_tids(oids, result.as_of);
   for (const Tid tid : *tids) result.writes.push_back({.current = tid});
+  if (mutation_ == Mutation::conflicts_not_looked_up) {
+    for (std::size_t at = 0; at < oids.size(); ++at) {
+      result.writes[at].current = staged.writes[at].base;
+    }
+  }
   result.outcome_horizon = store_.objects().outcome_horizon();
   const auto outcome = store_.objects().find_outcome(staged.commit_id).value();
+  const bool aborted = outcome && outcome->kind == storage::Outcome::Kind::aborted;
+  if (aborted && mutation_ == Mutation::tombstone_not_looked_up) return result;
   if (outcome && outcome->tid <= result.as_of) {
-    result.outcome = {.aborted = outcome->kind == storage::Outcome::Kind::aborted,
-                      .tid = outcome->tid};
+    result.outcome = {.aborted = aborted, .tid = outcome->tid};
   }
   return result;
 }
@@ -129,6 +137,10 @@ void Engine::query(Caller caller, const OutcomeRequest& request) {
   if (store_.full()) return refuse(caller, ErrorCode::out_of_space);
   commit::StagedTransaction asked;
   asked.commit_id = request.id;
+  if (mutation_ == Mutation::tombstone_not_written && !prefetch(asked).outcome) {
+    outputs_.reply(caller, {.kind = CommitReply::Kind::aborted});
+    return;
+  }
   coordinator_.query_outcome(ticket_for(caller), caller.connection, request.id, request.begun,
                              prefetch(asked), outputs_.now(), effects_);
   run();

@@ -10,6 +10,7 @@
 #include "commit/commit_coordinator.h"
 #include "sim/event_queue.h"
 #include "sim/messages.h"
+#include "sim/mutation.h"
 #include "sim/sim_store.h"
 
 namespace zeolite::sim {
@@ -32,7 +33,7 @@ class Engine {
     std::function<void(Caller, CommitReply)> reply;
   };
 
-  Engine(SimStore& store, const Process& process, Epoch epoch, Outputs outputs);
+  Engine(SimStore& store, const Process& process, Epoch epoch, Outputs outputs, Mutation mutation);
 
   void begin(bool takeover);
   // From now on requests are taken; everything up to `visible` is acknowledged.
@@ -65,6 +66,7 @@ class Engine {
   SimStore& store_;
   const Process& process_;
   Outputs outputs_;
+  const Mutation mutation_;
   commit::CommitCoordinator coordinator_;
   commit::CommitEffects effects_;
   std::vector<TransactionRecord> group_;  // sequenced while the one before is being appended

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -72,5 +73,17 @@ using Message = std::variant<wire::ReplicaHello, wire::ReplicaAck, wire::StaleEp
                              wire::ReplicaWelcome, wire::ReplicaAppend, wire::ReplicaHeartbeat,
                              wire::Handover, wire::CheckpointRequest, CheckpointCopy, ReadRequest,
                              ReadReply, CommitRequest, OutcomeRequest, CommitReply>;
+
+// The promise that the sender shows to be its own by sending this, if any.
+inline std::optional<Epoch> promise_in(const Message& message) {
+  if (const auto* const hello = std::get_if<wire::ReplicaHello>(&message)) return hello->promised;
+  if (const auto* const ack = std::get_if<wire::ReplicaAck>(&message)) return ack->epoch;
+  if (const auto* const stale = std::get_if<wire::StaleEpoch>(&message)) return stale->promised;
+  if (const auto* const it = std::get_if<wire::ReplicaWelcome>(&message)) return it->epoch;
+  if (const auto* const group = std::get_if<wire::ReplicaAppend>(&message)) return group->epoch;
+  if (const auto* const beat = std::get_if<wire::ReplicaHeartbeat>(&message)) return beat->epoch;
+  if (const auto* const it = std::get_if<wire::Handover>(&message)) return it->epoch;
+  return std::nullopt;
+}
 
 }  // namespace zeolite::sim

@@ -14,9 +14,12 @@ namespace {
 
 // How long an asker waits.
 constexpr Duration kRequestTimeout = std::chrono::seconds(1);
+// When a late request is carried out at the latest.
+constexpr Duration kLatestRequest = std::chrono::seconds(6);
 // How old a stale read may be.
 constexpr Duration kStalenessMax = std::chrono::seconds(3);
-constexpr const char* kNoLease = "the lease is gone";
+
+std::unexpected<Error> no_lease() { return make_error(ErrorCode::not_found, "the lease is gone"); }
 
 }  // namespace
 
@@ -30,7 +33,9 @@ void ModelDcs::ask(Asker asker, const Process& process, dcs::Request request, An
     answer(make_error(ErrorCode::timeout, "the coordination service did not answer"));
   });
   if (random_.once_in(lies_.lost_request)) return;
-  const Duration there = random_.delay(usual_delay_);
+  Duration there = random_.delay(usual_delay_);
+  if (random_.once_in(lies_.late_request))
+    there += random_.between(kRequestTimeout, kLatestRequest);
   const Duration back = random_.delay(usual_delay_);
   const bool answer_lost = random_.once_in(lies_.lost_answer);
   // What is on its way arrives also when its sender has died; only the answer is for that life.
@@ -55,7 +60,7 @@ Result<dcs::Answer> ModelDcs::carry_out(const dcs::Request& request) {
     return dcs::Guarded{.held = true};
   }
   if (const auto* it = std::get_if<dcs::Register>(&request)) {
-    if (!leases_.contains(it->lease)) return make_error(ErrorCode::not_found, kNoLease);
+    if (!leases_.contains(it->lease)) return no_lease();
     members_[it->member.node] = {it->member, it->lease};
     changed();
     return dcs::Guarded{.held = true};
@@ -106,16 +111,19 @@ dcs::Leased ModelDcs::keep_alive(LeaseId lease) {
   return {.lease = lease, .ttl = ttl};
 }
 
-Result<dcs::Answer> ModelDcs::acquire(const dcs::Acquire& request) {
-  const replication::Revision sync = keys_.sync ? keys_.sync->revision : 0;
-  if (keys_.leader || keys_.epoch_revision != request.epoch_revision ||
-      sync != request.sync_revision) {
-    return dcs::Guarded{.held = false};
-  }
+bool ModelDcs::guarded_acquire(const dcs::Acquire& request) const {
+  if (keys_.leader) return false;
   const bool cluster_fits =
       request.cluster_seen ? !request.cluster || keys_.cluster == request.cluster : !keys_.cluster;
-  if (!cluster_fits) return dcs::Guarded{.held = false};
-  if (!leases_.contains(request.lease)) return make_error(ErrorCode::not_found, kNoLease);
+  if (!cluster_fits) return false;
+  if (mutation_ == Mutation::acquire_with_old_view) return true;
+  const replication::Revision sync = keys_.sync ? keys_.sync->revision : 0;
+  return keys_.epoch_revision == request.epoch_revision && sync == request.sync_revision;
+}
+
+Result<dcs::Answer> ModelDcs::acquire(const dcs::Acquire& request) {
+  if (!guarded_acquire(request)) return dcs::Guarded{.held = false};
+  if (!leases_.contains(request.lease)) return no_lease();
   changed();
   if (request.cluster && !keys_.cluster) keys_.cluster = request.cluster;
   keys_.leader = {.node = request.node,
@@ -124,18 +132,19 @@ Result<dcs::Answer> ModelDcs::acquire(const dcs::Acquire& request) {
                   .epoch = request.epoch,
                   .revision = revision_,
                   .lease = request.lease};
-  keys_.epoch = request.epoch;
-  keys_.epoch_revision = revision_;
   leader_lease_ = request.lease;
+  if (mutation_ != Mutation::counter_not_raised) {
+    keys_.epoch = request.epoch;
+    keys_.epoch_revision = revision_;
+  }
   return dcs::Guarded{.held = true, .revision = revision_};
 }
 
 dcs::Guarded ModelDcs::put_sync(const dcs::PutSync& request) {
   const replication::Revision sync = keys_.sync ? keys_.sync->revision : 0;
-  if (!keys_.leader || keys_.leader->revision != request.leader_revision ||
-      sync != request.sync.revision) {
-    return {.held = false};
-  }
+  const bool leads = keys_.leader && keys_.leader->revision == request.leader_revision;
+  const bool guarded = leads && sync == request.sync.revision;
+  if (!guarded && mutation_ != Mutation::sync_key_unguarded) return {.held = false};
   changed();
   keys_.sync = request.sync;
   keys_.sync->revision = revision_;

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "replication/dcs.h"
 #include "sim/event_queue.h"
+#include "sim/mutation.h"
 #include "sim/random.h"
 
 namespace zeolite::sim {
@@ -27,12 +28,13 @@ class ModelDcs {
     std::uint64_t spurious_revoke = 0;  // a lease ends although it was just extended
     std::uint64_t lost_request = 0;     // unavailable: not carried out
     std::uint64_t lost_answer = 0;      // unavailable: carried out
+    std::uint64_t late_request = 0;     // unavailable: carried out some seconds later
   };
   using Answered = std::function<void(Result<replication::dcs::Answer>)>;
   using Asker = std::size_t;
 
-  ModelDcs(EventQueue& queue, Random random, Duration usual_delay)
-      : queue_(queue), random_(random), usual_delay_(usual_delay) {}
+  ModelDcs(EventQueue& queue, Random random, Duration usual_delay, Mutation mutation = {})
+      : queue_(queue), random_(random), usual_delay_(usual_delay), mutation_(mutation) {}
 
   // `answered` is called once, in the process, if that lives on.
   void ask(Asker asker, const Process& process, replication::dcs::Request request,
@@ -49,6 +51,8 @@ class ModelDcs {
 
   // The truth.
   [[nodiscard]] replication::DcsView view() const;
+  // Of the last change.
+  [[nodiscard]] replication::Revision revision() const { return revision_; }
 
  private:
   struct Lease {
@@ -63,6 +67,7 @@ class ModelDcs {
   replication::dcs::Leased grant(Duration ttl);
   replication::dcs::Leased keep_alive(replication::LeaseId lease);
   Result<replication::dcs::Answer> acquire(const replication::dcs::Acquire& request);
+  [[nodiscard]] bool guarded_acquire(const replication::dcs::Acquire& request) const;
   replication::dcs::Guarded put_sync(const replication::dcs::PutSync& request);
   void expire(replication::LeaseId lease);
   void watch(replication::LeaseId lease, Duration time);
@@ -71,6 +76,7 @@ class ModelDcs {
   EventQueue& queue_;
   Random random_;
   Duration usual_delay_;
+  const Mutation mutation_;
   Lies lies_;
   bool outage_ = false;
   std::set<Asker> cut_off_;

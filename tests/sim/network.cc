@@ -100,6 +100,10 @@ void Network::arrive(Host to, ConnectionId id) {
   if (!hosts_[to].alive && hosts_[to].silent) return;
   // There is no such connection (any more), says the host or whoever answers for it.
   pipe.open = false;
+  if (!connection->pipe_to(from).open) {
+    connections_.erase(id);
+    return;
+  }
   carry(from, id, [this, id, from] { tell_lost(from, id, "refused"); });
 }
 

@@ -1,5 +1,6 @@
 #include "sim/server.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/bytes.h"
@@ -10,6 +11,17 @@ namespace {
 
 constexpr Id128 kCluster{0xC1};
 constexpr std::int64_t kMillion = 1'000'000;
+
+// Broken: an epoch that has ended passes for the one that was promised.
+void raise_epoch(Message& message, Epoch promised) {
+  if (auto* const welcome = std::get_if<wire::ReplicaWelcome>(&message)) {
+    welcome->epoch = std::max(welcome->epoch, promised);
+  } else if (auto* const group = std::get_if<wire::ReplicaAppend>(&message)) {
+    group->epoch = std::max(group->epoch, promised);
+  } else if (auto* const beat = std::get_if<wire::ReplicaHeartbeat>(&message)) {
+    beat->epoch = std::max(beat->epoch, promised);
+  }
+}
 
 std::int64_t balance_in(ByteView data) { return static_cast<std::int64_t>(get_u64(data.data())); }
 
@@ -36,6 +48,7 @@ Server::Server(World world, std::size_t index, Random random, Options options)
            [this](ConnectionId connection, std::any message) {
              received(connection, std::any_cast<Message>(std::move(message)));
            }});
+  world_.checker.watch(disk_);
   options_.node.id = Id128{static_cast<std::uint8_t>(index + 1)};
   options_.node.name = "n" + std::to_string(index);
   options_.node.address = std::to_string(host_);
@@ -57,6 +70,13 @@ void Server::start() {
   begin_anew({}, {});
 }
 
+// Whether it makes little of having ended.
+bool Server::resumes() const {
+  if (!broken(Mutation::resume_epoch)) return false;
+  const auto& leader = world_.service.view().leader;
+  return leader && leader->node == options_.node.id && leader->epoch == disk_.promise();
+}
+
 // A new Node on the disk as it is.
 void Server::begin_anew(Duration abstain, const std::string& upstream) {
   ++life_;
@@ -64,11 +84,14 @@ void Server::begin_anew(Duration abstain, const std::string& upstream) {
   options.abstain = abstain;
   options.seed = random_.next();
   if (!upstream.empty() && !options.elects) options.upstream = upstream;
-  if (life_ > 1) options.leads = false;
-  node_ = std::make_unique<replication::Node>(
-      std::move(options),
-      replication::Node::Durable{
-          .last = disk_.last(), .cluster = disk_.cluster(), .promised = disk_.promise()});
+  replication::Node::Durable durable{
+      .last = disk_.last(), .cluster = disk_.cluster(), .promised = disk_.promise()};
+  if (resumes()) {
+    options.elects = false;
+    options.leads = true;
+    durable.promised = durable.last.epoch = Epoch(disk_.promise().value() - 1);
+  }
+  node_ = std::make_unique<replication::Node>(std::move(options), durable);
   world_.trace.note("n", index_, " begins at ", to_hex(disk_.last().tid));
   input([&](replication::Node& node, Actions& actions) { node.start(instant(), actions); });
   tick_later();
@@ -88,6 +111,7 @@ void Server::end_process() {
   appends_.clear();
   appending_ = false;
   shown_ = kNoTid;
+  upstream_epoch_ = Epoch();
 }
 
 void Server::crash(bool silently) {
@@ -95,6 +119,7 @@ void Server::crash(bool silently) {
   process_.kill();
   end_process();
   disk_.crash();
+  noted_ = std::min(noted_, disk_.last().tid);
   world_.network.host_died(host_, silently);
 }
 
@@ -139,6 +164,36 @@ void Server::lost(ConnectionId connection, const std::string& why) {
   input([&](replication::Node& node, Actions& actions) {
     node.peer_lost(connection, instant(), actions);
   });
+  acknowledge_without_the_lost();
+}
+
+// Broken: who is not connected is not waited for.
+void Server::acknowledge_without_the_lost() {
+  if (!broken(Mutation::stops_waiting_at_once) || !serving() || ending_) return;
+  Tid all = disk_.last().tid;
+  for (const replication::PeerStatus& peer : node_->peers()) {
+    if (peer.waited_for) all = std::min(all, peer.flushed);
+  }
+  engine_->acknowledge(all);
+}
+
+void Server::send(ConnectionId connection, Message message) {
+  if (auto* const ack = std::get_if<wire::ReplicaAck>(&message)) {
+    if (broken(Mutation::standby_ignores_epoch)) ack->epoch = upstream_epoch_;
+    world_.checker.shows_position(index_, disk_, ack->flushed);
+  } else if (auto* const hello = std::get_if<wire::ReplicaHello>(&message)) {
+    if (broken(Mutation::standby_ignores_epoch)) hello->promised = Epoch();
+    world_.checker.shows_position(index_, disk_, hello->last);
+  }
+  if (const std::optional<Epoch> promise = promise_in(message)) {
+    world_.checker.shows_promise(index_, disk_, *promise);
+  }
+  world_.network.send(host_, connection, std::any(std::move(message)));
+}
+
+void Server::note_durable() {
+  world_.checker.durable(index_, disk_, noted_);
+  noted_ = disk_.last().tid;
 }
 
 void Server::received(ConnectionId connection, Message message) {
@@ -177,6 +232,8 @@ void Server::received(ConnectionId connection, Message message) {
 void Server::from_peer(ConnectionId connection, Message& message, Actions& actions) {
   const Instant at = instant();
   if (connection == upstream_) {
+    upstream_epoch_ = promise_in(message).value_or(upstream_epoch_);
+    if (broken(Mutation::standby_ignores_epoch)) raise_epoch(message, node_->promised());
     if (auto* const welcome = std::get_if<wire::ReplicaWelcome>(&message)) {
       node_->from_upstream(std::move(*welcome), at, actions);
     } else if (auto* const group = std::get_if<wire::ReplicaAppend>(&message)) {
@@ -203,14 +260,20 @@ void Server::from_peer(ConnectionId connection, Message& message, Actions& actio
 // The copy is written and synced, and the process goes on with it as if it had just started.
 void Server::on_copy(ConnectionId connection, CheckpointCopy copy) {
   if (connection != upstream_ || ending_) return;
-  later(random_.delay(std::chrono::milliseconds(50)),
-        [this, connection, copy = std::move(copy)]() mutable {
-          if (connection != upstream_) return;
-          world_.trace.note("n", index_, " installs a checkpoint");
-          when_idle([this, connection, copy = std::move(copy)]() mutable {
-            if (connection != upstream_) return;
+  const auto wanted = [this, connection] {
+    if (broken(Mutation::checkpoint_of_old_connection)) return engine_ == nullptr;
+    return connection == upstream_;
+  };
+  later(random_.between(std::chrono::milliseconds(5), std::chrono::milliseconds(1500)),
+        [this, connection, wanted, copy = std::move(copy)]() mutable {
+          if (!wanted()) return;
+          when_idle([this, connection, wanted, copy = std::move(copy)]() mutable {
+            if (!wanted()) return;
+            world_.trace.note("n", index_, " installs a checkpoint");
             world_.network.close(host_, connection);
             disk_.replace(std::move(copy.entries), copy.cluster);
+            noted_ = kNoTid;
+            note_durable();
             for (const auto& [peer, feeder] : feeders_) world_.network.close(host_, peer);
             end_process();
             begin_anew({}, {});
@@ -222,6 +285,9 @@ void Server::read(ConnectionId connection, const ReadRequest& request) {
   if (ending_) return;
   ReadReply reply{.number = request.number, .primary = serving(), .epoch = node_->epoch()};
   reply.line = serving() ? engine_->visible() : shown_;
+  const bool too_much = broken(serving() ? Mutation::read_before_ack : Mutation::standby_shows_all);
+  if (too_much) reply.line = disk_.last().tid;
+  world_.checker.told(index_, disk_, reply.line, "answers a reader with");
   reply.leader = node_->leader();
   for (std::size_t account = 0; account < kAccounts; ++account) {
     const storage::Loaded loaded =
@@ -240,19 +306,13 @@ void Server::read(ConnectionId connection, const ReadRequest& request) {
 
 Engine::Outputs Server::engine_outputs() {
   return {.now = [this] { return now(); },
-          .sequenced = [this] { feed_all(); },
-          .durable =
-              [this](const Position& last) {
-                input([&](replication::Node& node, Actions& actions) {
-                  node.durable(last, instant(), actions);
-                });
+          .sequenced =
+              [this] {
+                feed_all();
+                if (broken(Mutation::ack_before_local_sync)) on_own_durable(disk_.end());
               },
-          .begun =
-              [this](const Position& begin) {
-                input([&](replication::Node& node, Actions& actions) {
-                  node.reign_begun(begin, instant(), actions);
-                });
-              },
+          .durable = [this](const Position& last) { on_own_durable(last); },
+          .begun = [this](const Position& begin) { on_begun(begin); },
           .acknowledged = [this](Tid up_to) { acknowledged(up_to); },
           .reply =
               [this](Engine::Caller caller, CommitReply reply) {
@@ -260,6 +320,22 @@ Engine::Outputs Server::engine_outputs() {
                 reply.number = caller.number;
                 send(caller.connection, std::move(reply));
               }};
+}
+
+void Server::on_own_durable(const Position& last) {
+  note_durable();
+  input([&](replication::Node& node, Actions& actions) { node.durable(last, instant(), actions); });
+  acknowledge_without_the_lost();
+}
+
+void Server::on_begun(Position begin) {
+  note_durable();
+  if (broken(Mutation::publish_ignores_inherited)) {
+    begin.tid = disk_.entries_after(kNoTid, false).front().position.tid;
+  }
+  input([&](replication::Node& node, Actions& actions) {
+    node.reign_begun(begin, instant(), actions);
+  });
 }
 
 void Server::acknowledged(Tid up_to) {
@@ -271,6 +347,12 @@ void Server::acknowledged(Tid up_to) {
 void Server::switch_over(const std::string& target) {
   input([&](replication::Node& node, Actions& actions) {
     node.switchover(1, {.target = target, .timeout_ms = 2000}, instant(), actions);
+  });
+}
+
+void Server::promote() {
+  input([&](replication::Node& node, Actions& actions) {
+    node.promote(3, false, instant(), actions);
   });
 }
 

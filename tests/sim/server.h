@@ -15,6 +15,7 @@
 #include "sim/event_queue.h"
 #include "sim/messages.h"
 #include "sim/model_dcs.h"
+#include "sim/mutation.h"
 #include "sim/network.h"
 #include "sim/random.h"
 #include "sim/sim_store.h"
@@ -29,6 +30,9 @@ struct World {
   ModelDcs& service;
   Checker& checker;
   Trace& trace;
+  Mutation mutation = Mutation::none;
+  // A log is only kept so far back, in entries; who is further behind needs a checkpoint. 0: all.
+  std::size_t log_kept = 0;
 };
 
 // A server: the real replication::Node and CommitCoordinator, run as the daemon runs them, on a
@@ -58,10 +62,13 @@ class Server {
   void jump_wall_clock(std::int64_t by_us) { options_.wall_us += by_us; }
   void switch_over(const std::string& target);
   void demote();
+  void promote();
 
   [[nodiscard]] bool alive() const { return node_ != nullptr; }
   [[nodiscard]] bool serving() const { return engine_ && engine_->serving(); }
   [[nodiscard]] SimStore& disk() { return disk_; }
+  [[nodiscard]] const SimStore& disk() const { return disk_; }
+  [[nodiscard]] const replication::NodeId& id() const { return options_.node.id; }
   [[nodiscard]] const replication::Node* node() const { return node_.get(); }
   [[nodiscard]] Host host() const { return host_; }
 
@@ -73,6 +80,8 @@ class Server {
   };
 
   // server.cc: its life, and what it hears.
+  [[nodiscard]] bool broken(Mutation rule) const { return world_.mutation == rule; }
+  [[nodiscard]] bool resumes() const;
   void begin_anew(Duration abstain, const std::string& upstream);
   void end_process();
   void tick_later();
@@ -83,6 +92,10 @@ class Server {
   void read(ConnectionId connection, const ReadRequest& request);
   [[nodiscard]] Engine::Outputs engine_outputs();
   void acknowledged(Tid up_to);
+  void on_own_durable(const Position& last);
+  void on_begun(Position begin);
+  void acknowledge_without_the_lost();
+  void note_durable();
   [[nodiscard]] Now now() const;
   [[nodiscard]] Instant instant() const { return now().instant; }
   // Something later in this life and on this Node.
@@ -100,17 +113,16 @@ class Server {
   void serve(const replication::action::Serve& serve);
   void append(wire::ReplicaAppend group);
   void append_next();
+  void appended(const Position& last);
   void roll_back(const Position& to);
   void compare(ConnectionId peer, const Position& position);
+  [[nodiscard]] replication::Comparison look(const Position& position) const;
   void feed_all();
   void feed(ConnectionId peer, Feeder& feeder);
   void step_down(const replication::action::StepDown& down);
   void connect(const std::string& address);
   void ask(const replication::dcs::Request& request);
-  template <typename M>
-  void send(ConnectionId connection, M message) {
-    world_.network.send(host_, connection, std::any(Message(std::move(message))));
-  }
+  void send(ConnectionId connection, Message message);
 
   World world_;
   const std::size_t index_;
@@ -133,6 +145,8 @@ class Server {
   std::deque<wire::ReplicaAppend> appends_;
   bool appending_ = false;
   Tid shown_;
+  Tid noted_;               // the checker knows the log up to here
+  Epoch upstream_epoch_{};  // as the upstream said
 };
 
 }  // namespace zeolite::sim

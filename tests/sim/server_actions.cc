@@ -21,6 +21,12 @@ struct Overloaded : Ts... {
   using Ts::operator()...;
 };
 
+// Broken: whoever reads it finds itself in S.
+void add_to_sync(Result<replication::dcs::Answer>& answer, const replication::NodeId& node) {
+  auto* const viewed = answer ? std::get_if<replication::dcs::Viewed>(&*answer) : nullptr;
+  if (viewed != nullptr && viewed->view.sync) viewed->view.sync->members.push_back(node);
+}
+
 }  // namespace
 
 void Server::carry_out_next() {
@@ -126,8 +132,14 @@ void Server::carry_out(replication::Action& action) {
 
 void Server::store_promise(Epoch epoch) {
   world_.trace.note("n", index_, " promises ", epoch.value());
-  wait_for(
-      [&](std::function<void()> done) { disk_.store_promise(process_, epoch, std::move(done)); });
+  wait_for([&](std::function<void()> done) {
+    const bool early =
+        broken(Mutation::promise_not_stored) || broken(Mutation::promise_stored_late);
+    if (!broken(Mutation::promise_not_stored)) {
+      disk_.store_promise(process_, epoch, early ? [] {} : done);
+    }
+    if (early) done();
+  });
 }
 
 void Server::append(wire::ReplicaAppend group) {
@@ -148,18 +160,25 @@ void Server::append_next() {
     return;
   }
   appending_ = true;
-  disk_.append(
-      process_, std::move(group.records), [this, fail, life = life_](const Result<Position>& last) {
-        if (life != life_) return;
-        appending_ = false;
-        if (!last) {
-          fail(last.error().detail);
-          return;
-        }
-        input([&](auto& node, Actions& actions) { node.appended(*last, instant(), actions); });
-        feed_all();
-        append_next();
-      });
+  disk_.append(process_, std::move(group.records),
+               [this, fail, life = life_](const Result<Position>& last) {
+                 if (life != life_) return;
+                 appending_ = false;
+                 if (!last) {
+                   fail(last.error().detail);
+                   return;
+                 }
+                 note_durable();
+                 appended(*last);
+                 feed_all();
+                 append_next();
+               });
+  if (broken(Mutation::ack_before_standby_sync)) appended(disk_.end());
+}
+
+void Server::appended(const Position& last) {
+  if (!node_ || last.tid <= node_->follower().last().tid) return;
+  input([&](auto& node, Actions& actions) { node.appended(last, instant(), actions); });
 }
 
 void Server::roll_back(const Position& to) {
@@ -171,37 +190,44 @@ void Server::roll_back(const Position& to) {
     return;
   }
   // The archive is synced, and then the entries go; a crash before that leaves all of them.
-  later(random_.delay(std::chrono::milliseconds(5)), [this, to] {
+  later(random_.delay(std::chrono::milliseconds(20)), [this, to] {
     world_.trace.note("n", index_, " undoes what is after ", to_hex(to.tid));
+    if (!broken(Mutation::undo_without_archive)) disk_.archive_after(to);
     disk_.roll_back(to);
+    world_.checker.undone(index_, disk_);
+    noted_ = std::min(noted_, to.tid);
     shown_ = std::min(shown_, to.tid);
     input([&](auto& node, Actions& actions) { node.rolled_back(to, instant(), actions); });
   });
 }
 
+replication::Comparison Server::look(const Position& position) const {
+  using Kind = storage::HistoryMatch::Kind;
+  using Answer = replication::Comparison::Kind;
+  if (broken(Mutation::histories_not_compared)) return {.kind = Answer::same, .position = position};
+  const auto match = storage::compare_history(disk_.objects(), position).value();
+  replication::Comparison result;
+  if (match.kind == Kind::probe) {
+    result.kind = Answer::probe;
+    result.position.epoch = match.probe;
+    return result;
+  }
+  const bool same = match.kind == Kind::same;
+  result.kind = same ? Answer::same : Answer::ancestor;
+  result.position = same ? position : match.ancestor;
+  const std::size_t behind = disk_.entries_after(result.position.tid, false).size();
+  result.complete = storage::complete_after(disk_.objects(), result.position) &&
+                    (world_.log_kept == 0 || behind <= world_.log_kept);
+  return result;
+}
+
 void Server::compare(ConnectionId peer, const Position& position) {
   // The answer is of some moment between the question and now.
   const bool early = random_.coin();
-  const auto look = [this, position] {
-    const auto match = storage::compare_history(disk_.objects(), position).value();
-    replication::Comparison result;
-    using Kind = storage::HistoryMatch::Kind;
-    if (match.kind == Kind::probe) {
-      result.kind = replication::Comparison::Kind::probe;
-      result.position.epoch = match.probe;
-      return result;
-    }
-    const bool same = match.kind == Kind::same;
-    result.kind =
-        same ? replication::Comparison::Kind::same : replication::Comparison::Kind::ancestor;
-    result.position = same ? position : match.ancestor;
-    result.complete = storage::complete_after(disk_.objects(), result.position);
-    return result;
-  };
   std::optional<replication::Comparison> result;
-  if (early) result = look();
-  later(random_.delay(std::chrono::microseconds(300)), [this, peer, look, result] {
-    const replication::Comparison known = result ? *result : look();
+  if (early) result = look(position);
+  later(random_.delay(std::chrono::microseconds(300)), [this, peer, position, result] {
+    const replication::Comparison known = result ? *result : look(position);
     input(
         [&](auto& node, Actions& actions) { node.peer_compared(peer, known, instant(), actions); });
   });
@@ -214,7 +240,9 @@ void Server::lead(const action::Lead& lead) {
     // What was taken from the former primary is part of what the reign begins with.
     when_idle([this, lead, done = std::move(done)] {
       world_.trace.note("n", index_, " begins epoch ", lead.epoch.value());
-      engine_ = std::make_unique<Engine>(disk_, process_, lead.epoch, engine_outputs());
+      world_.checker.begins(index_, lead.epoch);
+      engine_ =
+          std::make_unique<Engine>(disk_, process_, lead.epoch, engine_outputs(), world_.mutation);
       engine_->begin(lead.takeover);
       done();
     });
@@ -230,6 +258,7 @@ void Server::serve(const action::Serve& serve) {
 // The server inside the process starts anew; who is connected is cut off.
 void Server::step_down(const action::StepDown& down) {
   world_.trace.note("n", index_, " steps down: ", down.why);
+  if (broken(Mutation::ends_late) && serving()) (void)engine_->set_waiting(false);
   ending_ = true;
   if (engine_) world_.checker.ended(index_);
   world_.network.host_died(host_, false);
@@ -256,9 +285,16 @@ void Server::connect(const std::string& address) {
 
 void Server::ask(const replication::dcs::Request& request) {
   const Instant sent = instant();
-  world_.service.ask(index_, process_, request,
+  replication::dcs::Request asked = request;
+  if (auto* const put = std::get_if<replication::dcs::PutSync>(&asked);
+      put != nullptr && broken(Mutation::publish_without_waiting)) {
+    put->sync.members.clear();
+    for (const auto& peer : node_->peers()) put->sync.members.push_back(peer.node);
+  }
+  world_.service.ask(index_, process_, std::move(asked),
                      [this, request, sent, life = life_](Result<replication::dcs::Answer> answer) {
                        if (life != life_) return;
+                       if (broken(Mutation::anyone_promotes)) add_to_sync(answer, options_.node.id);
                        input([&](auto& node, Actions& actions) {
                          node.answered(request, std::move(answer), sent, instant(), actions);
                        });
@@ -275,7 +311,7 @@ void Server::feed(ConnectionId peer, Feeder& feeder) {
   auto entries = disk_.entries_after(feeder.sent.tid, leads);
   while (!entries.empty()) {
     wire::ReplicaAppend group;
-    group.epoch = node_->promised();
+    group.epoch = disk_.promise();
     group.previous = feeder.sent;
     const std::size_t count = std::min(entries.size(), kGroupMax);
     for (const SimStore::Entry& entry : entries.first(count)) group.records.push_back(entry.record);

@@ -86,18 +86,26 @@ std::optional<Position> SimStore::position_of(Tid tid) const {
   return found.front().position;
 }
 
+void SimStore::archive_after(const Position& to) {
+  for (const Entry& entry : entries_after(to.tid, false)) archived_.insert(entry.position.chain);
+}
+
 void SimStore::roll_back(const Position& to) {
   CHECK(!busy(), "nothing is appended meanwhile");
   CHECK(to.tid.is_zero() || position_of(to.tid) == to, "only to where the log has been");
-  const std::size_t size = entries_.size();
-  while (!entries_.empty() && entries_.back().position.tid > to.tid) entries_.pop_back();
-  undone_ += size - entries_.size();
+  while (!entries_.empty() && entries_.back().position.tid > to.tid) {
+    if (!archived_.contains(entries_.back().position.chain)) ++undone_for_good_;
+    entries_.pop_back();
+    ++undone_;
+  }
+  ++losses_;
   rebuild();
 }
 
 void SimStore::replace(std::vector<Entry> entries, const Id128& cluster) {
   CHECK(!busy(), "nothing is appended meanwhile");
   entries_ = std::move(entries);
+  ++losses_;
   cluster_ = cluster;
   rebuild();
 }
@@ -108,6 +116,7 @@ void SimStore::crash() {
   std::size_t lost = pending_entries();
   pending_.clear();
   if (lost == 0) return;
+  ++losses_;
   for (; lost > 0; --lost) entries_.pop_back();
   rebuild();
 }

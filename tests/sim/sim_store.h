@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -58,6 +59,8 @@ class SimStore {
   [[nodiscard]] std::span<const Entry> entries_after(Tid tid, bool pending) const;
   // The durable position of that tid; nothing when there is none.
   [[nodiscard]] std::optional<Position> position_of(Tid tid) const;
+  // Writes what is after `to` aside, durably.
+  void archive_after(const Position& to);
   // Undoes what is after `to`, a durable position; nothing may be under way.
   void roll_back(const Position& to);
   // A copy takes the place of everything but the promise.
@@ -69,8 +72,11 @@ class SimStore {
   void crash();
   void set_full(bool full) { full_ = full; }
   void set_usual_sync(Duration usual) { usual_sync_ = usual; }
-  // How many entries were undone here, ever.
+  // How many entries were undone here, ever, and how many of them are nowhere else here.
   [[nodiscard]] std::size_t undone() const { return undone_; }
+  [[nodiscard]] std::size_t undone_for_good() const { return undone_for_good_; }
+  // Grows whenever something is there no more.
+  [[nodiscard]] std::uint64_t losses() const { return losses_; }
 
  private:
   struct Pending {
@@ -96,6 +102,9 @@ class SimStore {
   std::unique_ptr<storage::MemoryObjectStore> objects_;
   bool full_ = false;
   std::size_t undone_ = 0;
+  std::size_t undone_for_good_ = 0;
+  std::uint64_t losses_ = 0;
+  std::set<ChainHash> archived_;
 };
 
 }  // namespace zeolite::sim

@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "sim/broken_check.h"
+
 namespace zeolite::sim {
 namespace {
 
@@ -22,6 +24,7 @@ constexpr std::array kFaults = {
     Named{&Faults::silent_deaths, "silent_deaths"},
     Named{&Faults::pauses, "pauses"},
     Named{&Faults::partitions, "partitions"},
+    Named{&Faults::client_partitions, "client_partitions"},
     Named{&Faults::resets, "resets"},
     Named{&Faults::slow_network, "slow_network"},
     Named{&Faults::slow_disks, "slow_disks"},
@@ -29,8 +32,11 @@ constexpr std::array kFaults = {
     Named{&Faults::lies, "lies"},
     Named{&Faults::outages, "outages"},
     Named{&Faults::service_restarts, "service_restarts"},
+    Named{&Faults::drift, "drift"},
     Named{&Faults::wall_jumps, "wall_jumps"},
-    Named{&Faults::switchovers, "switchovers"},
+    Named{&Faults::commands, "commands"},
+    Named{&Faults::late_copies, "late_copies"},
+    Named{&Faults::checkpoints, "checkpoints"},
 };
 
 }  // namespace
@@ -49,29 +55,55 @@ std::string Faults::text() const {
   return text;
 }
 
+Shape Shape::drawn(Random random) {
+  Shape shape;
+  shape.servers = random.once_in(3) ? 2 + random.index(3) : 3;
+  shape.sync.strict = random.once_in(3);
+  if (!shape.sync.strict && random.once_in(8)) {
+    shape.sync.durability = replication::Durability::local;
+  }
+  if (random.once_in(3)) shape.sync.stall_timeout = milliseconds(500);
+  if (random.once_in(3)) shape.sync.lost_timeout = milliseconds(50);
+  return shape;
+}
+
+std::string Shape::text() const {
+  const bool local = sync.durability == replication::Durability::local;
+  return std::to_string(servers) + " servers, " +
+         (local         ? "local"
+          : sync.strict ? "strict"
+                        : "relaxed");
+}
+
 Simulation::Simulation(const Options& options)
     : options_(options),
       random_(Random(options.seed).split("faults")),
       faults_(Faults::drawn(Random(options.seed).split("which faults"))),
-      strict_(random_.once_in(3)),
+      shape_(Shape::drawn(Random(options.seed).split("shape"))),
       trace_(queue_, options.shown),
       network_(queue_, Random(options.seed).split("network"), microseconds(300)),
-      service_(queue_, Random(options.seed).split("service"), milliseconds(2)),
+      service_(queue_, Random(options.seed).split("service"), milliseconds(2), options.mutation),
       world_{.queue = queue_,
              .network = network_,
              .service = service_,
              .checker = checker_,
-             .trace = trace_} {
+             .trace = trace_,
+             .mutation = options.mutation,
+             .log_kept = faults_.checkpoints ? 1 + random_.index(30) : 0} {
+  checker_.set_strict(shape_.sync.strict);
   add_servers();
   add_clients();
 }
 
 void Simulation::add_servers() {
-  for (std::size_t index = 0; index < kServers; ++index) {
+  const std::uint64_t drift_max = faults_.drift ? 30'000 : 100;
+  for (std::size_t index = 0; index < shape_.servers; ++index) {
     Server::Options options;
     options.node.elects = true;
-    options.node.sync.strict = strict_;
-    options.drift_ppm = static_cast<std::int64_t>(random_.below(200)) - 100;
+    options.node.sync = shape_.sync;
+    if (options_.mutation == Mutation::strict_acks_alone) options.node.sync.strict = false;
+    options.drift_ppm = static_cast<std::int64_t>(random_.below(2 * drift_max + 1)) -
+                        static_cast<std::int64_t>(drift_max);
     options.wall_us = kStartUs + static_cast<std::int64_t>(random_.below(100'000));
     options.usual_sync = random_.between(microseconds(300), milliseconds(5));
     servers_.push_back(std::make_unique<Server>(
@@ -86,33 +118,70 @@ void Simulation::add_clients() {
     Client::Options options;
     options.opens = index == 0;
     options.reads_only = index == 3;
-    options.pause = random_.between(milliseconds(2), milliseconds(60));
+    options.late_copies = faults_.late_copies;
+    options.pause = random_.between(milliseconds(5), milliseconds(200));
     clients_.push_back(std::make_unique<Client>(
         world_, index, Random(options_.seed).split("client", index), options, hosts));
   }
 }
 
 Simulation::Report Simulation::run() {
-  for (const auto& server : servers_) server->start();
-  for (const auto& client : clients_) client->start();
-  next_fault();
-  run_while_clean(options_.faulty_time);
-  faulty_ = false;
-  if (!checker_.violation()) {
-    heal();
-    demand_liveness();
+  try {
+    for (const auto& server : servers_) server->start();
+    for (const auto& client : clients_) client->start();
+    next_fault();
+    const Instant end = queue_.now() + options_.faulty_time;
+    while (step(end)) {
+    }
+    faulty_ = false;
+    if (!checker_.violation()) {
+      heal();
+      demand_liveness();
+    }
+  } catch (const BrokenCheck& check) {
+    checker_.fail(check.what());
   }
   return {.violation = checker_.violation(),
-          .faults = faults_.text() + (strict_ ? " (strict)" : ""),
+          .faults = shape_.text() + ": " + faults_.text(),
           .hash = trace_.hash(),
           .events = queue_.events(),
           .commits = checker_.committed_count(),
-          .epochs = service_.view().epoch.value()};
+          .epochs = service_.view().epoch.value(),
+          .time = queue_.now().since_start};
 }
 
-void Simulation::run_while_clean(Duration time) {
-  const Instant end = queue_.now() + time;
-  while (!checker_.violation() && queue_.run_one(end)) {
+bool Simulation::step(Instant end) {
+  if (checker_.violation() || !queue_.run_one(end)) return false;
+  trace_.step();
+  Seen now{.revision = service_.revision(), .told = checker_.newest_told()};
+  for (const auto& server : servers_) now.losses += server->disk().losses();
+  if (now != checked_) check_who_may_lead();
+  checked_ = now;
+  return !checker_.violation();
+}
+
+// By what the coordination service holds now, whatever anybody believes.
+void Simulation::check_who_may_lead() {
+  const replication::DcsView view = service_.view();
+  if (!view.sync) return;
+  const replication::SyncKey& sync = *view.sync;
+  for (std::size_t index = 0; index < servers_.size(); ++index) {
+    const Server& server = *servers_[index];
+    const bool member =
+        sync.automatic && std::ranges::find(sync.members, server.id()) != sync.members.end();
+    if (member || sync.leader == server.id()) checker_.may_lead(index, server.disk());
+    if (server.serving() && sync.leader == server.id()) check_sync_set(server, sync);
+  }
+}
+
+// S is within Q (R4).
+void Simulation::check_sync_set(const Server& server, const replication::SyncKey& sync) {
+  if (server.node()->epoch() != sync.epoch) return;
+  for (const replication::PeerStatus& peer : server.node()->peers()) {
+    const bool published = std::ranges::find(sync.members, peer.node) != sync.members.end();
+    if (published && !peer.waited_for) {
+      checker_.fail("standby " + peer.name + " may be promoted and is not waited for");
+    }
   }
 }
 
@@ -138,13 +207,10 @@ void Simulation::fault() {
       }
       return;
     case 2:
-      if (faults_.partitions) partition();
+      if (faults_.partitions || faults_.client_partitions) partition();
       return;
     case 3: {
-      const std::vector<ConnectionId> connections = network_.connections();
-      if (faults_.resets && !connections.empty()) {
-        network_.reset(connections[random_.index(connections.size())]);
-      }
+      if (faults_.resets) reset_some();
       return;
     }
     case 4:
@@ -155,19 +221,26 @@ void Simulation::fault() {
       return;
     case 6:
       if (faults_.wall_jumps) {
-        server.jump_wall_clock(static_cast<std::int64_t>(random_.below(20'000'000)) - 10'000'000);
+        const std::uint64_t most = random_.coin() ? 10'000'000 : 3'600'000'000;
+        server.jump_wall_clock(static_cast<std::int64_t>(random_.below(2 * most)) -
+                               static_cast<std::int64_t>(most));
       }
       if (faults_.slow_network) {
         network_.set_usual_delay(random_.coin() ? microseconds(300) : milliseconds(20));
       }
       return;
     default:
-      if (!faults_.switchovers || !server.serving()) return;
-      if (random_.once_in(4)) {
-        server.demote();
-      } else {
-        server.switch_over(random_.coin() ? "" : "n" + std::to_string(random_.index(kServers)));
-      }
+      if (faults_.commands) command(server);
+  }
+}
+
+void Simulation::command(Server& server) {
+  if (!server.serving()) {
+    server.promote();
+  } else if (random_.once_in(4)) {
+    server.demote();
+  } else {
+    server.switch_over(random_.coin() ? "" : "n" + std::to_string(random_.index(servers_.size())));
   }
 }
 
@@ -180,11 +253,24 @@ void Simulation::crash() {
   });
 }
 
+// One connection or, now and then, several at about the same time.
+void Simulation::reset_some() {
+  for (int more = 0; more < 4; ++more) {
+    queue_.after(random_.between({}, milliseconds(300)), [this] {
+      const std::vector<ConnectionId> connections = network_.connections();
+      if (!connections.empty()) network_.reset(connections[random_.index(connections.size())]);
+    });
+    if (random_.coin()) return;
+  }
+}
+
 void Simulation::partition() {
   const Host one = any_server().host();
-  const Host other = any_server().host();
+  const bool for_client = faults_.client_partitions && (!faults_.partitions || random_.coin());
+  const Host other =
+      for_client ? clients_[random_.index(clients_.size())]->host() : any_server().host();
   const std::uint64_t kind = random_.below(3);
-  if (kind == 0) {  // one server is alone
+  if (kind == 0 && !for_client) {  // one server is alone
     for (const auto& server : servers_) {
       if (server->host() == one) continue;
       network_.block(one, server->host());
@@ -192,8 +278,10 @@ void Simulation::partition() {
     }
     if (random_.coin()) service_.cut_off(one);
   } else if (one != other) {
-    network_.block(one, other);
-    if (kind == 1) network_.block(other, one);
+    const bool both = kind == 1;
+    const bool turned = random_.coin();
+    if (both || !turned) network_.block(one, other);
+    if (both || turned) network_.block(other, one);
   }
   queue_.after(random_.between(milliseconds(50), milliseconds(8000)), [this] {
     network_.heal();
@@ -218,6 +306,7 @@ void Simulation::trouble_service() {
     if (random_.coin()) lies.spurious_revoke = 5 + random_.below(50);
     if (random_.coin()) lies.lost_request = 3 + random_.below(20);
     if (random_.coin()) lies.lost_answer = 2 + random_.below(20);
+    if (random_.coin()) lies.late_request = 5 + random_.below(30);
     service_.set_lies(lies);
   }
   if (faults_.service_restarts) service_.restart();
@@ -259,17 +348,18 @@ bool Simulation::converged() const {
 void Simulation::demand_liveness() {
   const Instant end = queue_.now() + options_.healing_time;
   const std::uint64_t before = committed();
-  while (committed() < before + 3 && !checker_.violation() && queue_.run_one(end)) {
+  while (committed() < before + 3 && step(end)) {
   }
+  if (checker_.violation()) return;
   if (committed() < before + 3) checker_.fail("nothing is committed after everything healed");
   for (const auto& client : clients_) client->finish();
   const auto finished = [this] {
     return std::ranges::all_of(clients_, [](const auto& client) { return client->finished(); });
   };
-  while (!finished() && !checker_.violation() && queue_.run_one(end)) {
+  while (!finished() && step(end)) {
   }
   if (!finished()) checker_.fail("a client does not learn how its commit ended");
-  while (!converged() && !checker_.violation() && queue_.run_one(end)) {
+  while (!converged() && step(end)) {
   }
   if (!converged()) checker_.fail("the servers do not come to have the same log");
   if (!checker_.violation()) checker_.final_log(servers_.front()->disk());

@@ -11,6 +11,7 @@
 #include "sim/client.h"
 #include "sim/event_queue.h"
 #include "sim/model_dcs.h"
+#include "sim/mutation.h"
 #include "sim/network.h"
 #include "sim/random.h"
 #include "sim/server.h"
@@ -21,17 +22,28 @@ namespace zeolite::sim {
 // Which faults a run has; drawn from its seed, so that each run is hard in a way of its own.
 struct Faults {
   bool crashes = false, silent_deaths = false, pauses = false;
-  bool partitions = false, resets = false, slow_network = false;
+  bool partitions = false, client_partitions = false, resets = false, slow_network = false;
   bool slow_disks = false, full_disks = false;
   bool lies = false, outages = false, service_restarts = false;
-  bool wall_jumps = false;
-  bool switchovers = false;
+  bool drift = false, wall_jumps = false;
+  bool commands = false;     // switchover, demotion, promotion
+  bool late_copies = false;  // of requests
+  bool checkpoints = false;  // logs are kept so short that copies are needed
 
   static Faults drawn(Random random);
   [[nodiscard]] std::string text() const;
 };
 
-// One run: three servers, clients and a coordination service, in virtual time. First faults happen
+// What is drawn beside faults.
+struct Shape {
+  std::size_t servers = 3;
+  replication::SyncSet::Options sync;
+
+  static Shape drawn(Random random);
+  [[nodiscard]] std::string text() const;
+};
+
+// One run: some servers, clients and a coordination service, in virtual time. First faults happen
 // for a while; then everything heals, and the cluster has to be of one mind and of use again.
 class Simulation {
  public:
@@ -40,6 +52,7 @@ class Simulation {
     Duration faulty_time = std::chrono::seconds(20);
     Duration healing_time = std::chrono::seconds(60);  // at most
     bool shown = false;                                // prints what happens
+    Mutation mutation = Mutation::none;
   };
   struct Report {
     std::optional<std::string> violation;
@@ -48,6 +61,7 @@ class Simulation {
     std::uint64_t events = 0;
     std::size_t commits = 0;
     std::uint64_t epochs = 0;
+    Duration time{};  // that was simulated
   };
 
   explicit Simulation(const Options& options);
@@ -57,14 +71,18 @@ class Simulation {
   Report run();
 
  private:
-  static constexpr std::size_t kServers = 3;
-
   void add_servers();
   void add_clients();
-  void run_while_clean(Duration time);
+  // The next event until `end`, and what must hold after each; false: there is none, or it does
+  // not.
+  bool step(Instant end);
+  void check_who_may_lead();
+  void check_sync_set(const Server& server, const replication::SyncKey& sync);
+  void command(Server& server);
   void next_fault();
   void fault();
   void crash();
+  void reset_some();
   void partition();
   void trouble_disk(Server& server);
   void trouble_service();
@@ -78,7 +96,7 @@ class Simulation {
   Options options_;
   Random random_;
   Faults faults_;
-  bool strict_;
+  Shape shape_;
   EventQueue queue_;
   Trace trace_;
   Network network_;
@@ -88,6 +106,14 @@ class Simulation {
   std::vector<std::unique_ptr<Server>> servers_;
   std::vector<std::unique_ptr<Client>> clients_;
   bool faulty_ = true;
+  // What the last check was about.
+  struct Seen {
+    replication::Revision revision = 0;
+    Tid told;
+    std::uint64_t losses = 0;
+    friend bool operator==(const Seen&, const Seen&) = default;
+  };
+  Seen checked_;
 };
 
 }  // namespace zeolite::sim

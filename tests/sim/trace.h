@@ -25,6 +25,8 @@ class Trace {
                 << "\n";
     }
   }
+  // An event has happened.
+  void step() { fold(static_cast<std::uint64_t>(queue_.now().since_start.count())); }
   [[nodiscard]] std::uint64_t hash() const { return hash_; }
 
  private:

@@ -1,0 +1,55 @@
+#include "sim/mutation.h"
+
+#include <array>
+
+namespace zeolite::sim {
+namespace {
+
+#define MUTATION(name, sentence) \
+  DescribedMutation { Mutation::name, #name, sentence }
+
+constexpr std::array kDescribed = {
+    MUTATION(ack_before_local_sync,
+             "a commit is acknowledged when the standbys have it, before the primary's disk has"),
+    MUTATION(ack_before_standby_sync, "a standby acknowledges what it has not synced"),
+    MUTATION(never_waits, "a primary acknowledges what is durable on its own disk"),
+    MUTATION(stops_waiting_at_once,
+             "a primary stops waiting for a standby before it is published that it left S"),
+    MUTATION(strict_acks_alone, "in strict mode a primary without standbys acknowledges"),
+    MUTATION(ends_late, "a primary that steps down acknowledges what is under way"),
+    MUTATION(read_before_ack, "a reader sees a commit when it is durable on the primary"),
+    MUTATION(standby_shows_all, "a reader sees all that a standby has"),
+    MUTATION(standby_ignores_epoch, "a standby obeys an epoch below its promise"),
+    MUTATION(promise_not_stored, "a promise is answered and not stored"),
+    MUTATION(promise_stored_late, "a promise is answered before it is stored"),
+    MUTATION(resume_epoch, "a restarted primary goes on in its epoch while its key is there"),
+    MUTATION(counter_not_raised, "the leader key is taken without raising the counter"),
+    MUTATION(acquire_with_old_view,
+             "the leader key is taken without the guards that what was read is still so"),
+    MUTATION(anyone_promotes, "a node that is not in S takes the leader key"),
+    MUTATION(sync_key_unguarded, "the sync key is written by one who no longer leads"),
+    MUTATION(publish_without_waiting,
+             "a standby is published in S before it has everything and is waited for"),
+    MUTATION(publish_ignores_inherited,
+             "a standby is published in S when it has what this reign acknowledged, and not what "
+             "the reign began with"),
+    MUTATION(histories_not_compared, "a standby streams from wherever its log ends"),
+    MUTATION(ancestor_from_durable,
+             "the position in a hello is compared with what is durable on the primary, not with "
+             "what it has sent; so a standby undoes what it confirmed"),
+    MUTATION(undo_without_archive, "what is undone is not kept in a file before"),
+    MUTATION(checkpoint_of_old_connection,
+             "a checkpoint is installed although its connection has ended since"),
+    MUTATION(tombstone_not_written,
+             "an outcome is answered as aborted and nothing is written to the log"),
+    MUTATION(tombstone_not_looked_up,
+             "a late copy of a commit request commits although there is a tombstone"),
+    MUTATION(conflicts_not_looked_up,
+             "a write is not judged by what the object is, but by what this reign has committed"),
+};
+
+}  // namespace
+
+std::span<const DescribedMutation> mutations() { return kDescribed; }
+
+}  // namespace zeolite::sim
