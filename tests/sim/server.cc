@@ -12,17 +12,6 @@ namespace {
 constexpr Id128 kCluster{0xC1};
 constexpr std::int64_t kMillion = 1'000'000;
 
-// Broken: an epoch that has ended passes for the one that was promised.
-void raise_epoch(Message& message, Epoch promised) {
-  if (auto* const welcome = std::get_if<wire::ReplicaWelcome>(&message)) {
-    welcome->epoch = std::max(welcome->epoch, promised);
-  } else if (auto* const group = std::get_if<wire::ReplicaAppend>(&message)) {
-    group->epoch = std::max(group->epoch, promised);
-  } else if (auto* const beat = std::get_if<wire::ReplicaHeartbeat>(&message)) {
-    beat->epoch = std::max(beat->epoch, promised);
-  }
-}
-
 std::int64_t balance_in(ByteView data) { return static_cast<std::int64_t>(get_u64(data.data())); }
 
 }  // namespace
@@ -111,7 +100,6 @@ void Server::end_process() {
   appends_.clear();
   appending_ = false;
   shown_ = kNoTid;
-  upstream_epoch_ = Epoch();
 }
 
 void Server::crash(bool silently) {
@@ -178,11 +166,9 @@ void Server::acknowledge_without_the_lost() {
 }
 
 void Server::send(ConnectionId connection, Message message) {
-  if (auto* const ack = std::get_if<wire::ReplicaAck>(&message)) {
-    if (broken(Mutation::standby_ignores_epoch)) ack->epoch = upstream_epoch_;
+  if (const auto* const ack = std::get_if<wire::ReplicaAck>(&message)) {
     world_.checker.shows_position(index_, disk_, ack->flushed);
-  } else if (auto* const hello = std::get_if<wire::ReplicaHello>(&message)) {
-    if (broken(Mutation::standby_ignores_epoch)) hello->promised = Epoch();
+  } else if (const auto* const hello = std::get_if<wire::ReplicaHello>(&message)) {
     world_.checker.shows_position(index_, disk_, hello->last);
   }
   if (const std::optional<Epoch> promise = promise_in(message)) {
@@ -232,8 +218,6 @@ void Server::received(ConnectionId connection, Message message) {
 void Server::from_peer(ConnectionId connection, Message& message, Actions& actions) {
   const Instant at = instant();
   if (connection == upstream_) {
-    upstream_epoch_ = promise_in(message).value_or(upstream_epoch_);
-    if (broken(Mutation::standby_ignores_epoch)) raise_epoch(message, node_->promised());
     if (auto* const welcome = std::get_if<wire::ReplicaWelcome>(&message)) {
       node_->from_upstream(std::move(*welcome), at, actions);
     } else if (auto* const group = std::get_if<wire::ReplicaAppend>(&message)) {
@@ -260,10 +244,7 @@ void Server::from_peer(ConnectionId connection, Message& message, Actions& actio
 // The copy is written and synced, and the process goes on with it as if it had just started.
 void Server::on_copy(ConnectionId connection, CheckpointCopy copy) {
   if (connection != upstream_ || ending_) return;
-  const auto wanted = [this, connection] {
-    if (broken(Mutation::checkpoint_of_old_connection)) return engine_ == nullptr;
-    return connection == upstream_;
-  };
+  const auto wanted = [this, connection] { return connection == upstream_; };
   later(random_.between(std::chrono::milliseconds(5), std::chrono::milliseconds(1500)),
         [this, connection, wanted, copy = std::move(copy)]() mutable {
           if (!wanted()) return;

@@ -145,8 +145,7 @@ class Server {
   std::deque<wire::ReplicaAppend> appends_;
   bool appending_ = false;
   Tid shown_;
-  Tid noted_;               // the checker knows the log up to here
-  Epoch upstream_epoch_{};  // as the upstream said
+  Tid noted_;  // the checker knows the log up to here
 };
 
 }  // namespace zeolite::sim

@@ -8,6 +8,8 @@
 namespace zeolite::sim {
 namespace {
 
+// However slow a disk is, a sync takes no longer.
+constexpr Duration kSyncMax = std::chrono::seconds(5);
 constexpr Duration kOutcomeRetention = std::chrono::hours(24);
 
 }  // namespace
@@ -21,6 +23,8 @@ SimStore::SimStore(EventQueue& queue, Random random, const Id128& cluster, Durat
   rebuild();
 }
 
+Duration SimStore::sync_time() { return std::min(random_.delay(usual_sync_), kSyncMax); }
+
 std::size_t SimStore::pending_entries() const {
   std::size_t count = 0;
   for (const Pending& pending : pending_) count += pending.count;
@@ -30,7 +34,7 @@ std::size_t SimStore::pending_entries() const {
 void SimStore::append(const Process& process, std::vector<TransactionRecord> group,
                       Appended appended, Room room) {
   if (full_ && room == Room::any) {
-    queue_.after(random_.delay(usual_sync_), process, [appended = std::move(appended)] {
+    queue_.after(sync_time(), process, [appended = std::move(appended)] {
       appended(make_error(ErrorCode::out_of_space, "the disk is full"));
     });
     return;
@@ -44,7 +48,7 @@ void SimStore::append(const Process& process, std::vector<TransactionRecord> gro
 }
 
 void SimStore::sync_next(const Process& process) {
-  queue_.after(random_.delay(usual_sync_), process, [this, &process] {
+  queue_.after(sync_time(), process, [this, &process] {
     const Appended appended = std::move(pending_.front().appended);
     apply_first();
     if (!pending_.empty()) sync_next(process);
@@ -64,7 +68,7 @@ void SimStore::apply_first() {
 }
 
 void SimStore::store_promise(const Process& process, Epoch promise, std::function<void()> stored) {
-  queue_.after(random_.delay(usual_sync_), process, [this, promise, stored = std::move(stored)] {
+  queue_.after(sync_time(), process, [this, promise, stored = std::move(stored)] {
     CHECK(promise >= promise_, "promises do not go down");  // R5
     promise_ = promise;
     stored();

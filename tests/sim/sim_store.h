@@ -83,6 +83,7 @@ class SimStore {
     std::size_t count = 0;  // entries, at the end of entries_
     Appended appended;
   };
+  Duration sync_time();
   [[nodiscard]] std::size_t pending_entries() const;
   [[nodiscard]] Position durable_end(std::size_t count) const {
     return count == 0 ? Position{} : entries_[count - 1].position;

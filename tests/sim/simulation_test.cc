@@ -23,22 +23,25 @@ TEST(Simulation, KeepsWhatItPromised) {
     return;
   }
   const std::uint64_t from = setting("ZEOLITE_SIM_FROM", 1);
-  const std::uint64_t count = setting("ZEOLITE_SIM_SEEDS", 200);
+  const std::uint64_t count = setting("ZEOLITE_SIM_SEEDS", 2000);
   std::size_t commits = 0;
   std::uint64_t events = 0;
   std::uint64_t epochs = 0;
+  Duration time{};
   for (std::uint64_t seed = from; seed < from + count; ++seed) {
     const auto report = Simulation({.seed = seed}).run();
     commits += report.commits;
     events += report.events;
     epochs += report.epochs;
+    time += report.time;
     if (report.violation) {
       ADD_FAILURE() << "seed " << seed << ": " << *report.violation
                     << "\nfaults: " << report.faults;
     }
   }
   std::cout << count << " runs: " << events << " events, " << commits << " commits, " << epochs
-            << " epochs\n";
+            << " epochs, " << std::chrono::duration_cast<std::chrono::minutes>(time).count()
+            << " simulated minutes\n";
 }
 
 TEST(Simulation, IsTheSameForTheSameSeed) {
