@@ -111,6 +111,25 @@ TEST_F(NodePeers, StreamFromACommonPosition) {
   EXPECT_TRUE(node().peers().at(0).streaming);
 }
 
+// Else the primary would call for the undoing of what it is still syncing, and count on it.
+TEST_F(NodePeers, AreComparedWhenWhatTheyWereSentIsDurableHere) {
+  lead();
+  greet(1, hello_of(kOther, at(3, 33), 3));
+  durable_up_to(at(3, 32));
+  EXPECT_EQ(count<action::Compare>(), 0U);
+  durable_up_to(at(3, 33));
+  ASSERT_EQ(count<action::Compare>(), 1U);
+  EXPECT_EQ(last<action::Compare>().position, at(3, 33));
+  durable_up_to(at(3, 34));
+  EXPECT_EQ(count<action::Compare>(), 1U);
+}
+
+TEST_F(NodePeers, WithMoreOfAnEarlierReignAreComparedAtOnce) {
+  lead();
+  greet(1, hello_of(kOther, at(2, 33)));
+  EXPECT_EQ(count<action::Compare>(), 1U);
+}
+
 TEST_F(NodePeers, AreToldTheAncestorAndGreetAgain) {
   lead();
   greet(1, hello_of(kOther, at(2, 25)));
