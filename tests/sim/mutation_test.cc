@@ -11,7 +11,7 @@ namespace zeolite::sim {
 namespace {
 
 // One of so many seeds has to notice.
-constexpr std::uint64_t kSeeds = 400;
+constexpr std::uint64_t kSeeds = 3000;
 
 class MutationTest : public testing::TestWithParam<DescribedMutation> {};
 
