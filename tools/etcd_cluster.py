@@ -57,7 +57,8 @@ class EtcdCluster:
                  "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
                  "--initial-cluster", cluster, "--auto-compaction-retention", "1",
                  "--logger", "zap", "--log-level", "warn"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_die_with_parent)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                preexec_fn=_die_with_parent)
 
     def start(self, timeout_s: float = 30) -> bool:
         for index in range(len(self.processes)):
@@ -78,6 +79,17 @@ class EtcdCluster:
                 return answer.status == 200
         except OSError:
             return False
+
+    def leads(self, index: int) -> bool:
+        """Whether the member says that it is etcd's leader."""
+        request = urllib.request.Request(self._clients[index] + "/v3/maintenance/status",
+                                         data=b"{}")
+        try:
+            with urllib.request.urlopen(request, timeout=1) as answer:
+                status = json.load(answer)
+        except OSError:
+            return False
+        return status["header"]["member_id"] == status.get("leader")
 
     def kill_member(self, index: int) -> None:
         process = self.processes[index]
