@@ -35,6 +35,10 @@ std::string Node::objection(const wire::ReplicaHello& hello) const {
   if (hello.promised > follower_.promised()) {
     return "this node has not heard of the epoch that was promised";
   }
+  // It may be counted on for what this node has not got yet, and would be told to undo it.
+  if (role_ == Role::standby && hello.last.tid > own_end().tid) {
+    return "this standby has less than the node that would follow it";
+  }
   if (role_ == Role::standby && !hello.address.empty() && hello.address == upstream_) {
     return "this node follows it";
   }

@@ -83,6 +83,18 @@ TEST_F(NodePeers, DoNotFollowInACircle) {
   expect_rejected(1, "h:2");
 }
 
+// What is beyond this node's end may be the primary's, and acknowledged.
+TEST_F(NodePeers, WithMoreThanAStandbyAreNotJudgedByIt) {
+  follow();
+  auto hello = hello_of(kThird, at(2, 25));
+  greet(1, hello);
+  expect_rejected(1, "h:2");
+  hello.position = at(2, 20);
+  hello.last = at(2, 25);
+  greet(2, hello);
+  expect_rejected(2, "h:2");
+}
+
 TEST_F(NodePeers, ThatPromisedLaterAreNotFedByAStandby) {
   follow();
   forget();
