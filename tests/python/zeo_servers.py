@@ -5,6 +5,7 @@ log to a file. Standard library only: the benchmarks use it too.
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -17,6 +18,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 START_LIMIT_S = 60
 STOP_LIMIT_S = 60
+COMMAND_LIMIT_S = 30
 
 
 class ServerError(Exception):
@@ -132,14 +134,32 @@ class Server:
 
 
 class ZeoliteServer(Server):
-    """`zeolite serve --zeo`."""
+    """`zeolite serve --zeo`. One that replicates has a native port and a read port, too.
+
+    Further options:
+      replicates         open these ports
+      follows            the ZeoliteServer whose standby it is, until it is promoted
+      durability         local or standby
+    """
 
     name = "zeolite"
+
+    def __init__(self, directory, **options):
+        super().__init__(directory, **options)
+        if options.get("replicates"):
+            self.native = "127.0.0.1:%d" % free_port()
+            self.read_address = ("127.0.0.1", free_port())
 
     def command(self):
         o = self.options
         at = f"unix:{self.address}" if isinstance(self.address, str) else self.address_text
         command = [zeolite_binary(), "serve", "--data", self.directory / "data", "--zeo", at]
+        if o.get("replicates"):
+            command += ["--native", self.native, "--zeo-read", "%s:%d" % self.read_address]
+        if o.get("follows"):
+            command += ["--standby-of", o["follows"].native]
+        if o.get("durability"):
+            command += ["--durability", o["durability"]]
         if o.get("msgpack"):
             command += ["--zeo-msgpack"]
         if o.get("read_only"):
@@ -156,6 +176,21 @@ class ZeoliteServer(Server):
 
     def is_ready(self):
         return re.search(r"^ready\b", self.log_text(), re.M) is not None
+
+    def run(self, command, *arguments):
+        """What `zeolite COMMAND --at` this server's native port prints with --json."""
+        done = subprocess.run(
+            [zeolite_binary(), command, "--at", self.native, "--json", *arguments],
+            capture_output=True, text=True, timeout=COMMAND_LIMIT_S)
+        if done.returncode != 0:
+            raise ServerError(f"{command}: {done.stderr}")
+        return json.loads(done.stdout)
+
+    def status(self):
+        return self.run("status")
+
+    def has_in_sync_standby(self):
+        return any(standby["in_sync"] for standby in self.status()["standbys"])
 
 
 class PythonServer(Server):

@@ -1,0 +1,142 @@
+"""What stock clients see of a takeover, of a switchover, and of what either may lose."""
+
+import time
+import unittest
+
+from fixture import wait_until
+from pair import POLL_S, PairTest, Records
+from persistent.mapping import PersistentMapping
+from raw_client import RawClient
+from ZEO.Exceptions import ClientDisconnected
+from ZODB.POSException import ReadOnlyError
+
+WARM = ("Cache up to date", "quick verification")
+
+
+class RefusingTest(PairTest):
+    """The default: until it is promoted the standby's write port refuses."""
+
+    def test_a_client_goes_on_with_the_promoted_standby(self):
+        log = Records(self)
+        connection = self.connection(self.client(self.write_ports))
+        self.write(connection, x=1)
+        self.assert_refused(self.standby.address)
+        self.primary.kill()
+        self.wait_lost(connection.db())
+        self.assert_refused(self.standby.address)
+        self.promote(self.standby)
+        self.wait_connected(connection.db())
+        self.assertEqual(self.standby.address, self.address_of(connection.db()))
+        self.assertIn(self.verdict(connection.db()), WARM)
+        self.assertEqual(1, self.read(connection, "x"))
+        self.write(connection, x=2)
+        self.assertEqual([], log.texts)
+
+        # And when the old primary is back, the other way round.
+        self.rejoin()
+        self.assert_refused(self.primary.address)
+        self.write(connection, x=3)
+        self.wait_shown(self.standby, self.primary)
+        self.standby.kill()
+        self.promote(self.primary)
+        self.wait_connected(connection.db())
+        self.assertEqual(3, self.read(connection, "x"))
+        self.write(connection, x=4)
+        self.assertEqual([], log.texts)
+
+    def test_a_switchover_closes_writers_and_refuses_them(self):
+        connection = self.connection(self.client(self.write_ports))
+        self.write(connection, x=1)
+        self.primary.run("switchover")
+        self.wait_demoted(self.primary)
+        self.assert_refused(self.primary.address)
+        self.write(connection, x=2)
+        self.assertEqual(self.standby.address, self.address_of(connection.db()))
+        reader = self.connection(self.client([self.primary.read_address], read_only=True))
+        wait_until(lambda: self.read(reader, "x") == 2, "the demoted server follows")
+
+    def test_a_voted_transaction_of_a_demoted_primary_fails(self):
+        connection = self.connection(self.client(self.write_ports))
+        self.write(connection, x=1)
+        connection.root()["x"] = 2
+        current = connection.transaction_manager.get()
+        connection.tpc_begin(current)
+        connection.commit(current)
+        connection.tpc_vote(current)
+        self.primary.run("demote")
+        self.assertRaises(ClientDisconnected, connection.tpc_finish, current)
+        self.wait_demoted(self.primary)
+        self.assert_refused(self.primary.address)
+        self.promote(self.standby, "--force")
+        self.wait_connected(connection.db())
+        connection.tpc_abort(current)
+        connection.transaction_manager.abort()
+        self.assertEqual(1, self.read(connection, "x"))
+
+    def test_a_closed_clients_cache_is_warm_after_a_takeover(self):
+        log = Records(self)
+        options = {"client": "warm", "var": str(self.directory)}
+        database = self.client(self.write_ports, **options)
+        self.write(self.connection(database), **{f"o{i}": PersistentMapping() for i in range(50)})
+        database.close()
+        self.take_over()
+        # What the first is told, the others hold against what they are told.
+        for restarts in range(3):
+            database = self.client([self.standby.address], **options)
+            self.assertIn(self.verdict(database), WARM)
+            before = database.storage.server_status()["loads"]
+            root = self.connection(database).root()
+            self.assertEqual([{}] * 50, [dict(root[f"o{i}"]) for i in range(50)])
+            if restarts > 0:
+                self.assertEqual(before, database.storage.server_status()["loads"])
+            database.close()
+            self.standby.stop()
+            self.standby.start()
+        self.assertEqual([], log.texts)
+
+
+class FallbackTest(PairTest):
+    """Clients with read-only-fallback, which are also told the read port."""
+
+    def fallback_client(self, addresses):
+        connection = self.connection(self.client(addresses, read_only_fallback=True))
+        self.wait_connected(connection.db(), what="the primary takes the client")
+        self.write(connection, x=1)
+        return connection
+
+    def test_reads_go_on_and_the_client_is_upgraded_at_promotion(self):
+        log = Records(self)
+        connection = self.fallback_client([*self.write_ports, self.standby.read_address])
+        self.wait_shown()
+        self.primary.kill()
+        self.wait_connected(connection.db(), read_only=True, what="the read port takes the client")
+        self.assertEqual(1, self.read(connection, "x"))
+        connection.root()["x"] = 2
+        self.assertRaises(ReadOnlyError, connection.transaction_manager.commit)
+        connection.transaction_manager.abort()
+        reader = RawClient(self.standby.read_address, read_only=True)
+        self.addCleanup(reader.close)
+        self.promote(self.standby)
+        self.wait_connected(connection.db(), what="the client writes again")
+        self.assertEqual(self.standby.address, self.address_of(connection.db()))
+        self.write(connection, x=3)
+        # Readers were not dropped, and are told of what is committed now.
+        self.assertEqual(connection.root()._p_serial, reader.call("lastTransaction"))
+        self.assertEqual(1, len(reader.invalidations()))
+        self.assertEqual([], log.texts)
+
+    def test_a_client_that_knows_only_the_read_port_stays_a_reader(self):
+        writer = self.connection(self.client(self.write_ports))
+        self.write(writer, x=1)
+        reader = self.connection(
+            self.client([self.standby.read_address], read_only_fallback=True))
+        self.wait_connected(reader.db(), read_only=True)
+        self.take_over()
+        self.write(writer, x=2)
+        time.sleep(2 * POLL_S)  # it would have been upgraded by now
+        self.assertTrue(reader.db().storage.isReadOnly())
+        self.assertEqual(2, self.read(reader, "x"))
+
+
+if __name__ == "__main__":
+    unittest.main()
