@@ -111,6 +111,7 @@ class Server {
   void store_promise(Epoch epoch);
   void lead(const replication::action::Lead& lead);
   void serve(const replication::action::Serve& serve);
+  void take_checkpoint();
   void append(wire::ReplicaAppend group);
   void append_next();
   void appended(const Position& last);

@@ -15,6 +15,7 @@ namespace action = replication::action;
 namespace {
 
 constexpr std::size_t kGroupMax = 50;
+constexpr Duration kCopyTimeout = std::chrono::seconds(10);
 
 template <typename... Ts>
 struct Overloaded : Ts... {
@@ -73,7 +74,7 @@ void Server::carry_out(replication::Action& action) {
               input([&](auto& node, Actions& actions) { node.located(found, instant(), actions); });
             });
           },
-          [&](const action::TakeCheckpoint&) { send(upstream_, wire::CheckpointRequest{}); },
+          [&](const action::TakeCheckpoint&) { take_checkpoint(); },
           [&](const action::Lead& it) { lead(it); },
           [&](const action::Serve& it) { serve(it); },
           [&](const action::SetWaiting& it) {
@@ -139,6 +140,16 @@ void Server::store_promise(Epoch epoch) {
       disk_.store_promise(process_, epoch, early ? [] {} : done);
     }
     if (early) done();
+  });
+}
+
+// Whoever waits for a copy watches over it: the Node does not.
+void Server::take_checkpoint() {
+  send(upstream_, wire::CheckpointRequest{});
+  later(kCopyTimeout, [this, connection = upstream_] {
+    if (connection == 0 || connection != upstream_) return;
+    world_.network.close(host_, connection);
+    lost(connection, "no copy in time");
   });
 }
 
