@@ -100,8 +100,9 @@ class Election {
   [[nodiscard]] Instant lead_until() const;
   // For how long quorum_confirmed() stands in for the coordination service. Who echoed a leader's
   // beat and takes over serves no earlier than so long after it. Less than the time from a leader's
-  // last beat to the end of its lease, so that it delays no takeover from one that is dead.
-  [[nodiscard]] Duration quorum_validity() const { return 2 * ttl_ / 3; }
+  // last beat to the end of its lease, so that it delays no takeover from one that is dead; and
+  // short, since it delays one whose lease a supervisor has ended. Several beats fit into it.
+  [[nodiscard]] Duration quorum_validity() const { return ttl_ / 3; }
   [[nodiscard]] const std::optional<DcsView>& view() const { return view_; }
   // 0: none.
   [[nodiscard]] LeaseId lease() const { return lease_; }

@@ -60,7 +60,7 @@ TEST_F(ElectionTest, ServesOnAsLongAsAllOfQObeys) {
   lead();
   for (int i = 0; i < 10; ++i) {
     election.quorum_confirmed(now);
-    live(1s, false, false);
+    live(election.quorum_validity() - 100ms, false, false);
   }
   EXPECT_TRUE(election.leading());
   const Instant last = now;
@@ -68,6 +68,7 @@ TEST_F(ElectionTest, ServesOnAsLongAsAllOfQObeys) {
   election.quorum_confirmed(last + (-5s));
   EXPECT_EQ(election.lead_until(), last + election.quorum_validity())
       << "an old confirmation takes nothing back";
+  EXPECT_LE(election.quorum_validity(), kTtl / 3) << "who takes over from a dead one waits for it";
   live(kTtl + 100ms, false, false);
   EXPECT_EQ(decided<Election::StepDown>(), 1U);
 }

@@ -298,7 +298,7 @@ TEST_F(NodeTest, GivesItsKeyBackWhenItIsStopped) {
 
 class NodeTakingOver : public NodeTest {
  protected:
-  Duration validity() const { return 2 * kLease / 3; }
+  Duration validity() const { return kLease / 3; }
   // Follows, and echoes a beat at `heard`; then the leader is gone.
   void follow_then_lose_the_leader() {
     view.leader = LeaderKey{.node = kOther,
