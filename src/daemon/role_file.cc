@@ -26,6 +26,7 @@ Result<std::optional<RoleDecision>> read_role_file(const std::filesystem::path& 
   std::string configured;
   std::string role;
   std::string follows;
+  std::string standby;
   std::getline(lines, first);
   std::getline(lines, configured);
   std::getline(lines, role);
@@ -40,7 +41,11 @@ Result<std::optional<RoleDecision>> read_role_file(const std::filesystem::path& 
                           " is damaged; remove it, and say with --standby-of what this "
                           "server is to be");
   }
-  return RoleDecision{*configured_value, *role_value == "primary", *follows_value};
+  RoleDecision decision{*configured_value, *role_value == "primary", *follows_value};
+  while (std::getline(lines, standby)) {
+    if (const auto address = after(standby, "standby ")) decision.standbys.push_back(*address);
+  }
+  return decision;
 }
 
 Result<> write_role_file(const std::filesystem::path& directory, const RoleDecision& decision) {
@@ -48,6 +53,7 @@ Result<> write_role_file(const std::filesystem::path& directory, const RoleDecis
   text += "\nconfigured " + decision.configured;
   text += std::string("\nrole ") + (decision.leads ? "primary" : "standby");
   text += "\nfollows " + decision.follows + "\n";
+  for (const std::string& address : decision.standbys) text += "standby " + address + "\n";
   return storage::replace_file(directory / kName, text);
 }
 

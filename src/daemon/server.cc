@@ -206,15 +206,17 @@ class Server::Impl {
   // On the service's thread.
   void on_cluster_changed(const ClusterView& view) {
     if (view.role == wire::NodeRole::primary) {
-      keep(RoleDecision{.configured = {}, .leads = true, .follows = {}});
+      keep({.configured = {}, .leads = true, .follows = {}, .standbys = view.addresses});
       open_port(zeo_);
       open_port(zeo_read_);
       packs_.resume(*engines_.front());
-      const std::lock_guard lock(mutex_);
-      leads_ = true;
-      stop_changed_.notify_all();
     } else if (view.role == wire::NodeRole::standby && view.shows) {
       open_port(zeo_read_);
+    }
+    if (view.role != wire::NodeRole::starting) {
+      const std::lock_guard lock(mutex_);
+      role_known_ = true;
+      stop_changed_.notify_all();
     }
     for (Shard& shard : shards_) {
       shard.io->post([&shard] {
@@ -241,8 +243,9 @@ class Server::Impl {
     if (zeo_) next.zeo = zeo_->address();
     if (zeo_read_) next.zeo_read = zeo_read_->address();
     begin_anew(restart.was_primary, restart.follow, restart.cluster, next.replication);
-    if (restart.was_primary)
-      keep(RoleDecision{.configured = {}, .leads = false, .follows = restart.follow});
+    if (restart.was_primary) {
+      keep({.configured = {}, .leads = false, .follows = restart.follow});
+    }
     return next;
   }
 
@@ -338,7 +341,7 @@ class Server::Impl {
     replication_->start(*engines_.front(), *rocks_store_);
     if (!leads_at_start_) return {};
     std::unique_lock lock(mutex_);
-    stop_changed_.wait_for(lock, kLeadTimeout, [this] { return leads_ || fatal_; });
+    stop_changed_.wait_for(lock, kLeadTimeout, [this] { return role_known_ || fatal_; });
     if (fatal_) return std::unexpected(*fatal_);
     return {};
   }
@@ -571,7 +574,7 @@ class Server::Impl {
   std::condition_variable stop_changed_;
   bool stop_requested_ = false;                                 // with mutex_
   std::optional<Error> fatal_;                                  // with mutex_
-  bool leads_ = false;                                          // serves as primary; with mutex_
+  bool role_known_ = false;                                     // primary or standby; with mutex_
   std::optional<ReplicationService::Events::Restart> restart_;  // with mutex_
 };
 

@@ -13,6 +13,8 @@ namespace {
 
 // After a reign has ended, an election is left to others for so many lease times.
 constexpr int kAbstainLeases = 2;
+// A primary that begins asks so many of the standbys it had; each may take a second.
+constexpr std::size_t kAskedMax = 4;
 
 std::string configured_upstream(const ReplicationConfig& config) {
   return config.standby_of ? config.standby_of->to_string() : std::string();
@@ -111,6 +113,7 @@ Result<replication::Node::Options> node_options(const ServerConfig& config,
     options.leads = decision->leads;
     options.upstream = decision->follows.empty() ? configured : decision->follows;
   }
+  if (decision && options.leads) options.ask_first = decision->standbys;
   return options;
 }
 
@@ -119,9 +122,16 @@ Result<> keep_role(const ServerConfig& config, RoleDecision decision) {
   decision.configured = configured_upstream(config.replication);
   const std::filesystem::path& directory = config.storages.front().directory;
   ASSIGN_OR_RETURN(const std::optional<RoleDecision> before, read_role_file(directory));
+  if (before && decision.leads) {
+    for (const std::string& address : before->standbys) {
+      if (std::ranges::find(decision.standbys, address) != decision.standbys.end()) continue;
+      decision.standbys.push_back(address);
+    }
+  }
+  if (decision.standbys.size() > kAskedMax) decision.standbys.resize(kAskedMax);
   if (before == decision) return {};
   const bool as_configured = decision.leads == decision.configured.empty();
-  if (!before && as_configured) return {};
+  if (!before && as_configured && decision.standbys.empty()) return {};
   return write_role_file(directory, decision);
 }
 

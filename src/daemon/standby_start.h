@@ -32,7 +32,8 @@ struct NodeDirectory {
                                                               const net::HostPort& native);
 
 // Without an election, a role that was decided by command outlives the process: keeps it where it
-// differs from what the settings say. `decision.configured` is filled in.
+// differs from what the settings say, and whom a primary would ask first. `decision.configured` is
+// filled in; standbys known from before are added.
 [[nodiscard]] Result<> keep_role(const ServerConfig& config, RoleDecision decision);
 
 // How a server of the same process begins next: after a reign as a standby, of `follow` if it is

@@ -10,6 +10,8 @@ namespace {
 
 constexpr Duration kRetryMin = std::chrono::milliseconds(50);
 constexpr std::uint32_t kRetryDoublingsMax = 4;
+// How long one that may have taken over has for its answer.
+constexpr Duration kAskTimeout = std::chrono::seconds(1);
 
 template <typename... Ts>
 struct Overloaded : Ts... {
@@ -46,7 +48,7 @@ void Node::start(Instant now, Actions& actions) {
     return;
   }
   if (options_.leads) {
-    begin_reign(follower_.promised().next(), false, actions);
+    ask_next(now, actions);
     return;
   }
   if (!options_.upstream.empty()) follow(options_.upstream, now, actions);
@@ -59,6 +61,10 @@ void Node::tick(Instant now, Actions& actions) {
     election_->tick(local(now), now, effects);
     run(std::move(effects), now, actions);
     if (role_ == Role::ended) return;
+  }
+  if (asking_ && now >= ask_until_) {
+    actions.emplace_back(action::Disconnect{"no answer in time"});
+    lose_upstream("no answer in time", {}, now, actions);
   }
   if (retry_at_ && now >= *retry_at_) connect(now, actions);
   if (connecting_ && now - connecting_since_ > options_.silence_max) {
@@ -173,6 +179,41 @@ void Node::resign_and_step_down(std::string why, Instant now, Actions& actions) 
   step_down(std::move(why), {}, actions);
 }
 
+// ---- leading again, without an election ---------------------------------------------------------
+
+// One of the standbys it had may have been promoted while it was away.
+void Node::ask_next(Instant now, Actions& actions) {
+  asking_ = asked_ < options_.ask_first.size();
+  if (!asking_) {
+    upstream_.clear();
+    begin_reign(follower_.promised().next(), false, actions);
+    return;
+  }
+  upstream_ = options_.ask_first[asked_++];
+  ask_until_ = now + kAskTimeout;
+  connect(now, actions);
+}
+
+// True: it is a standby from now on, of the sender or of whom that names. False: the next is asked.
+bool Node::heard_while_asking(const UpstreamMessage& message, Instant now, Actions& actions) {
+  const auto* welcome = std::get_if<wire::ReplicaWelcome>(&message);
+  const bool later = welcome != nullptr && welcome->cluster_id == follower_.cluster() &&
+                     welcome->epoch > follower_.promised();
+  if (!later) {
+    actions.emplace_back(action::Disconnect{"it knows of no later epoch"});
+    lose_upstream("it knows of no later epoch", {}, now, actions);
+    return false;
+  }
+  asking_ = false;
+  role_ = Role::standby;
+  const bool named = !welcome->leader.empty() && welcome->leader != options_.address;
+  options_.upstream = named ? welcome->leader : upstream_;
+  actions.emplace_back(action::Note{
+      true, upstream_ + " has promised epoch " + std::to_string(welcome->epoch.value()) +
+                ", in which this server does not lead: it begins as a standby"});
+  return true;
+}
+
 // ---- following ----------------------------------------------------------------------------------
 
 void Node::follow(std::string address, Instant now, Actions& actions) {
@@ -217,6 +258,10 @@ void Node::lose_upstream(const std::string& why, const std::string& leader, Inst
   follower_.disconnected();
   linked_ = false;
   connecting_ = false;
+  if (asking_) {
+    ask_next(now, actions);
+    return;
+  }
   if (role_ != Role::standby) return;
   // Without an election, what was told at a rejection is followed, and the own setting next.
   if (!election_ && !leader.empty() && leader != options_.address) {
@@ -230,7 +275,9 @@ void Node::lose_upstream(const std::string& why, const std::string& leader, Inst
 }
 
 void Node::from_upstream(UpstreamMessage message, Instant now, Actions& actions) {
-  if (!linked_ || role_ != Role::standby) return;
+  if (!linked_) return;
+  if (asking_ && !heard_while_asking(message, now, actions)) return;
+  if (role_ != Role::standby) return;
   Follower::Actions follower;
   std::visit(
       Overloaded{
@@ -363,6 +410,7 @@ void Node::begin_reign(Epoch epoch, bool takeover, Actions& actions) {
   }
   linked_ = false;
   connecting_ = false;
+  asking_ = false;
   retry_at_.reset();
   role_ = Role::promoting;
   actions.emplace_back(action::Lead{epoch, takeover});

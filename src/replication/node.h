@@ -38,7 +38,9 @@ class Node {
     std::string address;  // own native port as others reach it
     // With a coordination service it elects, and the two below say nothing.
     bool elects = false;
-    bool leads = false;    // begins as the primary
+    bool leads = false;  // begins as the primary
+    // Before it does: who of these has promised a later epoch is followed instead.
+    std::vector<std::string> ask_first{};
     std::string upstream;  // is followed; empty: waits for a command
     // An election is left to others for so long: after a switchover, or having been the primary.
     Duration abstain{};
@@ -142,6 +144,9 @@ class Node {
     Position last{};
   };
 
+  void ask_next(Instant now, Actions& actions);
+  [[nodiscard]] bool heard_while_asking(const UpstreamMessage& message, Instant now,
+                                        Actions& actions);
   void follow(std::string address, Instant now, Actions& actions);
   void connect(Instant now, Actions& actions);
   // Carry out what the parts ask for.
@@ -197,6 +202,11 @@ class Node {
   Instant abstain_until_{};
   Instant started_at_{};
   std::optional<Epoch> handed_over_;  // the reign whose primary handed over to this node
+
+  // Asking whether another leads.
+  bool asking_ = false;
+  std::size_t asked_ = 0;  // of options_.ask_first
+  Instant ask_until_{};    // the one that is asked now
 
   // Following.
   std::string upstream_;  // address; empty: nobody

@@ -142,6 +142,7 @@ void Node::reject(PeerId peer, std::string why, Instant now, Actions& actions) {
   wire::ReplicaWelcome answer;
   answer.decision = Decision::reject;
   answer.epoch = follower_.promised();
+  answer.cluster_id = follower_.cluster();
   answer.node = options_.id;
   answer.name = options_.name;
   answer.leader = leader();

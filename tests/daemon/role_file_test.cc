@@ -20,12 +20,20 @@ TEST(RoleFile, IsAbsentUntilSomethingWasDecided) {
 
 TEST(RoleFile, TellsTheLastDecision) {
   const TemporaryDirectory directory;
-  const RoleDecision promoted{"db1:8090", true, ""};
+  const RoleDecision promoted{"db1:8090", true, "", {"db3:8090", "[::1]:8090"}};
   const RoleDecision stepped_down{"", false, "db2:8090"};
   ASSERT_TRUE(write_role_file(directory.path(), promoted));
   EXPECT_EQ(**read_role_file(directory.path()), promoted);
   ASSERT_TRUE(write_role_file(directory.path(), stepped_down));
   EXPECT_EQ(**read_role_file(directory.path()), stepped_down);
+}
+
+TEST(RoleFile, MayBeOneThatNamesNoStandbys) {
+  const TemporaryDirectory directory;
+  std::ofstream(directory / "ROLE") << "zeolite role 1\nconfigured \nrole primary\nfollows \n";
+  const auto found = read_role_file(directory.path());
+  ASSERT_TRUE(found && *found);
+  EXPECT_EQ(**found, (RoleDecision{"", true, ""}));
 }
 
 TEST(RoleFile, DamageIsNotTakenForADecision) {

@@ -106,6 +106,30 @@ TEST_F(Takeover, RolesDecidedByCommandOutliveTheProcess) {
   EXPECT_NE(role(a), "primary");
 }
 
+// As a supervisor does it: with the command line it always had.
+TEST_F(Takeover, AnOldPrimaryThatIsRestartedFollowsWhoWasPromotedInItsPlace) {
+  ServerProcess a(options("a"));
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  ServerProcess b(options("b", standby_of(a)));
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return in_sync(a); })) << a.standard_error() << b.standard_error();
+  a.kill();
+  // It does not wait for standbys that are not there, or that wait for it.
+  ServerProcess again(options("a"));
+  ASSERT_TRUE(again.start()) << again.standard_error();
+  EXPECT_EQ(role(again), "primary");
+  again.kill();
+  const ProgramResult promoted = zeolite({"promote", "--force", "--at", b.address()});
+  ASSERT_EQ(promoted.exit_code, 0) << promoted.error << b.standard_error();
+
+  ServerProcess later(options("a"));
+  ASSERT_TRUE(later.start()) << later.standard_error();
+  EXPECT_NE(role(later), "primary");
+  ASSERT_TRUE(wait_until([&] { return in_sync(b); })) << later.standard_error();
+  EXPECT_EQ(role(later), "standby");
+  EXPECT_EQ(role(b), "primary");
+}
+
 TEST_F(Takeover, ALostStandbyIsLetGoUnlessCommitsAreStrict) {
   for (const bool strict : {false, true}) {
     SCOPED_TRACE(strict ? "strict" : "relaxed");

@@ -43,6 +43,118 @@ TEST_F(NodeTest, LeadsAboveAllItHasPromisedAndHas) {
   EXPECT_EQ(last<action::Lead>().epoch, Epoch(10));
 }
 
+// ---- leading again, without an election ---------------------------------------------------------
+
+class NodeAsking : public NodeTest {
+ protected:
+  void SetUp() override {
+    options.leads = true;
+    options.ask_first = {"h:2", "h:3"};
+    start();
+  }
+  void rejected(std::uint64_t promised, const std::string& leader) {
+    wire::ReplicaWelcome message;
+    message.reason = "not now";
+    message.epoch = Epoch(promised);
+    message.cluster_id = kCluster;
+    message.leader = leader;
+    node().from_upstream(message, now, actions);
+  }
+};
+
+TEST_F(NodeAsking, LeadsWhenNobodyAnswers) {
+  EXPECT_EQ(last<action::Connect>().address, "h:2");
+  EXPECT_EQ(node().role(), Role::starting);
+  EXPECT_EQ(count<action::Lead>(), 0U);
+  node().upstream_lost("refused", now, actions);
+  EXPECT_EQ(last<action::Connect>().address, "h:3");
+  pass(900ms);
+  EXPECT_EQ(count<action::Lead>(), 0U);
+  pass(200ms);
+  EXPECT_EQ(last<action::Lead>().epoch, Epoch(3));
+  EXPECT_EQ(count<action::Connect>(), 2U);
+  node().reign_begun(at(3, 30), now, actions);
+  EXPECT_EQ(node().role(), Role::primary);
+}
+
+// They wait for it.
+TEST_F(NodeAsking, LeadsWhenNobodyKnowsOfALaterEpoch) {
+  connect();
+  ASSERT_TRUE(told_upstream<wire::ReplicaHello>());
+  rejected(2, options.address);
+  EXPECT_EQ(last<action::Connect>().address, "h:3");
+  EXPECT_LT(place<action::Disconnect>(), place<action::Connect>());
+  connect();
+  // A stream of the epoch that it led itself is one of its own that is not known to have ended.
+  welcome(Decision::stream, 2, at(2, 20));
+  EXPECT_EQ(last<action::Lead>().epoch, Epoch(3));
+  EXPECT_FALSE(node().follower().streaming());
+}
+
+TEST_F(NodeAsking, FollowsWhoLeadsALaterEpoch) {
+  node().upstream_lost("refused", now, actions);
+  connect();
+  welcome(Decision::stream, 9, at(2, 20));
+  EXPECT_EQ(node().role(), Role::standby);
+  EXPECT_TRUE(node().follower().streaming());
+  EXPECT_EQ(node().promised(), Epoch(9));
+  EXPECT_EQ(node().leader(), "h:3");
+  pass(2s);
+  EXPECT_EQ(count<action::Lead>(), 0U);
+  // And goes on to.
+  node().upstream_lost("closed", now, actions);
+  pass(1s);
+  EXPECT_EQ(last<action::Connect>().address, "h:3");
+}
+
+// Who has promised it may have confirmed what this node lacks.
+TEST_F(NodeAsking, DoesNotLeadWhenALaterEpochWasPromised) {
+  connect();
+  rejected(9, "h:7");
+  EXPECT_EQ(node().role(), Role::standby);
+  pass(1s);
+  EXPECT_EQ(last<action::Connect>().address, "h:7") << "who leads, as the other said";
+  node().upstream_lost("closed", now, actions);
+  pass(1s);
+  EXPECT_EQ(last<action::Connect>().address, "h:7");
+  EXPECT_EQ(count<action::Lead>(), 0U);
+  EXPECT_EQ(node().promised(), Epoch(2)) << "who rejects is not obeyed";
+}
+
+TEST_F(NodeAsking, StaysWithWhoNamesNobodyElse) {
+  connect();
+  rejected(9, "");
+  pass(5s);
+  EXPECT_EQ(last<action::Connect>().address, "h:2");
+  EXPECT_EQ(count<action::Lead>(), 0U);
+}
+
+TEST_F(NodeAsking, AnotherClusterIsNotAsked) {
+  connect();
+  wire::ReplicaWelcome message;
+  message.epoch = Epoch(9);
+  message.cluster_id = Id128{0xc2};
+  node().from_upstream(message, now, actions);
+  EXPECT_EQ(last<action::Connect>().address, "h:3");
+}
+
+TEST_F(NodeAsking, LeadsAtOnceByCommand) {
+  node().promote(5, true, now, actions);
+  EXPECT_EQ(count<action::Lead>(), 1U);
+  pass(5s);
+  EXPECT_EQ(count<action::Lead>(), 1U);
+  EXPECT_EQ(count<action::Connect>(), 1U);
+}
+
+TEST_F(NodeAsking, TellsOthersThatAskWhatItHasPromised) {
+  greet(1, hello_of(kOther, at(1, 20), 1));
+  ASSERT_TRUE(told<wire::ReplicaWelcome>(1));
+  EXPECT_EQ(told<wire::ReplicaWelcome>(1)->epoch, Epoch(2));
+  EXPECT_EQ(told<wire::ReplicaWelcome>(1)->cluster_id, kCluster);
+}
+
+// ---- following, without an election -------------------------------------------------------------
+
 TEST_F(NodeTest, WaitsForACommandWhenItKnowsNobody) {
   start();
   pass(1s);
@@ -186,8 +298,11 @@ TEST_F(NodeTest, ServesOnceTheEmptySIsPublished) {
   EXPECT_TRUE(last<action::Lead>().takeover);
   EXPECT_LT(place<action::StorePromise>(), place<action::Lead>());
   node().reign_begun(at(3, 30), now, actions);
+  attach(1, kOther, at(3, 30));
+  ack(1, 3, at(3, 30));
   pass(1s);
   EXPECT_EQ(count<action::Serve>(), 0U);
+  EXPECT_EQ(count<action::SetWaiting>(), 0U) << "one publication at a time";
   may_publish = true;
   answer_service();
   ASSERT_EQ(published.size(), 1U);
