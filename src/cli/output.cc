@@ -147,8 +147,21 @@ std::string standby_text(const wire::StatusReport::Standby& standby) {
   if (standby.in_sync) text += ", in sync";
   text += fmt::format(", has {}, {} transactions", to_hex(standby.acknowledged),
                       standby.lag_transactions);
+  if (standby.lag_bytes > 0) text += fmt::format(" ({} bytes)", standby.lag_bytes);
   if (standby.lag_ms > 0) text += fmt::format(" and {} ms", standby.lag_ms);
   return text + " behind";
+}
+
+// What happened to the standbys that commits wait for, if anything did.
+std::string waiting_text(const wire::StatusReport& s) {
+  std::string text;
+  if (s.blocked) text += "commits wait  no standby is there to confirm them\n";
+  if (s.delayed_groups > 0) {
+    text += fmt::format("delays       {} times commits waited for a lost standby, {} ms at most\n",
+                        s.delayed_groups, s.longest_delay_ms);
+  }
+  if (s.shown_age_ms > 0) text += fmt::format("age          {} ms\n", s.shown_age_ms);
+  return text;
 }
 
 std::string primary_text(const wire::StatusReport& s) {
@@ -175,6 +188,7 @@ std::string status_text(const wire::StatusReport& s) {
       tid_with_time(s.visible_tid), s.clients, s.voted, s.waiting, s.commits, s.conflicts, s.aborts,
       s.loads, s.accepts_writes ? "accepted" : "refused: " + printable(s.refuses_why),
       s.durability.empty() ? "local" : printable(s.durability), primary_text(s));
+  out += waiting_text(s);
   if (s.standbys.empty()) out += "standbys     none\n";
   for (const auto& standby : s.standbys) {
     out += fmt::format("standby      {}\n", standby_text(standby));
@@ -191,7 +205,8 @@ std::string status_json(const wire::StatusReport& s) {
                                     {"lag_ms", standby.lag_ms},
                                     {"state", json_text(standby.state)},
                                     {"in_sync", standby.in_sync},
-                                    {"address", json_text(standby.address)}});
+                                    {"address", json_text(standby.address)},
+                                    {"lag_bytes", standby.lag_bytes}});
   }
   return line({{"role", role_name(s.role)},
                {"node", json_text(s.node)},
@@ -213,7 +228,12 @@ std::string status_json(const wire::StatusReport& s) {
                {"standbys", std::move(standbys)},
                {"leader", json_text(s.leader)},
                {"durability", json_text(s.durability)},
-               {"promised", s.promised.value()}});
+               {"promised", s.promised.value()},
+               {"sync_changes", s.sync_changes},
+               {"delayed_groups", s.delayed_groups},
+               {"longest_delay_ms", s.longest_delay_ms},
+               {"blocked", s.blocked},
+               {"shown_age_ms", s.shown_age_ms}});
 }
 
 std::string loaded_json(Oid oid, const wire::Loaded& loaded) {

@@ -26,6 +26,15 @@ Result<> add_file(const std::filesystem::path& path, std::string name, KeptCheck
   return {};
 }
 
+// Of the files before the one of that index.
+std::uint64_t bytes_before(const KeptCheckpoint& checkpoint, std::size_t file) {
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < std::min(file, checkpoint.begin.files.size()); ++i) {
+    bytes += checkpoint.begin.files[i].size;
+  }
+  return bytes;
+}
+
 }  // namespace
 
 CheckpointSender::CheckpointSender(const Environment& environment,
@@ -140,8 +149,18 @@ void CheckpointSender::begin(std::uint32_t file, std::uint64_t offset) {
 void CheckpointSender::on_ack(const wire::CheckpointAck& ack) {
   // Only how much is under way counts; the receiver checks what it got.
   unacknowledged_ -= std::min<std::uint64_t>(unacknowledged_, ack.bytes);
-  if (*environment_.kept) (*environment_.kept)->used_at = SystemClock().now().instant;
+  if (*environment_.kept) {
+    (*environment_.kept)->used_at = SystemClock().now().instant;
+    confirmed_ = bytes_before(**environment_.kept, ack.file) + ack.offset;
+  }
   pump();
+}
+
+int CheckpointSender::percent() const {
+  if (!begun_ || !*environment_.kept) return 0;
+  const KeptCheckpoint& checkpoint = **environment_.kept;
+  const std::uint64_t all = bytes_before(checkpoint, checkpoint.begin.files.size());
+  return all == 0 ? 100 : static_cast<int>(std::min(confirmed_, all) * 100 / all);
 }
 
 bool CheckpointSender::may_send() {

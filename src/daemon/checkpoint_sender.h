@@ -57,6 +57,8 @@ class CheckpointSender : public std::enable_shared_from_this<CheckpointSender> {
   void on_ack(const wire::CheckpointAck& ack);
   // Sends what the window, the rate and the socket take.
   void pump();
+  // How much of the copy the standby has, of a hundred.
+  [[nodiscard]] int percent() const;
   // Nothing is sent any more.
   void stop();
 
@@ -103,9 +105,8 @@ class CheckpointSender : public std::enable_shared_from_this<CheckpointSender> {
   std::uint64_t unacknowledged_ = 0;
   std::uint64_t sent_ = 0;  // for the rate
   Instant began_{};
-  bool waiting_ = false;  // for the rate
-  std::uint64_t acknowledged_total_ = 0;
-  std::uint64_t sent_total_ = 0;
+  bool waiting_ = false;         // for the rate
+  std::uint64_t confirmed_ = 0;  // bytes of the copy, from its first file on
 };
 
 }  // namespace zeolite::daemon

@@ -14,6 +14,14 @@ void ClientConnection::read_ended() {
   adjust_reading();
 }
 
+std::optional<Error> ClientConnection::why_silent() const {
+  const ServingLimits* const limits = environment_.limits;
+  if (limits == nullptr || !limits->bounded()) return std::nullopt;
+  if (limits->may_serve(environment_.clock->now().instant)) return std::nullopt;
+  return Error{ErrorCode::not_primary,
+               "this server has not confirmed in time that it is still the primary"};
+}
+
 void ClientConnection::adjust_reading() {
   if (stream().closed()) return;
   const bool busy = pending() + reads_waiting_ >= kPendingMax || holds_enough() ||

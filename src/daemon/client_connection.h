@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/time.h"
@@ -8,6 +9,7 @@
 #include "daemon/config.h"
 #include "daemon/hub_client.h"
 #include "daemon/server.h"
+#include "daemon/serving_limits.h"
 #include "net/shared_budget.h"
 #include "net/stream_connection.h"
 
@@ -20,6 +22,8 @@ struct ConnectionEnvironment {
   const ServerConfig* config = nullptr;
   // What this server is to its cluster; null: it does not replicate.
   std::function<std::shared_ptr<const ClusterView>()> cluster;
+  // For how long what is answered is true; null: it does not replicate.
+  const ServingLimits* limits = nullptr;
   // A standby's connection: takes the socket over.
   std::function<void(int released, wire::ReplicaHello hello)> adopt_standby;
   const Clock* clock = nullptr;
@@ -56,6 +60,9 @@ class ClientConnection : public HubClient {
 
  protected:
   [[nodiscard]] ConnectionEnvironment& environment() const { return environment_; }
+  // Why nobody may be told now what this server knows: its time as the primary is over. Looked at
+  // when a reader is answered, not only when a timer comes round.
+  [[nodiscard]] std::optional<Error> why_silent() const;
   // To be called when pending() or the output has changed.
   void adjust_reading();
   [[nodiscard]] std::size_t reads_waiting() const { return reads_waiting_; }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/ids.h"
+#include "replication/node.h"
 #include "wire/messages.h"
 
 namespace zeolite::daemon {
@@ -21,6 +22,7 @@ struct ClusterView {
   std::string durability;  // "local", "standby", "standby, strict"
   std::vector<wire::StatusReport::Standby> standbys;
   std::vector<std::string> addresses;  // of the standbys, for clients
+  replication::Node::Counters counters;
 };
 
 // Fills in what status tells of the cluster.
@@ -31,6 +33,11 @@ inline void fill_cluster(const ClusterView& view, wire::StatusReport& report) {
   report.leader = view.leader;
   report.durability = view.durability;
   report.standbys = view.standbys;
+  report.sync_changes = view.counters.sync_changes;
+  report.delayed_groups = view.counters.delayed_groups;
+  report.longest_delay_ms = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(view.counters.longest_delay).count());
+  report.blocked = view.counters.blocked;
   if (view.role != wire::NodeRole::primary) {
     report.accepts_writes = false;
     report.refuses_why = "it is not the primary";

@@ -80,7 +80,8 @@ void NativeConnection::attach(const std::string& storage, server::SessionEffects
   }
   hub->take_deliveries();
   if (std::optional<Error> why = refusal(*hub)) {
-    session_.refused(*std::move(why), effects);
+    const bool elsewhere = why->code == ErrorCode::not_primary;
+    session_.refused(*std::move(why), effects, elsewhere ? leader() : std::string());
     return;
   }
   hub_ = hub;
@@ -173,8 +174,21 @@ void NativeConnection::give_away(wire::ReplicaHello hello) {
   environment().ended(shard_index_, session_.owner());
 }
 
+std::optional<Error> NativeConnection::why_outdated() const {
+  if (std::optional<Error> why = why_silent()) return why;
+  const std::uint32_t bound_ms = session_.hello().max_staleness_ms;
+  if (bound_ms == 0 || environment().limits == nullptr) return std::nullopt;
+  const Duration bound = std::chrono::milliseconds(bound_ms);
+  if (environment().limits->is_fresh(bound, environment().clock->now().instant)) {
+    return std::nullopt;
+  }
+  return Error{ErrorCode::not_primary, "this standby has not heard of its primary for more than " +
+                                           std::to_string(bound_ms) + " ms"};
+}
+
 std::optional<Error> NativeConnection::refusal(const ShardHub& hub) const {
   if (!environment().cluster) return std::nullopt;
+  if (std::optional<Error> why = why_outdated()) return why;
   const wire::Hello& hello = session_.hello();
   const wire::NodeRole role = environment().cluster()->role;
   if (role == wire::NodeRole::primary) return std::nullopt;
@@ -217,6 +231,13 @@ void NativeConnection::check_progress(Instant now) {
   if (hub_ == nullptr && now - opened_ > environment().config->handshake_timeout) {
     end(Error{ErrorCode::timeout, "no hello in time"});
     return;
+  }
+  // One that asks nothing reads from its cache.
+  if (session_.live() && !socket_->closed()) {
+    if (std::optional<Error> why = why_outdated()) {
+      end(*std::move(why));
+      return;
+    }
   }
   const std::optional<std::uint64_t> staging = session_.oldest_staging();
   if (staging != staging_) {

@@ -6,6 +6,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include "daemon/client_connection.h"
 #include "invalidation/subscription.h"
@@ -26,9 +28,16 @@ class NativeConnection final : public net::FramedConnection::Handler,
 
   void start() override;
 
-  // A message for the client, outside of the session's state.
+  // A message for the client, outside of the session's state. What tells of the data is not sent
+  // when that may be out of date: the connection ends.
   template <typename M>
   void send(const M& message, std::uint32_t request_id) {
+    if constexpr (kTellsOfData<M>) {
+      if (std::optional<Error> why = why_outdated()) {
+        end(*std::move(why));
+        return;
+      }
+    }
     socket_->send(message, request_id);
   }
   // Encoded frames as they are.
@@ -50,6 +59,12 @@ class NativeConnection final : public net::FramedConnection::Handler,
   void cluster_changed() override;
 
  private:
+  template <typename M>
+  static constexpr bool kTellsOfData =
+      std::is_same_v<M, wire::Loaded> || std::is_same_v<M, wire::LoadedMany> ||
+      std::is_same_v<M, wire::Walked> || std::is_same_v<M, wire::LogReply> ||
+      std::is_same_v<M, wire::BlobPart> || std::is_same_v<M, wire::Pong>;
+
   void on_frame(wire::Frame frame) override;
   void on_drained() override;
   [[nodiscard]] net::StreamConnection& stream() override { return *socket_; }
@@ -61,6 +76,8 @@ class NativeConnection final : public net::FramedConnection::Handler,
   void give_away(wire::ReplicaHello hello);
   // Why the client is not served here, if so.
   [[nodiscard]] std::optional<Error> refusal(const ShardHub& hub) const;
+  // What is shown here is older than the client wants, or than the primary's time.
+  [[nodiscard]] std::optional<Error> why_outdated() const;
   [[nodiscard]] std::string leader() const;
   void send_topology();
   void account_held_bytes();

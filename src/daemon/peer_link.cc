@@ -45,6 +45,10 @@ void PeerLink::pump() {
   if (feed_) feed_->pump();
 }
 
+std::optional<int> PeerLink::copied_percent() const {
+  return checkpoint_ ? std::optional(checkpoint_->percent()) : std::nullopt;
+}
+
 void PeerLink::check_progress(Instant now) { socket_->check_progress(now); }
 
 void PeerLink::on_frame(wire::Frame frame) {

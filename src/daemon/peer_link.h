@@ -37,6 +37,8 @@ class PeerLink final : public net::FramedConnection::Handler,
   // There may be more to send.
   void pump();
   [[nodiscard]] bool fed() const { return feed_ != nullptr; }
+  // How much of a copy of the database was confirmed, of a hundred; nothing: none is being sent.
+  [[nodiscard]] std::optional<int> copied_percent() const;
   void check_progress(Instant now);
   // Closes when what was sent is written; no event is told any more.
   void close(const std::string& why);

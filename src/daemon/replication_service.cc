@@ -1,5 +1,6 @@
 #include "daemon/replication_service.h"
 
+#include <algorithm>
 #include <future>
 #include <utility>
 
@@ -17,6 +18,11 @@ constexpr std::size_t kRingBytes = 16 << 20;
 constexpr std::size_t kQueuedBytesLow = 32 << 20;
 // How long the end waits for the lease to be given back.
 constexpr auto kResignTimeout = std::chrono::milliseconds(500);
+
+std::uint64_t milliseconds(Duration duration) {
+  const auto count = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(count, 0));
+}
 
 wire::NodeRole to_wire(replication::Role role) {
   switch (role) {
@@ -112,6 +118,7 @@ void ReplicationService::carry_out() {
   }
   actions_.clear();
   carrying_out_ = false;
+  refresh_limits();
   const std::shared_ptr<const ClusterView> view = board_.view();
   if (view->role != to_wire(node_->role()) || view->epoch != node_->epoch()) refresh_view();
 }
@@ -304,6 +311,7 @@ void ReplicationService::on_rolled_back(const Result<Position>& end) {
 
 void ReplicationService::on_writing(const Position& previous,
                                     std::span<const TransactionRecord> group) {
+  lags_.wrote(group);
   if (!ring_.push(group.back().epoch, previous, group)) return;
   if (pump_posted_.exchange(true)) return;
   post([this] {
@@ -390,8 +398,33 @@ Result<> ReplicationService::archive(Position to) const {
   return {};
 }
 
+void ReplicationService::refresh_limits() {
+  limits_.set(node_->role() == replication::Role::standby, node_->serves_until(),
+              node_->shown_as_of());
+}
+
+wire::StatusReport::Standby ReplicationService::status_of(const replication::PeerStatus& peer,
+                                                          Instant now) const {
+  const LagMeter::Lag lag = lags_.after(peer.flushed);
+  wire::StatusReport::Standby standby;
+  standby.node = peer.name;
+  standby.acknowledged = peer.flushed;
+  standby.lag_transactions = lag.transactions;
+  standby.lag_bytes = lag.bytes;
+  if (peer.behind_since) standby.lag_ms = milliseconds(now - *peer.behind_since);
+  standby.address = peer.address;
+  standby.in_sync = peer.in_sync;
+  standby.state = peer.streaming ? "streaming" : "catching up";
+  const auto link = peers_.find(peer.peer);
+  const std::optional<int> copied =
+      link == peers_.end() ? std::nullopt : link->second->copied_percent();
+  if (copied) standby.state = "copying, " + std::to_string(*copied) + " %";
+  return standby;
+}
+
 void ReplicationService::refresh_view() {
   if (!node_) return;
+  const Instant now = clock_.now().instant;
   ClusterView view;
   view.role = to_wire(node_->role());
   view.shows = !engine_->visible().is_zero();
@@ -399,21 +432,19 @@ void ReplicationService::refresh_view() {
   view.promised = node_->promised();
   view.leader = node_->leader();
   view.durability = options_.durability;
+  view.counters = node_->counters();
   for (const replication::PeerStatus& peer : node_->peers()) {
-    wire::StatusReport::Standby standby;
-    standby.node = peer.name;
-    standby.acknowledged = peer.flushed;
-    standby.address = peer.address;
-    standby.state = peer.streaming ? "streaming" : "catching up";
-    standby.in_sync = peer.in_sync;
-    view.standbys.push_back(std::move(standby));
+    view.standbys.push_back(status_of(peer, now));
     if (!peer.address.empty()) view.addresses.push_back(peer.address);
   }
   const std::shared_ptr<const ClusterView> before = board_.view();
   const bool moved = before->role != view.role || before->shows != view.shows ||
                      before->epoch != view.epoch || before->leader != view.leader ||
                      before->addresses != view.addresses;
-  if (!moved && before->standbys == view.standbys && before->promised == view.promised) return;
+  if (!moved && before->standbys == view.standbys && before->promised == view.promised &&
+      before->counters == view.counters) {
+    return;
+  }
   board_.set(std::move(view));
   if (moved) events_.changed(*board_.view());
 }

@@ -14,8 +14,10 @@
 #include "base/error.h"
 #include "daemon/cluster_view.h"
 #include "daemon/group_ring.h"
+#include "daemon/lag_meter.h"
 #include "daemon/peer_link.h"
 #include "daemon/server.h"
+#include "daemon/serving_limits.h"
 #include "daemon/standby_applier.h"
 #include "daemon/storage_engine.h"
 #include "daemon/upstream_link.h"
@@ -76,6 +78,7 @@ class ReplicationService final : public LogObserver {
   void demote(CommandDone done);
 
   [[nodiscard]] std::shared_ptr<const ClusterView> view() const { return board_.view(); }
+  [[nodiscard]] const ServingLimits& limits() const { return limits_; }
 
   // LogObserver.
   void on_writing(const Position& previous, std::span<const TransactionRecord> group) override;
@@ -93,6 +96,9 @@ class ReplicationService final : public LogObserver {
   void tick();
   void schedule_tick();
   void refresh_view();
+  void refresh_limits();
+  [[nodiscard]] wire::StatusReport::Standby status_of(const replication::PeerStatus& peer,
+                                                      Instant now) const;
 
   void run(replication::action::StorePromise& promise);
   void run(replication::action::Append& append);
@@ -143,6 +149,8 @@ class ReplicationService final : public LogObserver {
   SystemClock clock_;
   const std::unique_ptr<storage::NodeFile> node_file_;
   ClusterBoard board_;
+  ServingLimits limits_;
+  LagMeter lags_;
   net::IoShard shard_{"replication"};
   boost::asio::thread_pool pool_{1};             // reads of the log
   boost::asio::thread_pool checkpoint_pool_{1};  // files of copies

@@ -195,6 +195,7 @@ class Server::Impl {
     replication_ = std::make_unique<ReplicationService>(
         std::move(options), std::move(directory.node), std::move(events));
     connection_environment_.cluster = [service = replication_.get()] { return service->view(); };
+    connection_environment_.limits = &replication_->limits();
     connection_environment_.adopt_standby = [service = replication_.get()](
                                                 int released, wire::ReplicaHello hello) {
       service->adopt(released, std::move(hello));
@@ -392,6 +393,7 @@ class Server::Impl {
   void fill_status(wire::StatusReport& report) const {
     report.node = config_.node_name;
     if (replication_) fill_cluster(*replication_->view(), report);
+    if (replication_) report.shown_age_ms = replication_->limits().age_ms(clock_.now().instant);
     report.version = kVersion;
     report.clients = connections_.load(std::memory_order_relaxed);
     report.uptime_ms = static_cast<std::uint64_t>(

@@ -57,6 +57,10 @@ void ZeoConnection::start() {
 }
 
 void ZeoConnection::reply(const Value& id, const Value& result) {
+  if (std::optional<Error> why = why_silent()) {
+    end(*std::move(why));
+    return;
+  }
   std::string message;
   zeo::encode_result(session_.encoding(), id, result, message);
   socket_->send_encoded(message);
@@ -68,6 +72,14 @@ void ZeoConnection::fail(const Value& id, const zeo::Exception& why) {
   socket_->send_encoded(message);
 }
 
+void ZeoConnection::send_encoded(ByteView messages) {
+  if (std::optional<Error> why = why_silent()) {
+    end(*std::move(why));
+    return;
+  }
+  socket_->send_encoded(messages);
+}
+
 std::string ZeoConnection::name() const {
   return label_.empty() ? socket_->peer() : label_ + " " + socket_->peer();
 }
@@ -77,6 +89,10 @@ void ZeoConnection::on_message(Bytes message) {
   // What became visible before this request was sent comes first (docs/ordering.md, I2).
   if (hub_ != nullptr) hub_->take_deliveries();
   if (socket_->closed()) return;
+  if (std::optional<Error> why = why_silent()) {
+    end(*std::move(why));
+    return;
+  }
   zeo::SessionEffects effects;
   session_.on_message(message, effects);
   run(effects);

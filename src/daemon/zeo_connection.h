@@ -28,10 +28,10 @@ class ZeoConnection final : public SizedConnection::Handler,
                 commit::OwnerId owner, net::Socket socket);
   ~ZeoConnection() override;
 
-  // Answers to reads.
+  // Answers to reads. When what they tell may be out of date, the connection ends instead.
   void reply(const zeo::Value& id, const zeo::Value& result);
   void fail(const zeo::Value& id, const zeo::Exception& why);
-  void send_encoded(ByteView messages) { socket_->send_encoded(messages); }
+  void send_encoded(ByteView messages);
   [[nodiscard]] zeo::Encoding encoding() const { return session_.encoding(); }
   [[nodiscard]] bool read_only() const { return session_.read_only(); }
   [[nodiscard]] bool closed() const { return socket_->closed(); }

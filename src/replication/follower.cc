@@ -8,6 +8,11 @@
 namespace zeolite::replication {
 namespace {
 
+// Acknowledgements that follow each other sooner ask the same question.
+constexpr Duration kQuestionInterval = std::chrono::milliseconds(10);
+// Older ones are not waited for.
+constexpr std::size_t kQuestionsMax = 256;
+
 // Whether the records follow `previous` and each other, and are of no later reign than the
 // sender's.
 bool in_order(const wire::ReplicaAppend& append) {
@@ -37,6 +42,8 @@ void Follower::connected(Instant now, Actions& actions) {
   echo_ = 0;
   upstream_visible_ = kNoTid;
   upstream_last_ = kNoTid;
+  questions_.clear();
+  answered_.reset();
   if (appending() || undoing_) {
     state_ = State::settling;
     return;
@@ -107,7 +114,7 @@ void Follower::on_welcome(const wire::ReplicaWelcome& welcome, Instant now, Acti
     case Decision::stream:
       if (asked_ == last_) {
         state_ = State::streaming;
-        acknowledge(actions);
+        acknowledge(now, actions);
         return;
       }
       [[fallthrough]];
@@ -154,8 +161,9 @@ void Follower::on_heartbeat(const wire::ReplicaHeartbeat& heartbeat, Instant now
   in_sync_ = heartbeat.in_sync;
   const bool new_beat = heartbeat.sequence > echo_;
   echo_ = std::max(echo_, heartbeat.sequence);
+  note_answer(heartbeat);
   show(actions);
-  if (new_beat) acknowledge(actions);
+  if (new_beat) acknowledge(now, actions);
 }
 
 void Follower::on_stale(const wire::StaleEpoch& stale, Actions& actions) {
@@ -179,7 +187,7 @@ void Follower::appended(const Position& last, Instant now, Actions& actions) {
   last_ = last;
   if (state_ == State::streaming) {
     show(actions);
-    acknowledge(actions);
+    acknowledge(now, actions);
   } else {
     settle(now, actions);
   }
@@ -194,6 +202,7 @@ void Follower::rolled_back(const Position& last, Instant now, Actions& actions) 
   last_ = last;
   received_ = last.tid;
   visible_ = std::min(visible_, last.tid);
+  shown_as_of_.reset();
   undoing_ = false;
   if (state_ == State::undoing) state_ = State::settling;
   settle(now, actions);
@@ -238,14 +247,41 @@ void Follower::tick(Instant now, Actions& actions) {
 
 void Follower::show(Actions& actions) {
   const Tid visible = std::min(upstream_visible_, last_.tid);
-  if (visible <= visible_) return;
-  visible_ = visible;
-  actions.emplace_back(Show{visible});
+  if (visible > visible_) {
+    visible_ = visible;
+    actions.emplace_back(Show{visible});
+  }
+  note_shown();
 }
 
-void Follower::acknowledge(Actions& actions) {
-  actions.emplace_back(Send{wire::ReplicaAck{
-      .epoch = promised_, .flushed = last_, .visible = visible_, .free_bytes = 0, .echo = echo_}});
+// The upstream made the heartbeat when it had the question, so `visible` is no older than that.
+// What comes late, or out of a buffer after this process was stopped, answers an old question.
+void Follower::note_answer(const wire::ReplicaHeartbeat& heartbeat) {
+  const auto asked = questions_.find(heartbeat.answers);
+  if (asked == questions_.end()) return;
+  const Instant as_of = asked->second + -std::chrono::milliseconds(heartbeat.age_ms);
+  questions_.erase(questions_.begin(), asked);
+  // One that waits to be shown is not pushed aside by a later one that waits longer.
+  if (!answered_) answered_ = Answered{heartbeat.visible, as_of};
+}
+
+void Follower::note_shown() {
+  if (!answered_ || answered_->visible > visible_) return;
+  shown_as_of_ = std::max(shown_as_of_.value_or(answered_->as_of), answered_->as_of);
+  answered_.reset();
+}
+
+void Follower::acknowledge(Instant now, Actions& actions) {
+  if (questions_.empty() || now - questions_.rbegin()->second >= kQuestionInterval) {
+    questions_.emplace(++question_, now);
+    if (questions_.size() > kQuestionsMax) questions_.erase(questions_.begin());
+  }
+  actions.emplace_back(Send{wire::ReplicaAck{.epoch = promised_,
+                                             .flushed = last_,
+                                             .visible = visible_,
+                                             .free_bytes = 0,
+                                             .echo = echo_,
+                                             .question = question_}});
 }
 
 void Follower::close(std::string why, Actions& actions) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -111,6 +112,9 @@ class Follower {
   // Of whom it follows, as last told.
   [[nodiscard]] Tid upstream_last() const { return upstream_last_; }
   [[nodiscard]] Epoch upstream_epoch() const { return upstream_epoch_; }
+  // Everything that readers of the primary could see at this moment is shown here: by the own
+  // clock, and by nothing but answers to what was asked after it. Nothing: that was never so.
+  [[nodiscard]] std::optional<Instant> shown_as_of() const { return shown_as_of_; }
   [[nodiscard]] std::optional<Instant> heard_at() const { return heard_at_; }
   [[nodiscard]] std::uint32_t heartbeat_ms() const { return heartbeat_ms_; }
 
@@ -129,7 +133,9 @@ class Follower {
   [[nodiscard]] bool obey(Epoch epoch, Actions& actions);
   void settle(Instant now, Actions& actions);
   void show(Actions& actions);
-  void acknowledge(Actions& actions);
+  void acknowledge(Instant now, Actions& actions);
+  void note_answer(const wire::ReplicaHeartbeat& heartbeat);
+  void note_shown();
   void close(std::string why, Actions& actions);
 
   Identity identity_;
@@ -150,6 +156,17 @@ class Follower {
   std::optional<Instant> heard_at_;
   std::uint32_t heartbeat_ms_ = 0;
   std::uint64_t echo_ = 0;  // the heartbeat heard last
+  // Questions of this connection that may be answered yet, by their numbers, and when they were
+  // first asked.
+  std::map<std::uint64_t, Instant> questions_;
+  std::uint64_t question_ = 0;
+  // What is to be shown before `as_of` counts.
+  struct Answered {
+    Tid visible;
+    Instant as_of;
+  };
+  std::optional<Answered> answered_;
+  std::optional<Instant> shown_as_of_;
 };
 
 }  // namespace zeolite::replication

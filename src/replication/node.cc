@@ -325,7 +325,7 @@ void Node::run(Follower::Actions from, Instant now, Actions& actions) {
             },
             [&](const Follower::Show& show) {
               actions.emplace_back(action::Show{show.visible});
-              beat_all(actions);
+              beat_all(now, actions);
             },
             [&](const Follower::HandedOver& handed) { take_over(handed.epoch, now, actions); },
             [&](const Follower::Close& close) {
@@ -464,7 +464,7 @@ void Node::serve_when_acknowledged(Instant now, Actions& actions) {
   if (now < serve_from_) return;
   role_ = Role::primary;
   actions.emplace_back(action::Serve{epoch_, sync_->acknowledged()});
-  beat_all(actions);
+  beat_all(now, actions);
   answer_promoted(actions);
 }
 
@@ -476,6 +476,7 @@ void Node::durable(const Position& own, Instant now, Actions& actions) {
   }
   SyncSet::Effects effects;
   sync_->durable(own.tid, now, effects);
+  note_lags(now);
   run(std::move(effects), now, actions);
 }
 
@@ -491,7 +492,7 @@ void Node::run(SyncSet::Effects from, Instant now, Actions& actions) {
   if (from.set_waiting) actions.emplace_back(action::SetWaiting{*from.set_waiting});
   if (from.acknowledge && role_ == Role::primary) {
     actions.emplace_back(action::Acknowledge{*from.acknowledge});
-    beat_all(actions);
+    beat_all(now, actions);
   }
   if (from.publish) {
     if (election_) {
@@ -505,27 +506,44 @@ void Node::run(SyncSet::Effects from, Instant now, Actions& actions) {
   serve_when_acknowledged(now, actions);
 }
 
-void Node::note_change(const SyncSet::Change& change, Actions& actions) {
-  std::string name = to_hex(change.node);
+std::string Node::name_of(const NodeId& node) const {
   for (const auto& [id, peer] : peers_) {
-    if (peer.hello.node == change.node) name = peer.hello.name;
+    if (peer.hello.node == node) return peer.hello.name;
   }
+  return to_hex(node);
+}
+
+void Node::note_change(const SyncSet::Change& change, Actions& actions) {
   using Kind = SyncSet::Change::Kind;
+  const auto note = [&](bool warning, std::string text) {
+    actions.emplace_back(action::Note{warning, std::move(text)});
+  };
+  const std::string name = name_of(change.node);
   switch (change.kind) {
     case Kind::waited_for:
-      actions.emplace_back(action::Note{false, "commits wait for standby " + name});
-      return;
+      return note(false, "commits wait for standby " + name);
     case Kind::in_sync:
-      actions.emplace_back(action::Note{false, "standby " + name + " is in sync"});
-      return;
+      ++counters_.sync_changes;
+      return note(false, "standby " + name + " is in sync");
     case Kind::left_sync:
-      actions.emplace_back(
-          action::Note{true, "standby " + name + " is not in sync any more: " + change.why});
-      return;
-    case Kind::let_go:
-      actions.emplace_back(
-          action::Note{true, "commits no longer wait for standby " + name + ": " + change.why});
-      return;
+      ++counters_.sync_changes;
+      return note(true, "standby " + name + " is not in sync any more: " + change.why);
+    case Kind::let_go: {
+      std::string text = "commits no longer wait for standby " + name + ": " + change.why;
+      if (change.delayed > Duration(0)) {
+        ++counters_.delayed_groups;
+        counters_.longest_delay = std::max(counters_.longest_delay, change.delayed);
+        const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(change.delayed);
+        text += "; they waited " + std::to_string(ms.count()) + " ms";
+      }
+      return note(true, std::move(text));
+    }
+    case Kind::blocked:
+      counters_.blocked = true;
+      return note(true, "commits wait: no standby is there to confirm them, and they are strict");
+    case Kind::unblocked:
+      counters_.blocked = false;
+      return note(false, "commits are confirmed again");
   }
 }
 
@@ -564,6 +582,16 @@ std::string Node::leader() const {
   return {};
 }
 
+std::optional<Instant> Node::serves_until() const {
+  if (role_ != Role::primary || !election_) return std::nullopt;
+  return election_->lead_until();
+}
+
+std::optional<Instant> Node::shown_as_of() const {
+  if (role_ != Role::standby) return std::nullopt;
+  return follower_.shown_as_of();
+}
+
 std::vector<PeerStatus> Node::peers() const {
   std::vector<PeerStatus> result;
   for (const auto& [id, peer] : peers_) {
@@ -574,7 +602,8 @@ std::vector<PeerStatus> Node::peers() const {
                       .streaming = peer.state == Peer::State::streaming,
                       .in_sync = sync_ && sync_->in_sync(peer.hello.node),
                       .waited_for = sync_ && sync_->is_waited_for(peer.hello.node),
-                      .flushed = peer.flushed.tid});
+                      .flushed = peer.flushed.tid,
+                      .behind_since = peer.behind_since});
   }
   return result;
 }

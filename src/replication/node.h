@@ -118,6 +118,19 @@ class Node {
   [[nodiscard]] std::string leader() const;
   [[nodiscard]] const Follower& follower() const { return follower_; }
   [[nodiscard]] std::vector<PeerStatus> peers() const;
+  // What happened to the set of those that are waited for, in this reign.
+  struct Counters {
+    std::uint64_t sync_changes = 0;    // a standby entered or left S
+    std::uint64_t delayed_groups = 0;  // commits waited for a standby until it was let go
+    Duration longest_delay{};          // of them
+    bool blocked = false;              // strict, and nobody is there to acknowledge
+    friend bool operator==(const Counters&, const Counters&) = default;
+  };
+  [[nodiscard]] const Counters& counters() const { return counters_; }
+  // Until when this node may answer as the primary; nothing: there is no end to it.
+  [[nodiscard]] std::optional<Instant> serves_until() const;
+  // As a standby: Follower::shown_as_of().
+  [[nodiscard]] std::optional<Instant> shown_as_of() const;
   // 0: none.
   [[nodiscard]] LeaseId lease() const { return election_ ? election_->lease() : 0; }
   [[nodiscard]] bool waits() const { return sync_ && sync_->waiting(); }
@@ -135,6 +148,8 @@ class Node {
     Tid visible;
     Instant heard_at{};
     std::uint64_t echo = 0;
+    std::uint64_t question = 0;  // heard last
+    std::optional<Instant> behind_since{};
   };
   struct Handing {
     CommandId command = 0;
@@ -171,10 +186,12 @@ class Node {
   void reject(PeerId peer, std::string why, Instant now, Actions& actions);
   void drop_peer(PeerId peer, std::string why, Instant now, Actions& actions);
   void drop_all_peers(const std::string& why, Instant now, Actions& actions);
-  void beat(PeerId peer, const Peer& state, Actions& actions);
-  void beat_all(Actions& actions);
+  void beat(PeerId peer, const Peer& state, Instant now, Actions& actions);
+  void beat_all(Instant now, Actions& actions);
+  void note_lags(Instant now);
   void confirm_quorum(Instant now);
   void note_change(const SyncSet::Change& change, Actions& actions);
+  [[nodiscard]] std::string name_of(const NodeId& node) const;
   void tick_peers(Instant now, Actions& actions);
   void tick_commands(Instant now, Actions& actions);
   void hand_over_when_ready(Instant now, Actions& actions);
@@ -229,6 +246,7 @@ class Node {
   bool ready_ = false;  // the empty S that a reign begins with is published
   Instant serve_from_{};
   std::optional<Handing> handing_;
+  Counters counters_;
 };
 
 }  // namespace zeolite::replication

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "base/error.h"
+#include "base/time.h"
 #include "model/ids.h"
 #include "replication/dcs.h"
 #include "wire/messages_replication.h"
@@ -51,6 +53,7 @@ struct PeerStatus {
   bool in_sync = false;
   bool waited_for = false;
   Tid flushed;
+  std::optional<Instant> behind_since{};  // it has not had everything from then on
 };
 
 namespace action {

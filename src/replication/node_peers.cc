@@ -1,6 +1,7 @@
 // Node: the standbys that connect to it.
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -13,6 +14,13 @@ using Decision = wire::ReplicaWelcome::Decision;
 
 // How many of the newest beats are remembered; an echo of an older one confirms nothing.
 constexpr std::size_t kBeatsMax = 256;
+
+// Rounded up: younger than it is it must not look.
+std::uint32_t to_age_ms(Duration age) {
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(age).count();
+  return static_cast<std::uint32_t>(
+      std::clamp<std::int64_t>(ms, 0, std::numeric_limits<std::uint32_t>::max()));
+}
 
 }  // namespace
 
@@ -125,7 +133,8 @@ void Node::peer_compared(PeerId peer, const Comparison& comparison, Instant now,
     sync_->connected(state.hello.node, state.flushed.tid, now, effects);
     run(std::move(effects), now, actions);
   }
-  beat(peer, state, actions);
+  note_lags(now);
+  beat(peer, state, now, actions);
 }
 
 void Node::welcome(PeerId peer, Peer& /*state*/, wire::ReplicaWelcome welcome, Actions& actions) {
@@ -173,6 +182,8 @@ void Node::peer_ack(PeerId peer, const wire::ReplicaAck& ack, Instant now, Actio
   if (ack.flushed.tid > state.flushed.tid) state.flushed = ack.flushed;
   state.visible = ack.visible;
   state.echo = std::max(state.echo, ack.echo);
+  state.question = std::max(state.question, ack.question);
+  note_lags(now);
   if (sync_) {
     SyncSet::Effects effects;
     sync_->flushed(state.hello.node, state.flushed.tid, now, effects);
@@ -232,22 +243,44 @@ void Node::tick_peers(Instant now, Actions& actions) {
   ++sequence_;
   beats_[sequence_] = now;
   if (beats_.size() > kBeatsMax) beats_.erase(beats_.begin());
-  beat_all(actions);
+  note_lags(now);
+  beat_all(now, actions);
 }
 
-void Node::beat_all(Actions& actions) {
-  for (const auto& [id, peer] : peers_) {
-    if (peer.state == Peer::State::streaming) beat(id, peer, actions);
+// Since when each standby has not got all that is durable here.
+void Node::note_lags(Instant now) {
+  for (auto& [id, peer] : peers_) {
+    if (peer.flushed.tid >= own_end().tid) {
+      peer.behind_since.reset();
+    } else if (!peer.behind_since) {
+      peer.behind_since = now;
+    }
   }
 }
 
-void Node::beat(PeerId peer, const Peer& state, Actions& actions) {
+void Node::beat_all(Instant now, Actions& actions) {
+  for (const auto& [id, peer] : peers_) {
+    if (peer.state == Peer::State::streaming) beat(id, peer, now, actions);
+  }
+}
+
+void Node::beat(PeerId peer, const Peer& state, Instant now, Actions& actions) {
   wire::ReplicaHeartbeat heartbeat;
   heartbeat.epoch = follower_.promised();
   heartbeat.visible = shown();
   heartbeat.last = own_end().tid;
   heartbeat.in_sync = sync_ && sync_->in_sync(state.hello.node);
   heartbeat.sequence = sequence_;
+  if (!sync_) {
+    // What this node shows is of the past itself. Of what age nobody can tell: no answer.
+    const std::optional<Instant> as_of = follower_.shown_as_of();
+    if (!as_of) {
+      actions.emplace_back(action::ToPeer{peer, heartbeat});
+      return;
+    }
+    heartbeat.age_ms = to_age_ms(now - *as_of);
+  }
+  heartbeat.answers = state.question;
   actions.emplace_back(action::ToPeer{peer, heartbeat});
 }
 

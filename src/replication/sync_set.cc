@@ -65,7 +65,7 @@ void SyncSet::disconnected(const NodeId& node, Instant now, Effects& effects) {
     members_.erase(found);
   } else if (member.stage == Stage::joining) {
     // Nobody was told of it yet, so nothing has to be published.
-    let_go(node, member, "its connection ended", effects);
+    let_go(node, member, "its connection ended", now, effects);
     settle(effects);
   }
 }
@@ -79,7 +79,7 @@ void SyncSet::waiting_from(Tid acknowledged, Instant /*now*/, Effects& effects) 
   settle(effects);
 }
 
-void SyncSet::published(Instant /*now*/, Effects& effects) {
+void SyncSet::published(Instant now, Effects& effects) {
   CHECK(publishing_.has_value(), "one publication is under way at a time");
   published_ = *std::exchange(publishing_, std::nullopt);
   // A member that is let go may leave the map: walk over a copy of the names.
@@ -89,13 +89,13 @@ void SyncSet::published(Instant /*now*/, Effects& effects) {
     Member& member = members_.at(node);
     if (member.stage == Stage::publishing) {
       member.stage = Stage::synchronous;
-      effects.changes.push_back({node, Change::Kind::in_sync, {}});
+      effects.changes.push_back({.node = node, .kind = Change::Kind::in_sync});
     } else if (member.stage == Stage::leaving && !names(published_, node)) {
       // (One that was to leave after this publication had begun waits for the next.)
       const std::string why = std::exchange(leaving_why_[node], {});
       leaving_why_.erase(node);
-      effects.changes.push_back({node, Change::Kind::left_sync, why});
-      let_go(node, member, why, effects);
+      effects.changes.push_back({.node = node, .kind = Change::Kind::left_sync, .why = why});
+      let_go(node, member, why, now, effects);
     }
   }
   settle(effects);
@@ -107,6 +107,17 @@ void SyncSet::tick(Instant now, Effects& effects) {
   check_overdue(now, effects);
   durable_at_tick_ = durable_;
   settle(effects);
+  check_blocked(effects);
+}
+
+// Told at a tick, so that a connection that is back at once is not worth a word.
+void SyncSet::check_blocked(Effects& effects) {
+  if (!options_.strict || options_.durability == Durability::local) return;
+  const bool blocked = std::ranges::none_of(
+      members_, [](const auto& entry) { return in_q(entry.second) && entry.second.connected; });
+  if (blocked == blocked_) return;
+  blocked_ = blocked;
+  effects.changes.push_back({.kind = blocked ? Change::Kind::blocked : Change::Kind::unblocked});
 }
 
 bool SyncSet::in_sync(const NodeId& node) const {
@@ -168,7 +179,7 @@ void SyncSet::let_in(Instant now, Effects& effects) {
     member.stage = Stage::joining;
     member.behind_since.reset();
     note_progress(member, now);
-    effects.changes.push_back({node, Change::Kind::waited_for, {}});
+    effects.changes.push_back({.node = node, .kind = Change::Kind::waited_for});
     if (!waiting_) {
       waiting_ = true;
       took_effect_ = false;
@@ -221,21 +232,24 @@ void SyncSet::check_overdue(Instant now, Effects& effects) {
     const char* const why = member.deficient   ? "it lost what it had acknowledged"
                             : member.connected ? "it does not keep up"
                                                : "its connection is lost";
-    leave(node, member, why, effects);
+    leave(node, member, why, now, effects);
   }
 }
 
-void SyncSet::leave(const NodeId& node, Member& member, std::string why, Effects& effects) {
+void SyncSet::leave(const NodeId& node, Member& member, std::string why, Instant now,
+                    Effects& effects) {
   if (member.stage == Stage::joining) {
-    let_go(node, member, std::move(why), effects);
+    let_go(node, member, std::move(why), now, effects);
     return;
   }
   member.stage = Stage::leaving;
   leaving_why_[node] = std::move(why);
 }
 
-void SyncSet::let_go(const NodeId& node, Member& member, std::string why, Effects& effects) {
-  effects.changes.push_back({node, Change::Kind::let_go, std::move(why)});
+void SyncSet::let_go(const NodeId& node, Member& member, std::string why, Instant now,
+                     Effects& effects) {
+  const Duration delayed = member.behind_since ? now - *member.behind_since : Duration(0);
+  effects.changes.push_back({node, Change::Kind::let_go, std::move(why), delayed});
   member.stage = Stage::following;
   member.behind_since.reset();
   if (!member.connected) members_.erase(node);

@@ -49,8 +49,11 @@ class SyncSet {
       in_sync,     // entered S
       left_sync,   // left S
       let_go,      // left Q
+      blocked,     // strict: nobody is there to acknowledge; of no node
+      unblocked,
     } kind = Kind::waited_for;
-    std::string why;
+    std::string why{};
+    Duration delayed{};  // let_go: for how long commits had waited for it
   };
   struct Effects {
     // The owner is to begin (true) or stop (false) to wait for acknowledge. On true: answer with
@@ -122,8 +125,9 @@ class SyncSet {
   void let_in(Instant now, Effects& effects);
   void publish_next(Effects& effects);
   void check_overdue(Instant now, Effects& effects);
-  void leave(const NodeId& node, Member& member, std::string why, Effects& effects);
-  void let_go(const NodeId& node, Member& member, std::string why, Effects& effects);
+  void leave(const NodeId& node, Member& member, std::string why, Instant now, Effects& effects);
+  void let_go(const NodeId& node, Member& member, std::string why, Instant now, Effects& effects);
+  void check_blocked(Effects& effects);
   void check_invariants() const;
 
   const Options options_;
@@ -131,6 +135,7 @@ class SyncSet {
   Tid durable_;
   Tid durable_at_tick_;  // who has this is close enough to be waited for
   Tid acknowledged_;
+  bool blocked_ = false;                           // as told last
   bool waiting_ = false;                           // the owner waits, or was told to
   bool took_effect_ = false;                       // waiting_from() was called since
   std::vector<NodeId> published_;                  // S, as far as it is known

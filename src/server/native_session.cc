@@ -127,8 +127,8 @@ void NativeSession::attached(const AttachedStorage& storage) {
   state_ = State::catching_up;
 }
 
-void NativeSession::refused(Error why, SessionEffects& effects) {
-  effects.send.push_back({hello_request_id_, wire::ErrorReply{why}});
+void NativeSession::refused(Error why, SessionEffects& effects, std::string leader) {
+  effects.send.push_back({hello_request_id_, wire::ErrorReply{why, std::move(leader)}});
   effects.close = std::move(why);
   state_ = State::closed;
 }

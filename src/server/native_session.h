@@ -80,7 +80,8 @@ class NativeSession {
   // Answers to effects.attach. After attached() the caller sends the catch-up invalidations, if
   // any, and then calls caught_up(), which sends the welcome; until then requests are refused.
   void attached(const AttachedStorage& storage);
-  void refused(Error why, SessionEffects& effects);
+  // `leader`: address of the primary, if that is why and it is known.
+  void refused(Error why, SessionEffects& effects, std::string leader = {});
   void caught_up(bool cache_valid, SessionEffects& effects);
 
   // An answer of the coordinator to one of this session's tickets.

@@ -147,10 +147,16 @@ void Codec<StatusReport>::build(const StatusReport& m, Schema::Builder to) {
     standby.setInSync(m.standbys[i].in_sync);
     standby.setLagMs(m.standbys[i].lag_ms);
     standby.setAddress(as_text(m.standbys[i].address));
+    standby.setLagBytes(m.standbys[i].lag_bytes);
   }
   to.setLeader(as_text(m.leader));
   to.setDurability(as_text(m.durability));
   to.setPromised(m.promised.value());
+  to.setSyncChanges(m.sync_changes);
+  to.setDelayedGroups(m.delayed_groups);
+  to.setLongestDelayMs(m.longest_delay_ms);
+  to.setBlocked(m.blocked);
+  to.setShownAgeMs(m.shown_age_ms);
 }
 
 StatusReport Codec<StatusReport>::read(Schema::Reader from, BodyReader& body) {
@@ -180,11 +186,16 @@ StatusReport Codec<StatusReport>::read(Schema::Reader from, BodyReader& body) {
     m.standbys.push_back({BodyReader::text(standby.getNode()), Tid(standby.getAcknowledged()),
                           standby.getLagTransactions(), BodyReader::text(standby.getState()),
                           standby.getInSync(), standby.getLagMs(),
-                          BodyReader::text(standby.getAddress())});
+                          BodyReader::text(standby.getAddress()), standby.getLagBytes()});
   }
   m.leader = BodyReader::text(from.getLeader());
   m.durability = BodyReader::text(from.getDurability());
   m.promised = Epoch(from.getPromised());
+  m.sync_changes = from.getSyncChanges();
+  m.delayed_groups = from.getDelayedGroups();
+  m.longest_delay_ms = from.getLongestDelayMs();
+  m.blocked = from.getBlocked();
+  m.shown_age_ms = from.getShownAgeMs();
   return m;
 }
 ZEOLITE_WIRE_CODEC(StatusReport);

@@ -87,10 +87,12 @@ struct Codec<ReplicaAck> {
     to.setVisible(m.visible.value());
     to.setFreeBytes(m.free_bytes);
     to.setEcho(m.echo);
+    to.setQuestion(m.question);
   }
   static ReplicaAck read(Schema::Reader from, BodyReader& body) {
-    return {Epoch(from.getEpoch()), body.position(from.getFlushed()), Tid(from.getVisible()),
-            from.getFreeBytes(), from.getEcho()};
+    return {Epoch(from.getEpoch()), body.position(from.getFlushed()),
+            Tid(from.getVisible()), from.getFreeBytes(),
+            from.getEcho(),         from.getQuestion()};
   }
 };
 ZEOLITE_WIRE_CODEC(ReplicaAck);
@@ -105,10 +107,12 @@ struct Codec<ReplicaHeartbeat> {
     to.setLast(m.last.value());
     to.setInSync(m.in_sync);
     to.setSequence(m.sequence);
+    to.setAnswers(m.answers);
+    to.setAgeMs(m.age_ms);
   }
   static ReplicaHeartbeat read(Schema::Reader from, BodyReader&) {
     return {Epoch(from.getEpoch()), Tid(from.getVisible()), Tid(from.getLast()), from.getInSync(),
-            from.getSequence()};
+            from.getSequence(),     from.getAnswers(),      from.getAgeMs()};
   }
 };
 ZEOLITE_WIRE_CODEC(ReplicaHeartbeat);

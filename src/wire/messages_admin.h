@@ -44,10 +44,11 @@ struct StatusReport {
     std::string node;
     Tid acknowledged;
     std::uint64_t lag_transactions = 0;
-    std::string state{};       // what it is doing, in a word: streaming, catching up, ...
-    bool in_sync = false;      // it has all that was acknowledged, and may be promoted
-    std::uint64_t lag_ms = 0;  // since it last had everything; 0: it has
-    std::string address{};     // its native port as others reach it; empty: not known
+    std::string state{};          // what it is doing, in a word: streaming, catching up, ...
+    bool in_sync = false;         // it has all that was acknowledged, and may be promoted
+    std::uint64_t lag_ms = 0;     // since it last had everything; 0: it has
+    std::string address{};        // its native port as others reach it; empty: not known
+    std::uint64_t lag_bytes = 0;  // of records; like lag_transactions, as far as this process knows
     friend bool operator==(const Standby&, const Standby&) = default;
   };
   NodeRole role = NodeRole::starting;
@@ -67,6 +68,15 @@ struct StatusReport {
   std::string leader{};      // address of the primary, when it is known
   std::string durability{};  // what a commit waits for: local, standby or strict
   Epoch promised{};          // lower ones are refused
+  // As primary, since the reign began: how often a standby entered or left the set that may be
+  // promoted; groups of commits that waited for a standby until it was let go, and the longest
+  // wait.
+  std::uint64_t sync_changes = 0;
+  std::uint64_t delayed_groups = 0;
+  std::uint64_t longest_delay_ms = 0;
+  bool blocked = false;  // commits wait for a standby, and none is there (strict)
+  // As standby: what it shows is at most so old; 0: it is the primary.
+  std::uint64_t shown_age_ms = 0;
   friend bool operator==(const StatusReport&, const StatusReport&) = default;
 };
 

@@ -70,6 +70,9 @@ struct ReplicaAck {
   Tid visible;
   std::uint64_t free_bytes = 0;  // on its disk
   std::uint64_t echo = 0;        // the sequence of the newest heartbeat it has obeyed
+  // Counts up, by the standby's own clock: the heartbeat that names it was made after this was
+  // sent.
+  std::uint64_t question = 0;
   friend bool operator==(const ReplicaAck&, const ReplicaAck&) = default;
 };
 
@@ -82,6 +85,9 @@ struct ReplicaHeartbeat {
   Tid last;              // the end of the sender's log, durable there
   bool in_sync = false;  // the receiver may be promoted: it is in S
   std::uint64_t sequence = 0;
+  std::uint64_t answers = 0;  // the newest question heard of the receiver
+  // How old `visible` was, if the sender is a standby itself: at most so long before the answer.
+  std::uint32_t age_ms = 0;
   friend bool operator==(const ReplicaHeartbeat&, const ReplicaHeartbeat&) = default;
 };
 

@@ -225,6 +225,7 @@ struct Standby {
   inSync @4 :Bool;
   lagMs @5 :UInt64;
   address @6 :Text;
+  lagBytes @7 :UInt64;
 }
 
 struct StatusReport {
@@ -249,6 +250,11 @@ struct StatusReport {
   leader @18 :Text;
   durability @19 :Text;
   promised @20 :UInt64;
+  syncChanges @21 :UInt64;
+  delayedGroups @22 :UInt64;
+  longestDelayMs @23 :UInt64;
+  blocked @24 :Bool;
+  shownAgeMs @25 :UInt64;
 }
 
 struct Reference {
@@ -364,6 +370,7 @@ struct ReplicaAck {
   visible @2 :UInt64;
   freeBytes @3 :UInt64;
   echo @4 :UInt64;
+  question @5 :UInt64;
 }
 
 struct ReplicaHeartbeat {
@@ -372,6 +379,8 @@ struct ReplicaHeartbeat {
   last @2 :UInt64;
   inSync @3 :Bool;
   sequence @4 :UInt64;
+  answers @5 :UInt64;
+  ageMs @6 :UInt32;
 }
 
 struct ReplicaBlob {

@@ -56,15 +56,34 @@ TEST(Output, StatusJsonHasTheContractsKeys) {
 TEST(Output, StatusShowsStandbysWithTheirLag) {
   wire::StatusReport status = sample_status();
   EXPECT_THAT(status_text(status), HasSubstr("standbys     none\n"));
-  status.standbys.push_back({"db2", kTid, 5, "streaming", true, 20, "10.0.0.2:8090"});
+  status.standbys.push_back({"db2", kTid, 5, "streaming", true, 20, "10.0.0.2:8090", 700});
   status.standbys.push_back({"db3", Tid(0), 0, {}, false, 0, {}});
   const std::string text = status_text(status);
   EXPECT_THAT(text, HasSubstr("standby      db2 (10.0.0.2:8090), streaming, in sync, has "
-                              "0352f5a1c3d4e5f6, 5 transactions and 20 ms behind\n"));
+                              "0352f5a1c3d4e5f6, 5 transactions (700 bytes) and 20 ms behind\n"));
   EXPECT_THAT(text, HasSubstr("standby      db3, has 0000000000000000, 0 transactions behind\n"));
   EXPECT_THAT(status_json(status),
               HasSubstr(R"("lag_transactions":5,"lag_ms":20,"state":"streaming","in_sync":true,)"
-                        R"("address":"10.0.0.2:8090"})"));
+                        R"("address":"10.0.0.2:8090","lag_bytes":700})"));
+}
+
+TEST(Output, StatusTellsWhatHappenedToTheStandbysThatAreWaitedFor) {
+  wire::StatusReport status = sample_status();
+  EXPECT_THAT(status_text(status), Not(HasSubstr("delays")));
+  EXPECT_THAT(status_text(status), Not(HasSubstr("commits wait")));
+  status.sync_changes = 5;
+  status.delayed_groups = 2;
+  status.longest_delay_ms = 3012;
+  status.blocked = true;
+  status.shown_age_ms = 130;
+  const std::string text = status_text(status);
+  EXPECT_THAT(text, HasSubstr("commits wait  no standby is there to confirm them\n"));
+  EXPECT_THAT(text, HasSubstr("delays       2 times commits waited for a lost standby, 3012 ms at "
+                              "most\n"));
+  EXPECT_THAT(text, HasSubstr("age          130 ms\n"));
+  EXPECT_THAT(status_json(status),
+              HasSubstr(R"("sync_changes":5,"delayed_groups":2,"longest_delay_ms":3012,)"
+                        R"("blocked":true,"shown_age_ms":130})"));
 }
 
 TEST(Output, StatusSaysWhoLeadsAndWhatIsPromised) {

@@ -250,5 +250,149 @@ TEST_F(NativeConnectionTest, AServerAloneDoesNotChangeItsRole) {
   EXPECT_EQ(peer.expect<wire::ErrorReply>(7).error.code, ErrorCode::invalid_argument);
 }
 
+// ---- for how long what is told is true ----------------------------------------------------------
+
+class LimitsTest : public HubTest {
+ protected:
+  LimitsTest() {
+    set_role(wire::NodeRole::standby);
+    environment_.limits = &limits_;
+    clock_.advance(100s);
+  }
+  void set_role(wire::NodeRole role) {
+    auto view = std::make_shared<ClusterView>();
+    view->role = role;
+    view->shows = true;
+    view->leader = "10.0.0.1:8090";
+    environment_.cluster = [view] { return view; };
+  }
+  void commit_something() {
+    set_role(wire::NodeRole::primary);
+    net::Peer writer = connect();
+    commit(writer, 1, 7);
+    set_role(wire::NodeRole::standby);
+  }
+  static wire::Hello reader(std::uint32_t bound_ms) {
+    wire::Hello message = hello();
+    message.accepts_standby = true;
+    message.max_staleness_ms = bound_ms;
+    return message;
+  }
+  void sweep() {
+    run([&] {
+      for (const auto& [owner, connection] : std::map(connections_)) {
+        connection->check_progress(clock_.now().instant);
+      }
+    });
+  }
+  static void expect_sent_away(net::Peer& peer, std::uint32_t request_id) {
+    const auto error = peer.expect<wire::ErrorReply>(request_id);
+    EXPECT_EQ(error.error.code, ErrorCode::not_primary) << error.error.detail;
+    EXPECT_EQ(error.leader, "10.0.0.1:8090");
+    EXPECT_TRUE(peer.at_end());
+  }
+
+  ServingLimits limits_;
+};
+
+TEST_F(LimitsTest, AStandbyThatIsTooFarBehindSendsTheClientAway) {
+  commit_something();
+  limits_.set(true, {}, clock_.now().instant);
+  clock_.advance(2000ms);
+  net::Peer near_enough = connect(reader(2000));
+  net::Peer content = connect(reader(0));
+  clock_.advance(1ms);
+  net::Peer late = dial();
+  late.send(reader(2000), 5);
+  expect_sent_away(late, 5);
+  settle(content);
+  near_enough.send(wire::Load{Oid(7)}, 6);
+  expect_sent_away(near_enough, 0);
+}
+
+TEST_F(LimitsTest, NewsOfThePrimaryMakesItGoOn) {
+  commit_something();
+  limits_.set(true, {}, clock_.now().instant);
+  net::Peer peer = connect(reader(500));
+  for (int i = 0; i < 4; ++i) {
+    clock_.advance(400ms);
+    settle(peer);
+    limits_.set(true, {}, clock_.now().instant);
+  }
+}
+
+TEST_F(LimitsTest, WhoReadsFromItsCacheOnlyIsToldToo) {
+  commit_something();
+  limits_.set(true, {}, clock_.now().instant);
+  net::Peer peer = connect(reader(500));
+  clock_.advance(500ms);
+  sweep();
+  settle(peer);
+  clock_.advance(1ms);
+  sweep();
+  expect_sent_away(peer, 0);
+}
+
+TEST_F(LimitsTest, AStandbyThatNeverHeardOfAnyPrimaryIsNotFresh) {
+  commit_something();
+  limits_.set(true, {}, {});
+  net::Peer peer = dial();
+  peer.send(reader(1'000'000), 5);
+  expect_sent_away(peer, 5);
+  net::Peer content = connect(reader(0));
+}
+
+TEST_F(LimitsTest, ThePrimaryIsFresh) {
+  set_role(wire::NodeRole::primary);
+  limits_.set(false, {}, {});
+  net::Peer peer = connect(reader(1));
+  clock_.advance(1000s);
+  settle(peer);
+}
+
+// The process was stopped: requests are there before the thread that would step down runs.
+TEST_F(LimitsTest, APrimaryWhoseTimeIsOverTellsNobodyWhatItKnows) {
+  set_role(wire::NodeRole::primary);
+  limits_.set(false, clock_.now().instant + 1s, {});
+  net::Peer peer = connect();
+  net::Peer other = connect();
+  const Tid tid = commit(peer, 1, 7);
+  EXPECT_EQ(other.expect<wire::Invalidate>(0).tid, tid);
+  peer.send(wire::Load{Oid(7)}, 6);
+  EXPECT_EQ(peer.expect<wire::Loaded>(6).tid, tid);
+  clock_.advance(1s);
+  peer.send(wire::Load{Oid(7)}, 7);
+  expect_sent_away(peer, 0);
+  sweep();
+  expect_sent_away(other, 0);
+  net::Peer late = dial();
+  late.send(hello(), 1);
+  expect_sent_away(late, 1);
+}
+
+// It is in time when it is asked, but not when the disk has answered.
+TEST_F(LimitsTest, TheTimeOfTheAnswerCounts) {
+  set_role(wire::NodeRole::primary);
+  limits_.set(false, clock_.now().instant + 1s, {});
+  net::Peer peer = connect();
+  commit(peer, 1, 7);
+  control_->set_cold(true);
+  control_->disk_read.shut();
+  peer.send(wire::Load{Oid(7)}, 6);
+  control_->disk_read.wait_for(1);
+  clock_.advance(1s);
+  control_->disk_read.open();
+  expect_sent_away(peer, 0);
+}
+
+TEST_F(LimitsTest, StatusIsToldAlsoAfterIt) {
+  set_role(wire::NodeRole::primary);
+  limits_.set(false, clock_.now().instant + 1s, {});
+  net::Peer peer = connect();
+  clock_.advance(1s);
+  peer.send(wire::StatusQuery{}, 6);
+  peer.expect<wire::StatusReport>(6);
+}
+
 }  // namespace
 }  // namespace zeolite::daemon

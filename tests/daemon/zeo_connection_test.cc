@@ -248,5 +248,19 @@ TEST_F(ZeoConnectionTest, TooMuchHeldByAllEndsTheOneThatAdds) {
   EXPECT_EQ(patient.vote(), zeo::list({}));
 }
 
+// The process was stopped: requests are there before the thread that would step down runs.
+TEST_F(ZeoConnectionTest, APrimaryWhoseTimeIsOverHangsUp) {
+  ServingLimits limits;
+  environment_.limits = &limits;
+  clock_.advance(100s);
+  limits.set(false, clock_.now().instant + 1s, {});
+  ZeoPeer peer = connect_zeo();
+  peer.commit(7, kNoTid, "data");
+  peer.ask("loadBefore", {oid(7), value_of(kMaxTid)});
+  clock_.advance(1s);
+  peer.call(9, "loadBefore", {oid(7), value_of(kMaxTid)});
+  EXPECT_TRUE(peer.at_end());
+}
+
 }  // namespace
 }  // namespace zeolite::daemon

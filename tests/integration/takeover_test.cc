@@ -150,13 +150,20 @@ TEST_F(Takeover, ALostStandbyIsLetGoUnlessCommitsAreStrict) {
       const std::uint64_t held = load.acknowledged();
       std::this_thread::sleep_for(milliseconds(500));
       EXPECT_EQ(load.acknowledged(), held) << "acknowledged without its standby";
+      EXPECT_TRUE(wait_until([&] { return status(a).at("blocked").as_bool(); }));
+      EXPECT_NE(a.standard_error().find("commits wait: no standby is there"), std::string::npos);
     } else {
       const std::uint64_t before = load.acknowledged();
       EXPECT_TRUE(load.wait_acknowledged(before + 500)) << a.standard_error();
+      EXPECT_EQ(status(a).at("delayed_groups").to_number<int>(), 1);
+      EXPECT_GE(status(a).at("longest_delay_ms").to_number<int>(), 1000);
+      EXPECT_EQ(status(a).at("sync_changes").to_number<int>(), 2) << "entered, and left";
     }
     b.send_signal(SIGCONT);
     ASSERT_TRUE(load.wait_acknowledged(load.acknowledged() + 100)) << a.standard_error();
     ASSERT_TRUE(wait_until([&] { return in_sync(a); })) << a.standard_error();
+    EXPECT_FALSE(status(a).at("blocked").as_bool());
+    EXPECT_EQ(a.standard_error().find("commits are confirmed again") != std::string::npos, strict);
     load.stop();
     load.join();
     load.check_everything(a.port());

@@ -69,11 +69,16 @@ inline StatusReport sample_status_report() {
           .uptime_ms = 19,
           .accepts_writes = false,
           .refuses_why = "the disk is full",
-          .standbys = {{"node-c", Tid(9), 2, "streaming", true, 20, "10.0.0.3:8090"},
-                       {"", Tid(8), 3, "catching up", false, 4, ""}},
+          .standbys = {{"node-c", Tid(9), 2, "streaming", true, 20, "10.0.0.3:8090", 21},
+                       {"", Tid(8), 3, "catching up", false, 4, "", 0}},
           .leader = "10.0.0.1:8090",
           .durability = "standby",
-          .promised = Epoch(4)};
+          .promised = Epoch(4),
+          .sync_changes = 22,
+          .delayed_groups = 23,
+          .longest_delay_ms = 24,
+          .blocked = true,
+          .shown_age_ms = 25};
 }
 
 // Every kind of record and of write, in the order of a log after sample_position().
@@ -132,8 +137,8 @@ inline std::vector<Message> sample_replication_messages() {
                      .leader = "10.0.0.1:8090"},
       ReplicaAppend{Epoch(8), sample_position(), sample_records()},
       ReplicaAppend{Epoch(9), {}, {}},
-      ReplicaAck{Epoch(1), sample_position(), Tid(2), 1ULL << 50, 7},
-      ReplicaHeartbeat{Epoch(1), Tid(2), Tid(3), true, 8},
+      ReplicaAck{Epoch(1), sample_position(), Tid(2), 1ULL << 50, 7, 8},
+      ReplicaHeartbeat{Epoch(1), Tid(2), Tid(3), true, 8, 9, 10},
       ReplicaBlob{Oid(1), Tid(2), 3, 10, Bytes::copy_of("a piece")},
       StaleEpoch{Epoch(9), "10.0.0.1:8090"},
       Handover{Epoch(9), sample_position()},

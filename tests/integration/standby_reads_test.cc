@@ -1,0 +1,132 @@
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "integration/cluster.h"
+#include "support/tcp_proxy.h"
+#include "zeolite/zeolite.h"
+
+// The client library reads from a standby that may lose sight of its primary.
+namespace zeolite::testing {
+namespace {
+
+namespace zdb = zeolite::client;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class StandbyReads : public ClusterTest {
+ protected:
+  // The primary "a", and "b" that follows it through a proxy.
+  void SetUp() override {
+    a_.emplace(options("a", {"--durability", "local"}));
+    ASSERT_TRUE(a_->start()) << a_->standard_error();
+    proxy_.emplace(a_->port());
+    b_.emplace(options("b", {"--standby-of", proxy_->address()}));
+    ASSERT_TRUE(b_->start()) << b_->standard_error();
+    ASSERT_TRUE(wait_until([&] { return same_end(*a_, *b_) && age() > 0 && age() < 500; }))
+        << b_->standard_error();
+  }
+  // Of what the standby shows, in milliseconds, as it says.
+  [[nodiscard]] std::int64_t age() const {
+    const boost::json::object object = status(*b_);
+    const boost::json::value* age = object.if_contains("shown_age_ms");
+    return age == nullptr ? -1 : age->as_int64();
+  }
+
+  [[nodiscard]] zdb::Options reads_standby(milliseconds max_staleness) const {
+    zdb::Options options;
+    options.addresses = {b_->address(), a_->address()};
+    options.read_preference = zdb::ReadPreference::standby;
+    options.max_staleness = max_staleness;
+    options.connect_timeout = milliseconds(500);
+    options.call_timeout = seconds(2);
+    return options;
+  }
+  zdb::Tid commit(zdb::Oid oid, const std::string& value) {
+    zdb::Options options;
+    options.addresses = {a_->address()};
+    zdb::Client writer(options);
+    zdb::Transaction transaction = writer.begin();
+    transaction.store(oid, value);
+    return transaction.commit();
+  }
+  // Whom the client talks to now; empty: to nobody.
+  static std::string node(zdb::Client& client) {
+    try {
+      return client.status().node;
+    } catch (const zdb::Error&) {
+      return {};
+    }
+  }
+
+  std::optional<ServerProcess> a_;
+  std::optional<TcpProxy> proxy_;
+  std::optional<ServerProcess> b_;
+};
+
+TEST_F(StandbyReads, AStandbyThatLostItsPrimaryIsLeftForAnotherNode) {
+  zdb::Client client(reads_standby(seconds(1)));
+  ASSERT_TRUE(wait_until([&] { return node(client) == "b"; }));
+  proxy_->hold();
+  const zdb::Tid tid = commit(zdb::Oid{7}, "new");
+  ASSERT_TRUE(wait_until([&] { return node(client) == "a"; })) << b_->standard_error();
+  (void)client.sync(tid);
+  EXPECT_EQ(client.begin().load(zdb::Oid{7}).view(), "new");
+}
+
+TEST_F(StandbyReads, WithoutABoundItIsReadOn) {
+  zdb::Client client(reads_standby(milliseconds(0)));
+  ASSERT_TRUE(wait_until([&] { return node(client) == "b"; }));
+  proxy_->hold();
+  ASSERT_TRUE(wait_until([&] { return age() > 2000; }));
+  EXPECT_EQ(node(client), "b");
+}
+
+// Waiting for a transaction that does not come is bounded.
+TEST_F(StandbyReads, WaitingForATransactionEndsInTimeAndWhenItIsThere) {
+  zdb::Client client(reads_standby(milliseconds(0)));
+  ASSERT_TRUE(wait_until([&] { return node(client) == "b"; }));
+  (void)client.sync(commit(zdb::Oid{7}, "first"));
+  EXPECT_EQ(client.begin().load(zdb::Oid{7}).view(), "first");
+  proxy_->hold();
+  const zdb::Tid tid = commit(zdb::Oid{8}, "second");
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_THROW((void)client.sync(tid), zdb::TimeoutError);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, seconds(10));
+  proxy_->release();
+  ASSERT_TRUE(wait_until([&] {
+    try {
+      (void)client.sync(tid);
+      return true;
+    } catch (const zdb::TimeoutError&) {
+      return false;
+    }
+  }));
+  EXPECT_EQ(client.begin().load(zdb::Oid{8}).view(), "second");
+}
+
+TEST_F(StandbyReads, StatusTellsHowFarAStandbyIsBehind) {
+  const auto lag = [&](const char* key) -> std::int64_t {
+    const boost::json::object object = status(*a_);
+    const boost::json::value* standbys = object.if_contains("standbys");
+    if (standbys == nullptr || standbys->as_array().empty()) return -1;
+    return standbys->as_array().front().as_object().at(key).to_number<std::int64_t>();
+  };
+  ASSERT_TRUE(wait_until([&] { return lag("lag_ms") == 0; }));
+  EXPECT_EQ(lag("lag_transactions"), 0);
+  proxy_->hold();
+  for (std::uint64_t i = 0; i < 5; ++i) commit(zdb::Oid{100 + i}, std::string(1000, 'x'));
+  ASSERT_TRUE(wait_until([&] { return lag("lag_ms") > 0; }));
+  EXPECT_EQ(lag("lag_transactions"), 5);
+  EXPECT_EQ(lag("lag_bytes"), 5000);
+  proxy_->release();
+  ASSERT_TRUE(wait_until([&] { return lag("lag_ms") == 0; }));
+  EXPECT_EQ(lag("lag_transactions"), 0);
+  EXPECT_EQ(lag("lag_bytes"), 0);
+}
+
+}  // namespace
+}  // namespace zeolite::testing
