@@ -115,9 +115,12 @@ class CheckpointReceiver::Files {
   [[nodiscard]] std::filesystem::path path_of(std::size_t index) const {
     return incoming_ / begin_.files[index].name;
   }
-  // Checked and synced under its name; until then it has another.
+  // Checked and synced. A mark may have outlived its file: their folders are synced at the end
+  // only.
   [[nodiscard]] bool has_whole(std::size_t index) const {
-    return std::filesystem::exists(done_mark(index));
+    std::error_code error;
+    const std::uintmax_t size = std::filesystem::file_size(path_of(index), error);
+    return !error && size == begin_.files[index].size && std::filesystem::exists(done_mark(index));
   }
   [[nodiscard]] std::filesystem::path done_mark(std::size_t index) const {
     return incoming_ / "done" / std::to_string(index);
@@ -169,10 +172,12 @@ class CheckpointReceiver::Files {
   Result<> complete(const wire::CheckpointChunk& chunk) {
     const std::filesystem::path path = path_of(index_);
     if (written_ != begin_.files[index_].size || hash_.finish().hash != chunk.hash) {
-      clear();
+      file_ = {};
+      std::error_code ignored;
+      std::filesystem::remove(path, ignored);
       return make_error(ErrorCode::corruption, path.string() +
                                                    " arrived with another content than it was sent "
-                                                   "with; the copy begins anew");
+                                                   "with; it is fetched again");
     }
     if (::fdatasync(file_.get()) != 0) return storage::system_error("sync", path, errno);
     file_ = {};

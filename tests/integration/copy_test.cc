@@ -1,0 +1,149 @@
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "blobs/blob_names.h"
+#include "filestorage/data_fs_builder.h"
+#include "integration/cluster.h"
+#include "integration/commit_load.h"
+
+// Copies of a database for new standbys, and blobs on their way to them.
+namespace zeolite::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::seconds;
+
+// Apart from those that CommitLoad chooses.
+constexpr std::uint64_t kFirst = 1 << 30;
+
+Tid numbered_tid(std::uint64_t number) { return Tid(0x032b'ff9c'0000'0000 + 1000 * number); }
+
+class Copy : public ClusterTest {
+ protected:
+  // Imports transactions with a blob each into the directory of node `name`.
+  void import_blobs(const std::string& name, std::uint64_t count) {
+    filestorage::DataFsBuilder file(filestorage::kMagicPython3);
+    const fs::path given = directory_ / "given";
+    fs::create_directories(given);
+    std::ofstream(given / ".layout") << "bushy";
+    for (std::uint64_t i = 1; i <= count; ++i) {
+      file.begin(numbered_tid(i));
+      file.data(Oid(kFirst + i), "cZODB.blob\nBlob\nq\x01.N.");
+      file.end();
+      const fs::path object =
+          given / blobs::object_directory(blobs::Layout::bushy, Oid(kFirst + i));
+      fs::create_directories(object);
+      // Some in several pieces, some empty.
+      std::ofstream(object / blobs::blob_file_name(numbered_tid(i)))
+          << std::string(i % 7 == 0   ? 0
+                         : i % 5 == 0 ? 2'500'000
+                                      : 1000 * i,
+                         'b')
+          << i;
+    }
+    const fs::path source = directory_ / "blobs.fs";
+    std::ofstream(source, std::ios::binary) << file.bytes();
+    const ProgramResult imported =
+        zeolite({"import", "filestorage:" + source.string(), "--data", (directory_ / name).string(),
+                 "--blobs", given.string()});
+    ASSERT_EQ(imported.exit_code, 0) << imported.error;
+  }
+  // Clean, with so many blobs.
+  static void expect_blobs(const fs::path& data, std::int64_t count) {
+    const ProgramResult result = verify(data);
+    EXPECT_EQ(result.exit_code, 0) << result.out << result.error;
+    EXPECT_EQ(json_of(result).at("blobs").to_number<std::int64_t>(), count);
+  }
+};
+
+// Killed while it is being sent them: what it has in its log, it has with its blobs.
+TEST_F(Copy, BlobsAreThereBeforeTheirTransactionWhereverAStandbyIsKilled) {
+  constexpr std::int64_t kBlobs = 60;
+  import_blobs("a", kBlobs);
+  ServerProcess a(options("a"));
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  ServerProcess b(options("b", standby_of(a)));
+  std::string seen;
+  for (int round = 0; round < 6; ++round) {
+    ASSERT_TRUE(b.start()) << b.standard_error();
+    // Somewhere on the way: when it has got further than the last time.
+    ASSERT_TRUE(wait_until([&] {
+      const std::string now = text_of(status(b), "last_tid");
+      return now > seen || (!now.empty() && same_end(a, b));
+    }));
+    seen = text_of(status(b), "last_tid");
+    b.kill();
+    const ProgramResult clean = verify(directory_ / "b");
+    EXPECT_EQ(clean.exit_code, 0) << clean.out << clean.error;
+  }
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return in_sync(a) && same_end(a, b); })) << b.standard_error();
+  EXPECT_EQ(digest(a), digest(b));
+  EXPECT_EQ(b.stop(), 0) << b.standard_error();
+  expect_blobs(directory_ / "b", kBlobs);
+}
+
+TEST_F(Copy, HasTheBlobs) {
+  constexpr std::int64_t kBlobs = 20;
+  import_blobs("a", kBlobs);
+  ServerProcess a(options("a"));
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  CommitLoad load(1, 300);
+  load.start(a.port());
+  ASSERT_TRUE(load.wait_acknowledged(50));
+  load.stop();
+  load.join();
+  // After that its log is not complete for a new standby.
+  ASSERT_EQ(zeolite({"pack", "--days", "0", "--no-gc", "--at", a.address()}).exit_code, 0);
+  ServerProcess b(options("b", standby_of(a)));
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return in_sync(a) && same_end(a, b); })) << b.standard_error();
+  EXPECT_NE(b.standard_error().find("copy"), std::string::npos);
+  EXPECT_EQ(digest(a), digest(b));
+  EXPECT_EQ(b.stop(), 0) << b.standard_error();
+  expect_blobs(directory_ / "b", kBlobs);
+}
+
+TEST_F(Copy, ThePrimaryGoesOnCommittingMeanwhileAndTellsHowFarItIs) {
+  import_blobs("a", 30);
+  ServerProcess::Options slow = options("a");
+  slow.config = "[replication]\ncheckpoint_rate = 4194304\n";
+  ServerProcess a(slow);
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  ASSERT_EQ(zeolite({"bench", "commit", "--seconds", "0.3", "--at", a.address()}).exit_code, 0);
+  ASSERT_EQ(zeolite({"pack", "--days", "0", "--no-gc", "--at", a.address()}).exit_code, 0);
+  CommitLoad load(2, 300);
+  load.start(a.port());
+  ServerProcess b(options("b", standby_of(a)));
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  const auto copying = [&] {
+    const boost::json::object object = status(a);
+    const boost::json::value* standbys = object.if_contains("standbys");
+    if (standbys == nullptr || standbys->as_array().empty()) return std::string();
+    const std::string state = text_of(standbys->as_array().front().as_object(), "state");
+    return state.starts_with("copying, ") && state != "copying, 0 %" ? state : std::string();
+  };
+  std::string first;
+  ASSERT_TRUE(wait_until([&] { return !(first = copying()).empty(); })) << a.standard_error();
+  const std::uint64_t before = load.acknowledged();
+  std::string later;
+  ASSERT_TRUE(wait_until([&] {
+    const std::string now = copying();
+    if (!now.empty() && now != first) later = now;
+    return !later.empty();
+  })) << "progress is told";
+  EXPECT_GT(load.acknowledged(), before + 10) << "committed while the copy was being sent";
+  ASSERT_TRUE(wait_until([&] { return in_sync(a); }, seconds(60))) << b.standard_error();
+  load.stop();
+  load.join();
+  load.check(a.port());
+  ASSERT_TRUE(wait_until([&] { return same_end(a, b); }));
+  EXPECT_EQ(digest(a), digest(b));
+}
+
+}  // namespace
+}  // namespace zeolite::testing
