@@ -217,8 +217,8 @@ def measure_catch_up(run):
     missed, seconds = 0, 0.0
     while missed < wanted:
         figures = commit(run, primary, 64, 2 if run.options.quick else 10)
-        missed += figures["commits"]
-        seconds += figures["commits"] / figures["commits_per_s"]
+        missed += figures["acknowledged"]
+        seconds += figures["acknowledged"] / figures["commits_per_s"]
     end = primary.status()["last_tid"]
     began = time.monotonic()
     again = Node(run, "catch-up-b", "--standby-of", primary.at, "--durability", "standby")
@@ -229,9 +229,13 @@ def measure_catch_up(run):
     return primary, {"missed": missed, "committed_s": seconds, "caught_up_s": took}
 
 
-def plain_copy(source, target):
-    """Seconds to send all files of a directory through loopback and to write them, synced."""
-    files = [path for path in sorted(source.rglob("*")) if path.is_file()]
+def copied_files(data):
+    """What a copy brings: not the write-ahead log, which the standby makes anew."""
+    return [p for p in sorted(data.rglob("*")) if p.is_file() and p.suffix != ".log"]
+
+
+def plain_copy(files, target):
+    """Seconds to send files through loopback and to write them, synced."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         def send():
             with socket.create_connection(listener.getsockname()) as out:
@@ -269,9 +273,10 @@ def measure_checkpoint(run, primary):
         wait_until("the new standby follows", lambda: node.status().get("visible_tid") == end, 600)
         results["copy_s"].append(time.monotonic() - began)
         node.stop()
-        results["bytes"] = sum(p.stat().st_size for p in node.data.rglob("*") if p.is_file())
+        files = copied_files(node.data)
+        results["bytes"] = sum(path.stat().st_size for path in files)
         run_plain.mkdir()
-        results["plain_s"].append(plain_copy(node.data, run_plain))
+        results["plain_s"].append(plain_copy(files, run_plain))
         shutil.rmtree(run_plain)
         shutil.rmtree(node.data)
         say(f"copy: {results['bytes'] / 2**20:,.0f} MiB in {results['copy_s'][-1]:.2f} s, plain "
@@ -342,8 +347,8 @@ def goals(figures):
          max(figures["switchover"]["gaps_ms"]) / 1000, "<=", 1, "s"),
         (f"catch-up of {catch_up['missed']:,} transactions, to the rate they were committed at",
          catch_up["committed_s"] / catch_up["caught_up_s"], ">=", 3, "x"),
-        ("read-your-writes on the standby, p50 after the reply, to a round trip",
-         reads["load_p50_us"] / reads["ping_p50_us"], "<=", 2, "x"),
+        ("a commit readable on the standby, p50 after the primary's reply, to a round trip",
+         reads["sync_p50_us"] / reads["ping_p50_us"], "<=", 2, "x"),
         ("copy for a new standby, to a plain copy through loopback",
          statistics.median(copy["plain_s"]) / statistics.median(copy["copy_s"]), ">=", 0.7, "x"),
     ]
