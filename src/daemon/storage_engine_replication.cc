@@ -11,6 +11,30 @@ namespace zeolite::daemon {
 
 using commit::CommitEffects;
 
+namespace {
+
+// What is in the log between `shown` and `end`, both excluded, for those who read before the reign
+// and were not told of it.
+Result<std::vector<CommitEffects::Publish>> inherited(const storage::ObjectStore& store, Tid shown,
+                                                      Tid end) {
+  std::vector<CommitEffects::Publish> published;
+  while (true) {
+    ASSIGN_OR_RETURN(const std::vector<LogEntry> entries, store.read_log(shown, end, {}));
+    for (const LogEntry& entry : entries) {
+      shown = entry.position.tid;
+      if (shown >= end) return published;
+      CommitEffects::Publish& news = published.emplace_back();
+      news.tid = shown;
+      news.kind = entry.kind;
+      if (entry.kind != RecordKind::transaction) continue;
+      for (const ObjectSummary& object : entry.objects) news.oids.push_back(object.oid);
+    }
+    if (entries.empty()) return published;
+  }
+}
+
+}  // namespace
+
 void StorageEngine::make_coordinator(Epoch epoch, Now now) {
   const storage::PackState pack = store_->pack_state();
   coordinator_ = std::make_unique<commit::CommitCoordinator>(
@@ -52,6 +76,14 @@ void StorageEngine::serve(bool tell_shards) {
   if (failed_) return;
   // The epoch record: with it all that the reign inherited.
   const Tid begin = store_->last_position().tid;
+  if (tell_shards && !visible().is_zero()) {
+    Result<std::vector<CommitEffects::Publish>> news = inherited(*store_, visible(), begin);
+    if (!news) {
+      fail(lock, std::move(news).error());
+      return;
+    }
+    effects_.publish = *std::move(news);
+  }
   coordinator_->acknowledged(begin, clock_.now(), effects_);
   if (tell_shards) {
     run_effects(lock);

@@ -103,6 +103,28 @@ TEST_F(StandbyApplierTest, AGroupThatDoesNotFollowTheLogIsNotAppended) {
   EXPECT_EQ(mismatches_.size(), 1U);
 }
 
+// Readers of a standby that takes over are told of what it had not shown yet, before all else.
+TEST_F(StandbyApplierTest, AReignBeginsByTellingWhatItInherited) {
+  append({}, {record(1), record(2), record(3)});
+  settle();
+  applier_->show(Tid(1));
+  (void)engine_->take_deliveries(0);
+  applier_.reset();
+  const Result<Position> begin = engine_->lead(Epoch{3}, true);
+  ASSERT_TRUE(begin);
+  engine_->serve();
+  const std::vector<Delivery> deliveries = engine_->take_deliveries(0);
+  ASSERT_EQ(deliveries.size(), 1U);
+  ASSERT_TRUE(deliveries[0].published);
+  const auto& published = *deliveries[0].published;
+  ASSERT_EQ(published.size(), 3U);
+  EXPECT_EQ(published[0].tid, Tid(2));
+  EXPECT_EQ(published[0].oids, std::vector<Oid>{Oid(2)});
+  EXPECT_EQ(published[1].oids, std::vector<Oid>{Oid(3)});
+  EXPECT_EQ(published[2].tid, begin->tid);
+  EXPECT_EQ(published[2].kind, RecordKind::epoch);
+}
+
 // Groups gather while the thread is busy, and are appended as one.
 class StandbyApplierGathering : public StandbyApplierTest {
  protected:

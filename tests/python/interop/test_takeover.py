@@ -1,12 +1,16 @@
 """What stock clients see of a takeover, of a switchover, and of what either may lose."""
 
+import concurrent.futures
 import time
 import unittest
 
+import fixture
+from BTrees.Length import Length
 from fixture import wait_until
 from pair import POLL_S, PairTest, Records
 from persistent.mapping import PersistentMapping
 from raw_client import RawClient
+from test_reconnect import HAMMERERS, hammer
 from ZEO.Exceptions import ClientDisconnected
 from ZODB.POSException import ReadOnlyError
 
@@ -136,6 +140,66 @@ class FallbackTest(PairTest):
         time.sleep(2 * POLL_S)  # it would have been upgraded by now
         self.assertTrue(reader.db().storage.isReadOnly())
         self.assertEqual(2, self.read(reader, "x"))
+
+
+class LostReplyTest(PairTest):
+    limit_s = 180
+
+    def test_a_commit_whose_answer_is_lost_is_whole_or_not_there(self):
+        connection = self.connection(self.client(self.write_ports))
+        self.write(connection, a=PersistentMapping({"v": 1}), b=PersistentMapping({"v": 1}))
+        self.pause(self.standby)
+        connection.root()["a"]["v"] = connection.root()["b"]["v"] = 2
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            committed = pool.submit(connection.transaction_manager.commit)
+
+            def waits_for_the_standby():
+                status = self.primary.status()
+                return status["last_tid"] > status["visible_tid"]
+
+            wait_until(waits_for_the_standby, "the commit is on one disk")
+            self.assertFalse(committed.done())
+            self.primary.kill()
+            self.go_on(self.standby)
+            self.promote(self.standby)
+            self.assertRaises(ClientDisconnected, committed.result, fixture.WAIT_LIMIT_S)
+        connection.transaction_manager.abort()
+        self.wait_connected(connection.db())
+        connection.transaction_manager.begin()
+        values = [connection.root()[name]["v"] for name in "ab"]
+        self.assertIn(values, ([1, 1], [2, 2]))
+        others = self.connection(self.database(self.standby))
+        self.assertEqual(values, [others.root()[name]["v"] for name in "ab"])
+        # The request is run again, as Zope does.
+        fixture.retried(connection.transaction_manager,
+                        lambda: [connection.root()[name].update(v=3) for name in "ab"])
+        self.assertTrue(self.standby.run("verify")["clean"])
+        self.rejoin()
+        wait_until(lambda: self.primary.status()["visible_tid"] ==
+                   self.standby.status()["last_tid"], "the old primary has everything")
+        self.assertEqual(self.standby.run("verify")["digest"],
+                         self.primary.run("verify")["digest"])
+
+    def test_counters_are_exact_after_a_takeover_under_conflicts(self):
+        setup = self.connection(self.client(self.write_ports))
+        setup.root().update({f"own{i}": PersistentMapping({"v": 0}) for i in range(HAMMERERS)})
+        setup.root().update({name: Length() for name in ("total", "pair0", "pair1")})
+        setup.transaction_manager.commit()
+        until = time.time() + 6
+        with fixture.processes(HAMMERERS) as pool:
+            futures = [pool.submit(hammer, self.write_ports, worker, until)
+                       for worker in range(HAMMERERS)]
+            wait_until(lambda: self.read(setup, "total").value > 20, "commits")
+            self.take_over()
+            results = [future.result(90) for future in futures]
+        root = self.connection(self.database(self.standby)).root()
+        values = [root[f"own{worker}"]["v"] for worker in range(HAMMERERS)]
+        for value, (acknowledged, unknown) in zip(values, results):
+            self.assertLessEqual(acknowledged, value, "an acknowledged commit is lost")
+            self.assertLessEqual(value, acknowledged + unknown)
+        self.assertEqual(sum(values), root["total"].value)
+        self.assertEqual(values[0] + values[2], root["pair0"].value)
+        self.assertEqual(values[1] + values[3], root["pair1"].value)
 
 
 if __name__ == "__main__":
