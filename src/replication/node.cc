@@ -10,8 +10,6 @@ namespace {
 
 constexpr Duration kRetryMin = std::chrono::milliseconds(50);
 constexpr std::uint32_t kRetryDoublingsMax = 4;
-// How long one that may have taken over has for its answer.
-constexpr Duration kAskTimeout = std::chrono::seconds(1);
 
 template <typename... Ts>
 struct Overloaded : Ts... {
@@ -177,41 +175,6 @@ void Node::resign_and_step_down(std::string why, Instant now, Actions& actions) 
     run(std::move(effects), now, actions);
   }
   step_down(std::move(why), {}, actions);
-}
-
-// ---- leading again, without an election ---------------------------------------------------------
-
-// One of the standbys it had may have been promoted while it was away.
-void Node::ask_next(Instant now, Actions& actions) {
-  asking_ = asked_ < options_.ask_first.size();
-  if (!asking_) {
-    upstream_.clear();
-    begin_reign(follower_.promised().next(), false, actions);
-    return;
-  }
-  upstream_ = options_.ask_first[asked_++];
-  ask_until_ = now + kAskTimeout;
-  connect(now, actions);
-}
-
-// True: it is a standby from now on, of the sender or of whom that names. False: the next is asked.
-bool Node::heard_while_asking(const UpstreamMessage& message, Instant now, Actions& actions) {
-  const auto* welcome = std::get_if<wire::ReplicaWelcome>(&message);
-  const bool later = welcome != nullptr && welcome->cluster_id == follower_.cluster() &&
-                     welcome->epoch > follower_.promised();
-  if (!later) {
-    actions.emplace_back(action::Disconnect{"it knows of no later epoch"});
-    lose_upstream("it knows of no later epoch", {}, now, actions);
-    return false;
-  }
-  asking_ = false;
-  role_ = Role::standby;
-  const bool named = !welcome->leader.empty() && welcome->leader != options_.address;
-  options_.upstream = named ? welcome->leader : upstream_;
-  actions.emplace_back(action::Note{
-      true, upstream_ + " has promised epoch " + std::to_string(welcome->epoch.value()) +
-                ", in which this server does not lead: it begins as a standby"});
-  return true;
 }
 
 // ---- following ----------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
-// Node: promotion, switchover and demotion by command.
+// Node: promotion, switchover and demotion by command, and leading again without an election.
 
 #include <algorithm>
+#include <string>
 #include <utility>
+#include <variant>
 
 #include "replication/node.h"
 
@@ -9,6 +11,8 @@ namespace zeolite::replication {
 namespace {
 
 constexpr Duration kPromoteTimeout = std::chrono::seconds(15);
+// How long one that may have taken over has for its answer.
+constexpr Duration kAskTimeout = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -185,6 +189,41 @@ void Node::fail_commands(const std::string& why, Actions& actions) {
         action::Answer{handing_->command, make_error(ErrorCode::unavailable, why)});
     handing_.reset();
   }
+}
+
+// ---- leading again, without an election ---------------------------------------------------------
+
+// One of the standbys it had may have been promoted while it was away.
+void Node::ask_next(Instant now, Actions& actions) {
+  asking_ = asked_ < options_.ask_first.size();
+  if (!asking_) {
+    upstream_.clear();
+    begin_reign(follower_.promised().next(), false, actions);
+    return;
+  }
+  upstream_ = options_.ask_first[asked_++];
+  ask_until_ = now + kAskTimeout;
+  connect(now, actions);
+}
+
+// True: it is a standby from now on, of the sender or of whom that names. False: the next is asked.
+bool Node::heard_while_asking(const UpstreamMessage& message, Instant now, Actions& actions) {
+  const auto* welcome = std::get_if<wire::ReplicaWelcome>(&message);
+  const bool later = welcome != nullptr && welcome->cluster_id == follower_.cluster() &&
+                     welcome->epoch > follower_.promised();
+  if (!later) {
+    actions.emplace_back(action::Disconnect{"it knows of no later epoch"});
+    lose_upstream("it knows of no later epoch", {}, now, actions);
+    return false;
+  }
+  asking_ = false;
+  role_ = Role::standby;
+  const bool named = !welcome->leader.empty() && welcome->leader != options_.address;
+  options_.upstream = named ? welcome->leader : upstream_;
+  actions.emplace_back(action::Note{
+      true, upstream_ + " has promised epoch " + std::to_string(welcome->epoch.value()) +
+                ", in which this server does not lead: it begins as a standby"});
+  return true;
 }
 
 }  // namespace zeolite::replication
