@@ -52,7 +52,8 @@ TEST_F(ClientTakeover, TheOtherNodesAreToldToWhoIsConnected) {
   ASSERT_TRUE(b.start()) << b.standard_error();
   ASSERT_TRUE(wait_until([&] { return in_sync(a); })) << a.standard_error();
   a.kill();
-  ASSERT_EQ(zeolite({"promote", "--at", b.address()}).exit_code, 0) << b.standard_error();
+  ASSERT_EQ(zeolite({"promote", "--force", "--at", b.address()}).exit_code, 0)
+      << b.standard_error();
   EXPECT_TRUE(wait_until([&] { return node(client) == "b"; }));
   EXPECT_EQ(load(client), "before");
   commit(client, "after");
