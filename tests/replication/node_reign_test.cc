@@ -143,6 +143,20 @@ TEST_F(NodeReign, EndsWithoutTheServiceWhenOneOfQIsNotHeardOf) {
   EXPECT_TRUE(stepped_down());
 }
 
+// Whoever is not waited for cannot vouch for it.
+TEST_F(NodeTest, EndsWithoutTheServiceWhenItsStandbysAreNotWaitedFor) {
+  options.sync.durability = Durability::local;
+  begin_election(kSelf);
+  be_elected();
+  attach(1, kOther, at(3, 30));
+  service_reachable = false;
+  for (int i = 0; i < 60 && !stepped_down(); ++i) {
+    pass(kBeat);
+    ack(1, 3, at(3, 30), told<wire::ReplicaHeartbeat>(1)->sequence);
+  }
+  EXPECT_TRUE(stepped_down());
+}
+
 // An echo of an early beat says nothing about now.
 TEST_F(NodeReign, EndsWithoutTheServiceWhenOldBeatsAreEchoed) {
   join(1, kOther);

@@ -268,6 +268,7 @@ TEST_F(NodeTest, GoesOnAloneUnlessStrict) {
     if (!strict) wait_from(30);
     EXPECT_EQ(node().role(), Role::primary) << "a standby has what the reign begins with";
     EXPECT_EQ(last<action::Serve>().visible, Tid(30));
+    EXPECT_EQ(count<action::Acknowledge>(), 0U) << "Serve says it";
     forget();
     durable_up_to(at(3, 31));
     node().peer_lost(1, now, actions);
