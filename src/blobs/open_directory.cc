@@ -125,13 +125,8 @@ Result<> OpenDirectory::sync_file_system() const {
 }
 
 Result<> write_all(const FileDescriptor& file, ByteView bytes, const std::filesystem::path& path) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(file.get(), bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return file_error("write", path, errno);
-    bytes.remove_prefix(static_cast<std::size_t>(put));
-  }
-  return {};
+  const int failed = storage::write_bytes(file, bytes);
+  return failed == 0 ? Result<>() : file_error("write", path, failed);
 }
 
 }  // namespace zeolite::blobs

@@ -2,16 +2,9 @@
 
 #include <algorithm>
 
+#include "client/stage_cutter.h"
+
 namespace zeolite::cli {
-namespace {
-
-// What a message and a write take in a body beside their bytes, rounded up.
-constexpr std::size_t kMessageBytes = 512;
-constexpr std::size_t kWriteBytes = 64;
-constexpr std::size_t kStageBytes = 4 << 20;
-
-}  // namespace
-
 std::size_t ReplayReport::count(Item::Outcome outcome) const {
   return static_cast<std::size_t>(std::ranges::count(items, outcome, &Item::outcome));
 }
@@ -89,26 +82,11 @@ bool DivergenceReplay::is_replayed(Tid base) const { return now_at_.contains(bas
 std::vector<wire::Message> replay_frames(wire::Commit commit, std::size_t body_max) {
   const std::size_t metadata = commit.metadata.user.size() + commit.metadata.description.size() +
                                commit.metadata.extension.size();
-  const std::size_t beside = kMessageBytes + metadata;
-  const std::size_t room = std::min(kStageBytes, body_max > beside ? body_max - beside : 0);
-  std::vector<wire::Message> frames;
-  wire::Stage part;
-  part.number = commit.number;
-  std::size_t used = 0;
-  for (wire::WireWrite& write : commit.writes) {
-    const std::size_t bytes = kWriteBytes + write.data.size();
-    if (used > 0 && used + bytes > room) {
-      frames.emplace_back(std::move(part));
-      part = {};
-      part.number = commit.number;
-      used = 0;
-    }
-    used += bytes;
-    part.writes.push_back(std::move(write));
-  }
-  commit.writes = std::move(part.writes);
-  frames.emplace_back(std::move(commit));
-  return frames;
+  const std::size_t beside = client_core::kMessageBytes + metadata;
+  const std::size_t room = body_max > beside ? body_max - beside : 0;
+  client_core::StageCutter cutter(commit.number, std::min(client_core::kStageBytes, room));
+  for (wire::WireWrite& write : commit.writes) cutter.add(std::move(write));
+  return std::move(cutter).finish(std::move(commit));
 }
 
 }  // namespace zeolite::cli

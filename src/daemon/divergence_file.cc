@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "daemon/record_bytes.h"
 #include "storage/file_descriptor.h"
 #include "wire/codec.h"
 
@@ -18,25 +19,9 @@ constexpr std::size_t kGroupBytes = 1 << 20;
 constexpr std::size_t kCompressFrom = 16 * 1024;
 constexpr std::size_t kBodyMax = std::size_t{1} << 30;
 
-Result<> write_all(int file, const std::filesystem::path& path, ByteView bytes) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(file, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return storage::system_error("write", path, put < 0 ? errno : EIO);
-    bytes.remove_prefix(static_cast<std::size_t>(put));
-  }
-  return {};
-}
-
-std::size_t data_bytes(const TransactionRecord& record) {
-  std::size_t bytes = 0;
-  for (const ObjectWrite& write : record.writes) bytes += write.data.size();
-  return bytes;
-}
-
 // Groups from `from` to the end of the log, one frame each.
-Result<> write_groups(const storage::ObjectStore& store, const Position& from, int file,
-                      const std::filesystem::path& path) {
+Result<> write_groups(const storage::ObjectStore& store, const Position& from,
+                      const storage::FileDescriptor& file, const std::filesystem::path& path) {
   Position previous = from;
   while (true) {
     ASSIGN_OR_RETURN(const std::vector<LogEntry> entries,
@@ -52,7 +37,9 @@ Result<> write_groups(const storage::ObjectStore& store, const Position& from, i
       if (bytes < kGroupBytes && &entry != &entries.back()) continue;
       std::string frame;
       wire::encode_append(records.back().epoch, previous, records, frame, kCompressFrom);
-      RETURN_IF_ERROR(write_all(file, path, frame));
+      if (const int failed = storage::write_bytes(file, frame); failed != 0) {
+        return storage::system_error("write", path, failed);
+      }
       previous = entry.position;
       records.clear();
       bytes = 0;
@@ -85,7 +72,7 @@ Result<std::filesystem::path> write_divergence_file(const storage::ObjectStore& 
     const storage::FileDescriptor file(
         ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (!file.is_open()) return storage::system_error("make", unfinished, errno);
-    RETURN_IF_ERROR(write_groups(store, ancestor, file.get(), unfinished));
+    RETURN_IF_ERROR(write_groups(store, ancestor, file, unfinished));
     if (::fsync(file.get()) != 0) return storage::system_error("sync", unfinished, errno);
   }
   std::filesystem::rename(unfinished, path, error);

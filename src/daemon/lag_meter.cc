@@ -3,18 +3,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/record_bytes.h"
+
 namespace zeolite::daemon {
 
 void LagMeter::wrote(std::span<const TransactionRecord> group) {
   if (group.empty()) return;
-  Lag written;
-  for (const TransactionRecord& record : group) {
-    if (record.kind == RecordKind::transaction) ++written.transactions;
-    for (const ObjectWrite& write : record.writes) written.bytes += write.data.size();
-  }
+  const auto transactions =
+      std::ranges::count(group, RecordKind::transaction, &TransactionRecord::kind);
+  const std::uint64_t bytes = data_bytes(group);
   const std::lock_guard lock(mutex_);
-  total_.transactions += written.transactions;
-  total_.bytes += written.bytes;
+  total_.transactions += static_cast<std::uint64_t>(transactions);
+  total_.bytes += bytes;
   samples_.push_back({group.back().tid, total_});
   if (samples_.size() <= kSamplesMax) return;
   // Of the older half every other one goes.

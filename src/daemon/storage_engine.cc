@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "blobs/recovery.h"
+#include "daemon/record_bytes.h"
 
 namespace zeolite::daemon {
 
@@ -24,14 +25,6 @@ constexpr Instant kForever{Duration::max()};
 constexpr Duration kIdleWaitMax = std::chrono::seconds(10);
 // Sequenced and not yet written; more is refused until the disk has caught up.
 constexpr std::uint64_t kOpenGroupBytesMax = 256ULL << 20;
-
-std::uint64_t bytes_of(const std::vector<TransactionRecord>& group) {
-  std::uint64_t bytes = 0;
-  for (const TransactionRecord& record : group) {
-    for (const ObjectWrite& write : record.writes) bytes += write.data.size();
-  }
-  return bytes;
-}
 
 std::size_t removals_in(const std::vector<TransactionRecord>& group) {
   return static_cast<std::size_t>(
@@ -295,7 +288,7 @@ void StorageEngine::owner_lost(commit::OwnerId owner) {
 
 void StorageEngine::run_effects(std::unique_lock<std::mutex>& lock) {
   while (true) {
-    open_group_bytes_ += bytes_of(effects_.append);
+    open_group_bytes_ += data_bytes(effects_.append);
     for (TransactionRecord& record : effects_.append) open_group_.push_back(std::move(record));
     const std::vector<commit::Ticket> refetch = std::exchange(effects_.refetch, {});
     deliver_effects();
@@ -476,7 +469,7 @@ void StorageEngine::take_group() {
     // One by one: what fits goes out.
     writing_group_.push_back(std::move(open_group_.front()));
     open_group_.erase(open_group_.begin());
-    open_group_bytes_ -= bytes_of(writing_group_);
+    open_group_bytes_ -= data_bytes(writing_group_);
     return;
   }
   writing_group_.swap(open_group_);
@@ -503,7 +496,7 @@ Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
       // Nothing was written and nobody was answered: ahead of what came in meanwhile.
       open_group_.insert(open_group_.begin(), std::make_move_iterator(writing_group_.begin()),
                          std::make_move_iterator(writing_group_.end()));
-      open_group_bytes_ += bytes_of(writing_group_);
+      open_group_bytes_ += data_bytes(writing_group_);
     }
     return std::unexpected(std::move(position).error());
   }

@@ -25,6 +25,16 @@ Result<std::optional<std::string>> read_small_file(const std::filesystem::path& 
   }
 }
 
+int write_bytes(const FileDescriptor& file, ByteView bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(file.get(), bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) return put < 0 ? errno : EIO;
+    bytes.remove_prefix(static_cast<std::size_t>(put));
+  }
+  return 0;
+}
+
 Result<> replace_file(const std::filesystem::path& path, ByteView content) {
   std::filesystem::path temporary = path;
   temporary += ".new";
@@ -32,11 +42,8 @@ Result<> replace_file(const std::filesystem::path& path, ByteView content) {
     const FileDescriptor file(
         ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
     if (!file.is_open()) return system_error("create", temporary, errno);
-    while (!content.empty()) {
-      const ssize_t put = ::write(file.get(), content.data(), content.size());
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) return system_error("write", temporary, errno);
-      content.remove_prefix(static_cast<std::size_t>(put));
+    if (const int failed = write_bytes(file, content); failed != 0) {
+      return system_error("write", temporary, failed);
     }
     if (::fsync(file.get()) != 0) return system_error("sync", temporary, errno);
   }

@@ -43,6 +43,10 @@ class FileDescriptor {
                         std::error_code(error_number, std::generic_category()).message());
 }
 
+// Writes all of `bytes` at the descriptor's place. 0, or the errno, of which the caller makes its
+// error; then some of them may be written.
+[[nodiscard]] int write_bytes(const FileDescriptor& file, ByteView bytes);
+
 // The whole content of a small file; nothing when there is no such file.
 [[nodiscard]] Result<std::optional<std::string>> read_small_file(const std::filesystem::path& path);
 
