@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "integration/cluster.h"
@@ -61,11 +62,10 @@ TEST_F(ClientTakeover, TheOtherNodesAreToldToWhoIsConnected) {
 }
 
 TEST_F(ClientTakeover, ACacheOfTheSameHistoryIsKept) {
-  ServerProcess a(options("a"));
-  ASSERT_TRUE(a.start()) << a.standard_error();
-  ServerProcess b(options("b", standby_of(a)));
-  ASSERT_TRUE(b.start()) << b.standard_error();
-  ASSERT_TRUE(wait_until([&] { return in_sync(a); })) << a.standard_error();
+  const std::optional<ServerPair> pair = start_pair();
+  ASSERT_TRUE(pair);
+  ServerProcess& a = *pair->primary;
+  ServerProcess& b = *pair->standby;
   zdb::Client client(options_for({a.address(), b.address()}));
   commit(client, "known");
   EXPECT_EQ(load(client), "known");

@@ -5,9 +5,12 @@
 #include <boost/json.hpp>
 #include <chrono>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "integration/program.h"
@@ -68,8 +71,32 @@ inline bool same_end(const ServerProcess& a, const ServerProcess& b) {
   return !end.empty() && end == text_of(status(b), "visible_tid");
 }
 
+// A primary and the standby that follows it.
+struct ServerPair {
+  std::unique_ptr<ServerProcess> primary;
+  std::unique_ptr<ServerProcess> standby;
+};
+
 class ClusterTest : public ::testing::Test {
  protected:
+  // Servers `a` and `b`, where `b` follows `a` and is in sync. Nothing, and the test has failed,
+  // when they do not come to that. `suffix` is of their names, `more` the options of `a`.
+  std::optional<ServerPair> start_pair(const std::string& suffix = {},
+                                       std::vector<std::string> more = {}) {
+    ServerPair pair;
+    pair.primary = std::make_unique<ServerProcess>(options("a" + suffix, std::move(more)));
+    if (!pair.primary->start()) {
+      ADD_FAILURE() << pair.primary->standard_error();
+      return std::nullopt;
+    }
+    pair.standby =
+        std::make_unique<ServerProcess>(options("b" + suffix, standby_of(*pair.primary)));
+    if (!pair.standby->start() || !wait_until([&] { return in_sync(*pair.primary); })) {
+      ADD_FAILURE() << pair.primary->standard_error() << pair.standby->standard_error();
+      return std::nullopt;
+    }
+    return pair;
+  }
   ServerProcess::Options options(const std::string& name, std::vector<std::string> more = {}) {
     ServerProcess::Options options;
     options.program = ZEOLITE_PROGRAM;

@@ -25,11 +25,10 @@ constexpr std::size_t kValueBytes = 300;
 class Takeover : public ClusterTest {};
 
 TEST_F(Takeover, APromotedStandbyHasEverythingThatWasAcknowledged) {
-  ServerProcess a(options("a"));
-  ASSERT_TRUE(a.start()) << a.standard_error();
-  ServerProcess b(options("b", standby_of(a)));
-  ASSERT_TRUE(b.start()) << b.standard_error();
-  ASSERT_TRUE(wait_until([&] { return in_sync(a); })) << a.standard_error() << b.standard_error();
+  const std::optional<ServerPair> pair = start_pair();
+  ASSERT_TRUE(pair);
+  ServerProcess& a = *pair->primary;
+  ServerProcess& b = *pair->standby;
   EXPECT_EQ(role(a), "primary");
   EXPECT_EQ(role(b), "standby");
 
@@ -63,11 +62,10 @@ TEST_F(Takeover, APromotedStandbyHasEverythingThatWasAcknowledged) {
 }
 
 TEST_F(Takeover, SwitchoverUnderLoadLosesNothingAndGoesBack) {
-  ServerProcess a(options("a"));
-  ASSERT_TRUE(a.start()) << a.standard_error();
-  ServerProcess b(options("b", standby_of(a)));
-  ASSERT_TRUE(b.start()) << b.standard_error();
-  ASSERT_TRUE(wait_until([&] { return in_sync(a); }));
+  const std::optional<ServerPair> pair = start_pair();
+  ASSERT_TRUE(pair);
+  ServerProcess& a = *pair->primary;
+  ServerProcess& b = *pair->standby;
   CommitLoad load(kClients, kValueBytes);
   load.start(a.port());
   ASSERT_TRUE(load.wait_acknowledged(200));
@@ -91,11 +89,10 @@ TEST_F(Takeover, SwitchoverUnderLoadLosesNothingAndGoesBack) {
 }
 
 TEST_F(Takeover, RolesDecidedByCommandOutliveTheProcess) {
-  ServerProcess a(options("a"));
-  ASSERT_TRUE(a.start()) << a.standard_error();
-  ServerProcess b(options("b", standby_of(a)));
-  ASSERT_TRUE(b.start()) << b.standard_error();
-  ASSERT_TRUE(wait_until([&] { return in_sync(a); }));
+  const std::optional<ServerPair> pair = start_pair();
+  ASSERT_TRUE(pair);
+  ServerProcess& a = *pair->primary;
+  ServerProcess& b = *pair->standby;
   ASSERT_EQ(zeolite({"switchover", "--at", a.address()}).exit_code, 0);
   ASSERT_TRUE(wait_until([&] { return role(b) == "primary" && in_sync(b); }));
   EXPECT_EQ(b.stop(), 0) << b.standard_error();
@@ -108,11 +105,10 @@ TEST_F(Takeover, RolesDecidedByCommandOutliveTheProcess) {
 
 // As a supervisor does it: with the command line it always had.
 TEST_F(Takeover, AnOldPrimaryThatIsRestartedFollowsWhoWasPromotedInItsPlace) {
-  ServerProcess a(options("a"));
-  ASSERT_TRUE(a.start()) << a.standard_error();
-  ServerProcess b(options("b", standby_of(a)));
-  ASSERT_TRUE(b.start()) << b.standard_error();
-  ASSERT_TRUE(wait_until([&] { return in_sync(a); })) << a.standard_error() << b.standard_error();
+  const std::optional<ServerPair> pair = start_pair();
+  ASSERT_TRUE(pair);
+  ServerProcess& a = *pair->primary;
+  ServerProcess& b = *pair->standby;
   a.kill();
   // It does not wait for standbys that are not there, or that wait for it.
   ServerProcess again(options("a"));
@@ -136,11 +132,10 @@ TEST_F(Takeover, ALostStandbyIsLetGoUnlessCommitsAreStrict) {
     const std::string suffix = strict ? "-strict" : "";
     std::vector<std::string> more = {"--lease", "2"};
     if (strict) more.insert(more.end(), {"--durability", "standby", "--strict"});
-    ServerProcess a(options("a" + suffix, more));
-    ASSERT_TRUE(a.start()) << a.standard_error();
-    ServerProcess b(options("b" + suffix, standby_of(a)));
-    ASSERT_TRUE(b.start()) << b.standard_error();
-    ASSERT_TRUE(wait_until([&] { return in_sync(a); })) << a.standard_error();
+    const std::optional<ServerPair> pair = start_pair(suffix, more);
+    ASSERT_TRUE(pair);
+    ServerProcess& a = *pair->primary;
+    ServerProcess& b = *pair->standby;
     CommitLoad load(kClients, kValueBytes);
     load.start(a.port());
     ASSERT_TRUE(load.wait_acknowledged(100));
@@ -209,11 +204,10 @@ TEST_F(Takeover, ANewStandbyGetsACopyWhenTheLogIsNotComplete) {
 }
 
 TEST_F(Takeover, WhatAPackRemovedIsGoneOnEveryNode) {
-  ServerProcess a(options("a"));
-  ASSERT_TRUE(a.start()) << a.standard_error();
-  ServerProcess b(options("b", standby_of(a)));
-  ASSERT_TRUE(b.start()) << b.standard_error();
-  ASSERT_TRUE(wait_until([&] { return in_sync(a); }));
+  const std::optional<ServerPair> pair = start_pair();
+  ASSERT_TRUE(pair);
+  ServerProcess& a = *pair->primary;
+  ServerProcess& b = *pair->standby;
   CommitLoad load(kClients, kValueBytes);
   load.start(a.port());
   ASSERT_TRUE(load.wait_acknowledged(500));
@@ -225,11 +219,10 @@ TEST_F(Takeover, WhatAPackRemovedIsGoneOnEveryNode) {
 }
 
 TEST_F(Takeover, AStandbyOfAStandbyFollowsAsWell) {
-  ServerProcess a(options("a"));
-  ASSERT_TRUE(a.start()) << a.standard_error();
-  ServerProcess b(options("b", standby_of(a)));
-  ASSERT_TRUE(b.start()) << b.standard_error();
-  ASSERT_TRUE(wait_until([&] { return in_sync(a); }));
+  const std::optional<ServerPair> pair = start_pair();
+  ASSERT_TRUE(pair);
+  ServerProcess& a = *pair->primary;
+  ServerProcess& b = *pair->standby;
   ServerProcess c(options("c", standby_of(b)));
   ASSERT_TRUE(c.start()) << c.standard_error();
   CommitLoad load(kClients, kValueBytes);

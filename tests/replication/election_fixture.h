@@ -10,15 +10,12 @@
 #include <vector>
 
 #include "replication/election.h"
+#include "replication/node_ids.h"
 
 namespace zeolite::replication {
 
 using namespace std::chrono_literals;
 
-inline constexpr NodeId kSelf = {1};
-inline constexpr NodeId kOther = {2};
-inline constexpr NodeId kThird = {3};
-inline constexpr Id128 kCluster = {0xc1};
 inline constexpr Duration kTtl = 3s;
 inline constexpr LeaseId kLease = 70;
 inline constexpr Revision kLeaderRevision = 50;

@@ -8,14 +8,14 @@
 #include <variant>
 #include <vector>
 
+#include "replication/node_ids.h"
+
 namespace zeolite::replication {
 namespace {
 
 using namespace std::chrono_literals;
 using Decision = wire::ReplicaWelcome::Decision;
 
-constexpr Id128 kSelf = {1};
-constexpr Id128 kCluster = {0xc1};
 constexpr Duration kSilence = 3s;
 
 Position at(std::uint64_t epoch, std::uint64_t tid) {

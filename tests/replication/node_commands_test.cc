@@ -353,8 +353,7 @@ TEST_F(NodeSwitchover, TheTargetRefusesWhatItHasNotWhole) {
 }
 
 TEST_F(NodeSwitchover, TheTargetIsElectedThoughSDoesNotNameIt) {
-  view.leader = LeaderKey{
-      .node = kOther, .name = "b", .address = "h:2", .epoch = Epoch(2), .revision = 9, .lease = 8};
+  other_leads();
   begin_election();
   view.sync->members = {};
   pass(500ms);

@@ -12,16 +12,13 @@
 #include <vector>
 
 #include "replication/node.h"
+#include "replication/node_ids.h"
 #include "replication/played_service.h"
 
 namespace zeolite::replication {
 
 using namespace std::chrono_literals;
 
-inline constexpr NodeId kSelf = {1};
-inline constexpr NodeId kOther = {2};
-inline constexpr NodeId kThird = {3};
-inline constexpr Id128 kCluster = {0xc1};
 inline constexpr Duration kBeat = 100ms;
 
 inline Position at(std::uint64_t epoch, std::uint64_t tid) {
@@ -246,6 +243,15 @@ class NodeTest : public ::testing::Test, protected PlayedService {
       const auto* ask = std::get_if<action::AskDcs>(&actions[answered_]);
       if (ask != nullptr) waiting_.push_back(ask->request);
     }
+  }
+  // kOther has the leader's key, in epoch 2.
+  void other_leads() {
+    view.leader = LeaderKey{.node = kOther,
+                            .name = "b",
+                            .address = "h:2",
+                            .epoch = Epoch(2),
+                            .revision = 9,
+                            .lease = 8};
   }
   // By election: in S of epoch 2, whose leader is kOther, or is this node itself.
   void begin_election(const NodeId& previous_leader = kOther) {

@@ -323,8 +323,7 @@ TEST_F(NodeTest, SaysInSWhenNobodyIsToBePromotedByItself) {
 }
 
 TEST_F(NodeTest, FollowsWhoIsElected) {
-  view.leader = LeaderKey{
-      .node = kOther, .name = "b", .address = "h:2", .epoch = Epoch(2), .revision = 9, .lease = 8};
+  other_leads();
   begin_election();
   pass(500ms);
   EXPECT_EQ(last<action::Connect>().address, "h:2");
@@ -341,8 +340,7 @@ TEST_F(NodeTest, FollowsWhoIsElected) {
 
 // It may serve on as long as its standbys obey it.
 TEST_F(NodeTest, KeepsFollowingWhenTheLeaderKeyIsGone) {
-  view.leader = LeaderKey{
-      .node = kOther, .name = "b", .address = "h:2", .epoch = Epoch(2), .revision = 9, .lease = 8};
+  other_leads();
   begin_election();
   view.sync->members = {};
   pass(500ms);
@@ -365,8 +363,7 @@ TEST_F(NodeTest, AbstainsForAWhile) {
 
 // Another reign began, and was promised to, while the answer was on its way.
 TEST_F(NodeTest, IsNotElectedForAnEpochThatHasEnded) {
-  view.leader = LeaderKey{
-      .node = kOther, .name = "b", .address = "h:2", .epoch = Epoch(2), .revision = 9, .lease = 8};
+  other_leads();
   begin_election();
   pass(500ms);
   view.leader.reset();
@@ -382,8 +379,7 @@ TEST_F(NodeTest, IsNotElectedForAnEpochThatHasEnded) {
 }
 
 TEST_F(NodeTest, DoesNotLeadWhileItsLogIsUndone) {
-  view.leader = LeaderKey{
-      .node = kOther, .name = "b", .address = "h:2", .epoch = Epoch(2), .revision = 9, .lease = 8};
+  other_leads();
   begin_election();
   pass(500ms);
   view.leader.reset();
@@ -417,12 +413,7 @@ class NodeTakingOver : public NodeTest {
   Duration validity() const { return kLease / 3; }
   // Follows, and echoes a beat at `heard`; then the leader is gone.
   void follow_then_lose_the_leader() {
-    view.leader = LeaderKey{.node = kOther,
-                            .name = "b",
-                            .address = "h:2",
-                            .epoch = Epoch(2),
-                            .revision = 9,
-                            .lease = 8};
+    other_leads();
     begin_election();
     pass(10s);
     follow();
