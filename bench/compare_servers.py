@@ -125,14 +125,15 @@ def port_opener(port):
     return probe
 
 
-def start_zeolite(run):
+def start_zeolite(run, name="zeolite", *arguments, port=0):
+    """`zeolite serve` with its data and log in the run's directory; port 0: any."""
     binary = run.build / "zeolite"
     if not binary.exists():
         raise Skipped(f"{binary} does not exist")
-    log = run.dir / "zeolite.log"
+    log = run.dir / f"{name}.log"
     server = Server(
-        "zeolite",
-        [binary, "serve", "--data", run.dir / "zeolite", "--native", "127.0.0.1:0"],
+        name,
+        [binary, "serve", "--data", run.dir / name, "--native", f"127.0.0.1:{port}", *arguments],
         log,
     )
     run.servers.append(server)

@@ -12,8 +12,9 @@ import sys
 import threading
 import time
 
-from compare_servers import (Server, Skipped, cpu_seconds, find_program, free_port,
-                             ready_line_address, start_postgres)
+from compare_servers import (Server, Skipped, find_program, free_port, start_postgres,
+                             start_zeolite)
+from zeo_compare import median
 
 CLIENTS = (16, 64)
 SYSTEMS = ("zeolite standby", "zeolite local", "postgres standby")
@@ -41,15 +42,9 @@ class Node:
     def __init__(self, run, name, *arguments):
         self.binary = run.build / "zeolite"
         self.data = run.dir / name
-        self.port = free_port()
-        command = [self.binary, "serve", "--data", self.data, "--name", name,
-                   "--native", f"127.0.0.1:{self.port}", *arguments]
-        log = run.dir / f"{name}.log"
-        self.server = Server(name, command, log)
-        run.servers.append(self.server)
-        self.server.wait_until(lambda: ready_line_address(log, "native"))
-        self.at = f"127.0.0.1:{self.port}"
-        self.log = log
+        self.server = start_zeolite(run, name, "--name", name, *arguments, port=free_port())
+        self.pid = self.server.pid
+        self.at = self.server.at
 
     def status(self):
         done = subprocess.run([self.binary, "status", "--json", "--at", self.at],
@@ -60,9 +55,6 @@ class Node:
 
     def in_sync(self):
         return any(s.get("in_sync") for s in self.status().get("standbys", []))
-
-    def cpu(self):
-        return cpu_seconds(self.server.pid)
 
     def stop(self):
         self.server.stop()
@@ -80,13 +72,11 @@ def bench_commit(binary, at, clients, seconds, size, objects):
             str(seconds), "--size", str(size), "--objects", str(objects), "--json"]
 
 
-def commit(run, node, clients, seconds, at=None):
+def commit(run, node, clients, seconds):
     o = run.options
-    done = subprocess.run(bench_commit(node.binary, at or node.at, clients, seconds, o.size,
-                                       o.objects), capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr.strip()[-1000:])
-    return json.loads(done.stdout)
+    return run.timed(f"commits of {clients} clients",
+                     bench_commit(node.binary, node.at, clients, seconds, o.size, o.objects), node,
+                     seconds)
 
 
 # ---- PostgreSQL ----------------------------------------------------------------------------------
@@ -97,6 +87,7 @@ class PostgresPair:
 
     def __init__(self, run):
         self.primary = start_postgres(run)
+        self.pid = self.primary.pid
         port = self.primary.at.rsplit(":", 1)[1]
         bin_dir = "/usr/lib/postgresql/15/bin"
         user = "postgres" if os.geteuid() == 0 else None
@@ -127,27 +118,12 @@ class PostgresPair:
         done = subprocess.run([*self.psql, sql], capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
-    def cpu(self):
-        return cpu_seconds(self.primary.pid)
-
     def stop(self):
         self.standby.stop()
         self.primary.stop()
 
 
 # ---- commits -------------------------------------------------------------------------------------
-
-
-def measured(run, system, primary, command):
-    before = primary.cpu()
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(f"{system}: {done.stderr.strip()[-1000:]}")
-    time.sleep(0.1)
-    figures = json.loads(done.stdout)
-    return {"rate": figures["commits_per_s"], "p50_us": figures.get("p50_us"),
-            "p99_us": figures.get("p99_us"),
-            "primary_cpu": (primary.cpu() - before) / run.options.seconds}
 
 
 def measure_commits(run, pair, alone, postgres):
@@ -167,8 +143,9 @@ def measure_commits(run, pair, alone, postgres):
                     "--clients", str(clients), "--seconds", str(o.seconds), "--size", str(o.size),
                     "--objects", str(o.objects)])
             for system, (primary, command) in commands.items():
-                figures = measured(run, system, primary, command)
-                samples.setdefault(f"{system} {clients}", []).append(figures)
+                figures = run.timed(f"{system} {clients}", command, primary, o.seconds)
+                figures["rate"] = figures["commits_per_s"]
+                samples.setdefault(f"{system} commit {clients}", []).append(figures)
                 say(f"{system}, {clients} clients: {figures['rate']:,.0f}/s")
     if not pair.in_sync():
         raise RuntimeError("the standby was let go during the measurement")
@@ -317,13 +294,8 @@ def measure(run):
 # ---- the report ----------------------------------------------------------------------------------
 
 
-def median(figures, system, clients, name="rate"):
-    samples = (figures or {}).get("samples", {}).get(f"{system} {clients}")
-    return statistics.median(s[name] for s in samples) if samples else None
-
-
 def ratio(figures, peer, clients):
-    ours, theirs = median(figures, "zeolite standby", clients), median(figures, peer, clients)
+    ours, theirs = (median(figures, s, "commit", clients) for s in ("zeolite standby", peer))
     return ours / theirs if ours and theirs else None
 
 
@@ -362,8 +334,8 @@ def table(figures):
              "|---|--:|--:|--:|--:|--:|"]
     for clients in CLIENTS:
         for system in SYSTEMS:
-            values = [median(figures, system, clients, name)
-                      for name in ("rate", "p50_us", "p99_us", "primary_cpu")]
+            values = [median(figures, system, "commit", clients, name)
+                      for name in ("rate", "p50_us", "p99_us", "server_cpu")]
             if values[0] is not None:
                 lines.append(f"| {system} | {clients} | {values[0]:,.0f} | {values[1]:,.0f} "
                              f"| {values[2]:,.0f} | {values[3]:.0%} |")

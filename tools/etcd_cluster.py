@@ -32,7 +32,8 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """For preexec_fn: a child that outlives a killed parent would stay for ever."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -58,7 +59,7 @@ class EtcdCluster:
                  "--initial-cluster", cluster, "--auto-compaction-retention", "1",
                  "--logger", "zap", "--log-level", "warn"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                preexec_fn=_die_with_parent)
+                preexec_fn=die_with_parent)
 
     def start(self, timeout_s: float = 30) -> bool:
         for index in range(len(self.processes)):

@@ -3,7 +3,6 @@
 Standard library only. Whoever starts one ends it: stop() or kill(); they die with this process.
 """
 
-import ctypes
 import json
 import os
 import re
@@ -14,9 +13,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from etcd_cluster import die_with_parent
 from project_files import ROOT
 
-PR_SET_PDEATHSIG = 1
 START_LIMIT_S = 60
 STOP_LIMIT_S = 60
 COMMAND_LIMIT_S = 30
@@ -28,11 +27,6 @@ class NodeError(Exception):
 
 def program() -> str:
     return os.environ.get("ZEOLITE_BINARY") or str(ROOT / "build/release/zeolite")
-
-
-def die_with_parent() -> None:
-    """For preexec_fn: a child that outlives a killed parent would stay for ever."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def until(condition, what: str, limit_s: float, pause_s: float = 0.02):

@@ -24,9 +24,9 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from etcd_cluster import EtcdCluster, free_ports
+from etcd_cluster import EtcdCluster, die_with_parent, free_ports
 from project_files import ROOT
-from server_nodes import Node, NodeError, Ports, die_with_parent, program, until
+from server_nodes import Node, NodeError, Ports, program, until
 
 CLUSTER = "demo"
 LEASE_S = 3
