@@ -201,6 +201,9 @@ class Client {
   [[nodiscard]] Tid snapshot() const;
   // How old that snapshot can be: time since the server was last heard of.
   [[nodiscard]] std::chrono::nanoseconds snapshot_age() const;
+  // The epoch (one primary's reign) of the server that answers, as it told last; it never falls. It
+  // stays that of the last connection while there is none; 0 before the first.
+  [[nodiscard]] std::uint64_t epoch() const;
   // Waits until the snapshot has reached `tid`. False when `timeout` ended first.
   [[nodiscard]] bool wait_for(Tid tid, std::chrono::milliseconds timeout);
 

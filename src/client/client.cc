@@ -100,6 +100,8 @@ Tid Client::sync(Tid at_least) {
 
 Tid Client::snapshot() const { return external(core_->view().point().tid); }
 
+std::uint64_t Client::epoch() const { return core_->view().epoch().value(); }
+
 std::chrono::nanoseconds Client::snapshot_age() const {
   return core_->now() - core_->view().heard_at();
 }

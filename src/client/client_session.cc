@@ -117,6 +117,7 @@ void ClientSession::on_topology(wire::Topology topology, SessionEffects& effects
   epoch_max_ = topology.epoch;
   if (role_ == wire::NodeRole::standby) {
     epoch_ = topology.epoch;
+    view_.set_epoch(epoch_);
   } else if (state_ == State::ready && topology.epoch > epoch_) {
     // What is still said here belongs to a reign that has ended.
     effects.close = Error{ErrorCode::stale_epoch,
@@ -170,6 +171,7 @@ void ClientSession::take_line(const wire::Welcome& welcome, SessionEffects& effe
   cluster_id_ = welcome.cluster_id;
   role_ = welcome.role;
   epoch_ = welcome.epoch;
+  view_.set_epoch(epoch_);
   epoch_max_ = std::max(epoch_max_, welcome.epoch);
   position_ = welcome.visible;
   view_.set_connected(position_, cluster_id_);

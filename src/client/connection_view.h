@@ -52,8 +52,11 @@ class ConnectionView {
   [[nodiscard]] Instant heard_at() const {
     return Instant{Duration(heard_at_.load(std::memory_order_relaxed))};
   }
+  // Of the present or last connection's server; 0 before the first.
+  [[nodiscard]] Epoch epoch() const { return Epoch(epoch_.load(std::memory_order_acquire)); }
 
   // For the session.
+  void set_epoch(Epoch epoch) { epoch_.store(epoch.value(), std::memory_order_release); }
   void set_initial(const Position& position, const Id128& cluster_id);  // from the cache file
   void begin_history();  // before the cache is cleared, so that no reader mixes the two
   void set_connected(const Position& position, const Id128& cluster_id);
@@ -78,6 +81,7 @@ class ConnectionView {
   bool shut_down_ = false;
   std::atomic<std::uint64_t> history_{0};
   std::atomic<std::int64_t> heard_at_{0};
+  std::atomic<std::uint64_t> epoch_{0};
 };
 
 }  // namespace zeolite::client_core

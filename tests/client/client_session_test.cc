@@ -112,8 +112,10 @@ TEST(ClientSession, AStandbyFollowsTheNextReign) {
   FakeClient client(1 << 20, true);
   client.server.role = wire::NodeRole::standby;
   client.connect();
+  EXPECT_EQ(client.view().epoch(), Epoch(1));
   client.receive(0, wire::Topology{Epoch(2), "b:2", {}});
   EXPECT_TRUE(client.session.ready());
+  EXPECT_EQ(client.view().epoch(), Epoch(2));
   client.server.put(Oid(1), "a");
   client.deliver_all();
   EXPECT_EQ(client.view().place().position.epoch, Epoch(2));

@@ -44,6 +44,19 @@ TEST_F(ClientTest, SyncWaitsForATransactionThatWasToldElsewhere) {
   EXPECT_THROW(client_.sync(Tid{tid.value() + 1}), TimeoutError);
 }
 
+TEST_F(ClientTest, TellsTheEpochOfTheServerThatAnswers) {
+  EXPECT_EQ(ClientAccess::make(std::make_shared<FakeClient>()).epoch(), 0U);
+  server().epoch = ::zeolite::Epoch(7);
+  core_->reconnect();
+  EXPECT_EQ(client_.epoch(), 7U);
+  core_->disconnect();
+  EXPECT_EQ(client_.epoch(), 7U);
+  // Refused, so it is not the one that answers.
+  server().epoch = ::zeolite::Epoch(6);
+  core_->connect();
+  EXPECT_EQ(client_.epoch(), 7U);
+}
+
 TEST_F(ClientTest, LoadsHistory) {
   server().put(::zeolite::Oid(1), "new");
   core_->deliver_all();
