@@ -24,7 +24,7 @@ TEXT_FOLDERS = SOURCE_FOLDERS + (
 SANS_IO = tuple(f"src/{f}/*" for f in ("base", "model", "pickle", "wire", "zeo", "commit",
                                             "invalidation", "server"))
 UNIT_TESTS = ("tests/*",)
-NOT_UNIT_TESTS = ("tests/integration/*", "tests/support/*", "tests/package/*")
+NOT_UNIT_TESTS = ("tests/integration/*", "tests/cluster/*", "tests/support/*", "tests/package/*")
 
 
 @dataclass(frozen=True)
