@@ -104,8 +104,9 @@ class Node:
         threading.Thread(target=self._collect, args=(self.process.stderr,), daemon=True).start()
 
     def _collect(self, stream) -> None:
-        for line in stream:
-            self.lines.append(LogLine(time.monotonic(), line.rstrip("\n")))
+        with stream:
+            for line in stream:
+                self.lines.append(LogLine(time.monotonic(), line.rstrip("\n")))
 
     def start(self) -> "Node":
         first = len(self.lines)
