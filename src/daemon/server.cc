@@ -11,11 +11,11 @@
 #include <optional>
 #include <set>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 
 #include "blobs/blob_location.h"
 #include "blobs/recovery.h"
+#include "daemon/connection_register.h"
 #include "daemon/native_connection.h"
 #include "daemon/pack_service.h"
 #include "daemon/replication_service.h"
@@ -66,7 +66,7 @@ class Server::Impl {
       return find_hub(shard, storage);
     };
     connection_environment_.ended = [this](std::size_t shard, commit::OwnerId owner) {
-      shards_[shard].connections.erase(owner);
+      shards_[shard].connections.remove(owner);
       connections_.fetch_sub(1, std::memory_order_relaxed);
     };
     hub_environment_.read_pool = &read_pool_;
@@ -161,7 +161,7 @@ class Server::Impl {
   struct Shard {
     std::unique_ptr<net::IoShard> io;
     std::vector<std::unique_ptr<ShardHub>> hubs;  // in the order of engines_
-    std::unordered_map<commit::OwnerId, std::shared_ptr<ClientConnection>> connections;
+    ConnectionRegister connections;
     std::unique_ptr<boost::asio::steady_timer> sweep;
     commit::OwnerId opened = 0;  // connections so far
   };
@@ -221,7 +221,7 @@ class Server::Impl {
     }
     for (Shard& shard : shards_) {
       shard.io->post([&shard] {
-        for (const auto& [owner, connection] : shard.connections) connection->cluster_changed();
+        shard.connections.for_each([](ClientConnection& one) { one.cluster_changed(); });
       });
     }
   }
@@ -379,7 +379,7 @@ class Server::Impl {
         &config == &read_config_ ? read_environment_ : connection_environment_;
     auto connection =
         std::make_shared<Connection>(environment, *found->io, index, owner, std::move(socket));
-    found->connections.emplace(owner, connection);
+    found->connections.add(owner, connection);
     connection->start();
   }
 
@@ -438,10 +438,7 @@ class Server::Impl {
   void sweep(std::size_t index) {
     Shard& shard = shards_[index];
     const Instant now = clock_.now().instant;
-    std::vector<std::shared_ptr<ClientConnection>> all;  // closing one changes the register
-    all.reserve(shard.connections.size());
-    for (const auto& [owner, connection] : shard.connections) all.push_back(connection);
-    for (const auto& connection : all) connection->check_progress(now);
+    shard.connections.for_each([now](ClientConnection& one) { one.check_progress(now); });
     if (index == 0) settle_blobs(now);
     shard.sweep->expires_after(kSweepInterval);
     shard.sweep->async_wait([this, index](const boost::system::error_code& cancelled) {
@@ -492,11 +489,7 @@ class Server::Impl {
     }
     for (Shard& shard : shards_) {
       run_on(*shard.io, [&] {
-        std::vector<std::shared_ptr<ClientConnection>> all;
-        for (const auto& [owner, connection] : shard.connections) all.push_back(connection);
-        for (const auto& connection : all) {
-          connection->end(goodbye_);
-        }
+        shard.connections.for_each([this](ClientConnection& one) { one.end(goodbye_); });
       });
     }
     const Instant until = clock_.now().instant + kGoodbyeTimeout;
@@ -527,10 +520,9 @@ class Server::Impl {
     for (Shard& shard : shards_) {
       run_on(*shard.io, [&] {
         if (shard.sweep) shard.sweep->cancel();
-        const auto connections = std::exchange(shard.connections, {});
-        for (const auto& [owner, connection] : connections) {
-          connection->close(Error{ErrorCode::shutting_down, "the server is stopping"});
-        }
+        std::exchange(shard.connections, {}).for_each([](ClientConnection& one) {
+          one.close(Error{ErrorCode::shutting_down, "the server is stopping"});
+        });
       });
       shard.io->stop();
     }
