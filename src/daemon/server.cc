@@ -11,10 +11,12 @@
 #include <optional>
 #include <set>
 #include <thread>
+#include <type_traits>
 #include <utility>
 
 #include "blobs/blob_location.h"
 #include "blobs/recovery.h"
+#include "daemon/connection_limit.h"
 #include "daemon/connection_register.h"
 #include "daemon/native_connection.h"
 #include "daemon/pack_service.h"
@@ -56,6 +58,7 @@ class Server::Impl {
         log_(std::move(log)),
         staged_(config_.staged_bytes_max),
         buffers_(config_.buffers_max),
+        limit_(config_.connections_max, log_),
         read_pool_(config_.read_threads) {
     connection_environment_.config = &config_;
     connection_environment_.clock = &clock_;
@@ -67,7 +70,7 @@ class Server::Impl {
     };
     connection_environment_.ended = [this](std::size_t shard, commit::OwnerId owner) {
       shards_[shard].connections.remove(owner);
-      connections_.fetch_sub(1, std::memory_order_relaxed);
+      limit_.closed();
     };
     hub_environment_.read_pool = &read_pool_;
     hub_environment_.check_pool = &check_pool_;
@@ -332,6 +335,11 @@ class Server::Impl {
   Result<> listen() {
     read_environment_ = connection_environment_;
     read_environment_.config = &read_config_;
+    for (const auto* listener : {&zeo_, &zeo_read_}) {
+      if (!*listener) continue;
+      (*listener)->accept_while(
+          [this](std::size_t under_way) { return limit_.has_room(under_way); });
+    }
     if (!replication_) {
       for (const auto* listener : {&native_, &zeo_, &zeo_read_}) {
         if (*listener) RETURN_IF_ERROR((*listener)->start());
@@ -364,17 +372,13 @@ class Server::Impl {
     const auto found =
         std::ranges::find_if(shards_, [](const Shard& shard) { return shard.io->on_thread(); });
     const auto index = static_cast<std::size_t>(found - shards_.begin());
-    if (connections_.load(std::memory_order_relaxed) >= config_.connections_max) {
-      log_(LogLevel::warning, "a connection was refused: there are " +
-                                  std::to_string(config_.connections_max) + " already");
-      return;
-    }
+    if (std::is_same_v<Connection, NativeConnection> && !limit_.admits()) return;
     const commit::OwnerId owner = ++found->opened * shards_.size() + index;
     if (owner >= server::NativeSession::kOwnerLimit) {
       log_(LogLevel::error, "connection numbers are used up; restart the server");
       return;
     }
-    connections_.fetch_add(1, std::memory_order_relaxed);
+    limit_.opened();
     ConnectionEnvironment& environment =
         &config == &read_config_ ? read_environment_ : connection_environment_;
     auto connection =
@@ -395,7 +399,7 @@ class Server::Impl {
     if (replication_) fill_cluster(*replication_->view(), report);
     if (replication_) report.shown_age_ms = replication_->limits().age_ms(clock_.now().instant);
     report.version = kVersion;
-    report.clients = connections_.load(std::memory_order_relaxed);
+    report.clients = limit_.open();
     report.uptime_ms = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now().instant - started_)
             .count());
@@ -493,7 +497,7 @@ class Server::Impl {
       });
     }
     const Instant until = clock_.now().instant + kGoodbyeTimeout;
-    while (connections_.load() > 0 && clock_.now().instant < until) {
+    while (limit_.open() > 0 && clock_.now().instant < until) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
   }
@@ -539,7 +543,7 @@ class Server::Impl {
   std::int64_t started_s_ = 0;  // since 1970
   net::SharedBudget staged_;
   net::SharedBudget buffers_;
-  std::atomic<std::uint32_t> connections_ = 0;
+  ConnectionLimit limit_;
   std::atomic<std::size_t> next_shard_ = 0;
   ConnectionEnvironment connection_environment_;
   ConnectionEnvironment read_environment_;

@@ -19,6 +19,7 @@ using Endpoint = boost::asio::generic::stream_protocol::endpoint;
 constexpr int kBacklog = 4096;
 // So that a crowd at the door does not keep those inside waiting.
 constexpr int kAcceptedAtOnce = 16;
+constexpr auto kRetryAfter = std::chrono::milliseconds(100);
 
 std::unexpected<Error> listen_error(const ListenAddress& address,
                                     const boost::system::error_code& error) {
@@ -124,12 +125,18 @@ void Listener::accept_next() {
 void Listener::accept_ready() {
   boost::system::error_code error;
   for (int accepted = 0; accepted < kAcceptedAtOnce; ++accepted) {
+    if (has_room_ && !has_room_(under_way_.load())) {
+      accept_later();
+      return;
+    }
     if (chosen_ == nullptr) chosen_ = &choose_shard_();
     Socket peer(chosen_->context());
     acceptor_.accept(peer, error);
     if (error) break;
+    under_way_.fetch_add(1);
     std::exchange(chosen_, nullptr)->post([this, moved = std::move(peer)]() mutable {
       on_accept_(std::move(moved));
+      under_way_.fetch_sub(1);
     });
   }
   const bool peer_gave_up = error == boost::asio::error::connection_aborted;
@@ -138,7 +145,11 @@ void Listener::accept_ready() {
     return;
   }
   // Out of file descriptors, mostly: wait for some to be freed instead of spinning.
-  retry_timer_.expires_after(std::chrono::milliseconds(100));
+  accept_later();
+}
+
+void Listener::accept_later() {
+  retry_timer_.expires_after(kRetryAfter);
   retry_timer_.async_wait([this](const boost::system::error_code& cancelled) {
     if (!cancelled && acceptor_.is_open()) accept_next();
   });

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <atomic>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "base/error.h"
 #include "net/address.h"
@@ -23,6 +26,9 @@ class Listener {
   using ChooseShard = std::function<IoShard&()>;
   // Called on the chosen shard's thread.
   using OnAccept = std::function<void(Socket)>;
+  // Whether one more may be accepted, besides `under_way` that are accepted and not handed over
+  // yet. Called before each, on the listener's shard, and while it says no, every 100 ms.
+  using HasRoom = std::function<bool(std::size_t under_way)>;
 
   // Binds and listens. Port 0 picks a free one. A
   // Unix socket that nobody listens on any more is replaced. Error io_error, also for an address in
@@ -37,6 +43,10 @@ class Listener {
                                                                  const ListenAddress& address,
                                                                  ChooseShard choose_shard,
                                                                  OnAccept on_accept);
+
+  // While there is no room, peers are not accepted: they are connected as far as they can see, and
+  // wait. To be called before start().
+  void accept_while(HasRoom has_room) { has_room_ = std::move(has_room); }
 
   // The address bound, with the port that was picked.
   [[nodiscard]] const ListenAddress& address() const { return address_; }
@@ -54,6 +64,7 @@ class Listener {
            OnAccept on_accept);
   void accept_next();
   void accept_ready();
+  void accept_later();
 
   IoShard& shard_;
   Acceptor acceptor_;
@@ -61,6 +72,8 @@ class Listener {
   ListenAddress address_;
   ChooseShard choose_shard_;
   OnAccept on_accept_;
+  HasRoom has_room_;  // empty: there is always room
+  std::atomic<std::size_t> under_way_ = 0;
   IoShard* chosen_ = nullptr;  // for the next one
 };
 

@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <mutex>
+#include <vector>
 
 #include "support/temporary_directory.h"
 
@@ -103,6 +106,49 @@ TEST_F(ListenerTest, AReservedPortRefusesUntilItIsStarted) {
   ASSERT_TRUE((*reserved)->start());
   EXPECT_TRUE(connects());
   stop(**reserved);
+}
+
+TEST_F(ListenerTest, PeersWaitWhileThereIsNoRoom) {
+  constexpr std::size_t kRoom = 3;
+  constexpr std::size_t kPeers = 8;
+  std::atomic<std::size_t> room = kRoom;
+  std::atomic<std::size_t> inside = 0;
+  std::promise<void> refused;
+  std::promise<void> room_taken;
+  std::promise<void> all_inside;
+  std::once_flag once;
+  IoShard busy("busy");  // it does not get round to those it is given
+  std::promise<void> free;
+  busy.post([waits = free.get_future().share()] { waits.wait(); });
+  auto listener = Listener::reserve(
+      shard_, HostPort{"127.0.0.1", 0}, [&]() -> IoShard& { return busy; },
+      [&](Socket) {
+        const std::size_t now = ++inside;
+        if (now == kRoom) room_taken.set_value();
+        if (now == kPeers) all_inside.set_value();
+      });
+  ASSERT_TRUE(listener);
+  (*listener)->accept_while([&](std::size_t under_way) {
+    if (inside + under_way < room) return true;
+    std::call_once(once, [&] { refused.set_value(); });
+    return false;
+  });
+  ASSERT_TRUE((*listener)->start());
+  boost::asio::io_context context;
+  std::vector<tcp::socket> peers;
+  for (std::size_t i = 0; i < kPeers; ++i) {
+    tcp::socket& peer = peers.emplace_back(context);
+    peer.connect({boost::asio::ip::address_v4::loopback(), (*listener)->address().tcp.port});
+  }
+  refused.get_future().wait();
+  free.set_value();
+  room_taken.get_future().wait();
+  EXPECT_EQ(inside, kRoom);
+  room = kPeers;
+  all_inside.get_future().wait();
+  stop(**listener);
+  busy.stop();
+  busy.join();
 }
 
 // What a stopped listener leaves to its shard is thrown away with that, after the shard it served.

@@ -140,6 +140,7 @@ class ZeoliteServer(Server):
       replicates         open these ports
       follows            the ZeoliteServer whose standby it is, until it is promoted
       durability         local or standby
+      connections        how many it takes at a time
     """
 
     name = "zeolite"
@@ -160,6 +161,10 @@ class ZeoliteServer(Server):
             command += ["--standby-of", o["follows"].native]
         if o.get("durability"):
             command += ["--durability", o["durability"]]
+        if o.get("connections"):
+            config = self.directory / "limits.toml"
+            config.write_text(f"[limits]\nconnections = {o['connections']}\n")
+            command += ["--config", config]
         if o.get("msgpack"):
             command += ["--zeo-msgpack"]
         if o.get("read_only"):

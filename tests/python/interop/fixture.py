@@ -42,6 +42,16 @@ def is_python_server():
     return SERVER == "python"
 
 
+def attempt_at(storage, address):
+    """The client's connection to `address` that was accepted, but did not register (yet)."""
+    client = storage._server.client
+    for attempt in client.protocols:
+        if attempt.addr == address and attempt is not client.protocol and not attempt.closed:
+            if attempt.sm_protocol is not None:
+                return attempt
+    return None
+
+
 def wait_until(condition, what, limit_s=WAIT_LIMIT_S):
     deadline = time.monotonic() + limit_s
     while not condition():

@@ -10,7 +10,7 @@ import transaction
 import ZEO
 import ZODB
 from BTrees.Length import Length
-from fixture import ServerTest, commit_record, retried
+from fixture import ServerTest, commit_record, retried, wait_until, zeo_servers
 from persistent.mapping import PersistentMapping
 from raw_client import RawClient, ServerError
 from ZEO.Exceptions import ClientDisconnected
@@ -221,6 +221,32 @@ def hammer(address, worker, until):
             time.sleep(0.02)
     database.close()
     return acknowledged, unknown
+
+
+@unittest.skipIf(fixture.is_python_server(), "it has no limit")
+class CrowdTest(ServerTest):
+    """More clients than the server takes."""
+
+    options = {"connections": 2}
+
+    def test_a_client_waits_without_a_fuss_until_another_leaves(self):
+        inside = [RawClient(self.server.address) for _ in range(2)]
+        for client in inside:
+            self.addCleanup(client.close)
+        # A client that is hung up on connects again, at once; with an address that refuses beside,
+        # as a standby's does, it never does.
+        refuses = ("127.0.0.1", zeo_servers.free_port())
+        for addresses in ([self.server.address], [self.server.address, refuses]):
+            storage = ZEO.client(addresses, wait=False)
+            self.addCleanup(storage.close)
+            wait_until(lambda: fixture.attempt_at(storage, self.server.address),
+                       "the client is connected as far as it can see")
+            attempt = fixture.attempt_at(storage, self.server.address)
+            time.sleep(1)
+            self.assertIs(attempt, fixture.attempt_at(storage, self.server.address))
+            self.assertFalse(storage.is_connected())
+            inside.pop().close()
+            wait_until(storage.is_connected, "there is room for it")
 
 
 class KillTest(ServerTest):
