@@ -50,12 +50,6 @@ class FinalLog:
         at = bisect_right(revisions.tids, tid) if revisions else 0
         return revisions.values[at - 1] if at else None
 
-    def revision_at(self, oid: str, tid: int) -> int:
-        """The tid of the object's newest revision at or below `tid`; 0: it did not exist."""
-        revisions = self.objects.get(oid)
-        at = bisect_right(revisions.tids, tid) if revisions else 0
-        return revisions.tids[at - 1] if at else 0
-
     def changed_between(self, oid: str, after: int, before: int) -> int:
         """The tid of a revision with after < tid < before; 0: there is none."""
         revisions = self.objects.get(oid)

@@ -9,8 +9,6 @@ from .final_log import FinalLog
 from .history import History, Operation
 from .verdict import Violation
 
-READERS = ("read", "sum")
-
 
 def check(history: History, final: FinalLog) -> Iterator[Violation]:
     # Values are unique; an object that did not exist is the version before all.
@@ -18,8 +16,6 @@ def check(history: History, final: FinalLog) -> Iterator[Violation]:
               for oid, revisions in final.objects.items()}
     groups: dict[tuple[str, ...], list[tuple[tuple[int, ...], Operation]]] = {}
     for op in history.operations:
-        if op.f not in READERS or op.type != "ok":
-            continue
         oids = tuple(sorted(op.reads))
         versions = []
         for oid in oids:

@@ -26,7 +26,7 @@ def _real_time(history: History, final: FinalLog) -> Iterator[Violation]:
     Nothing ends that is not known; so a late copy of a request may commit at any later time.
     """
     told = [op for op in history.operations if op.acknowledged]
-    committed = [op for op in history.operations if op.writes and final.committed_tid(op)]
+    committed = [op for op in history.operations if final.committed_tid(op)]
     for op, earlier in before_each(committed, told, lambda op: op.tid):
         tid = final.committed_tid(op)
         if earlier is None or tid > earlier.tid:

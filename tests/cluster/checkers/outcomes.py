@@ -41,7 +41,7 @@ def _of_operation(history: History, final: FinalLog, op: Operation) -> Iterator[
 def _shared_tids(history: History) -> Iterator[Violation]:
     owner: dict[int, Operation] = {}
     for op in history.operations:
-        if not op.acknowledged or not op.tid:
+        if not op.tid:
             continue
         first = owner.setdefault(op.tid, op)
         if first is not op:

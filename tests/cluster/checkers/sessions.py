@@ -54,7 +54,7 @@ def _synced(history: History, final: FinalLog) -> Iterator[Violation]:
 
     askers = [op for op in history.operations
               if op.synced and op.role == "primary" and op.snapshot]
-    seen = [op for op in history.operations if op.snapshot or op.acknowledged]
+    seen = [op for op in history.operations if op.snapshot]
     for op, earlier in before_each(askers, seen, shown):
         if earlier and op.snapshot < shown(earlier):
             yield Violation("stale-read", f"{history.name(op)} asked for news and read at "

@@ -38,6 +38,12 @@ class SessionsTest(unittest.TestCase):
         self.story.read("a", 25, {X: "w2"})
         self.assertEqual(self.story.kinds(), {"own-write-missed"})
 
+    def test_an_own_write_is_missed_by_a_later_read(self):
+        self.story.write("a", 30, {Y: "a1"}, snapshot=20)
+        self.story.add("a", "read", type="fail")
+        self.story.read("a", 25, {X: "w2"})
+        self.assertEqual(self.story.kinds(), {"own-write-missed"})
+
     def test_one_that_was_learned_by_asking_may_be_missed(self):
         self.story.write("a", 30, {Y: "a1"}, snapshot=20, learned=True)
         self.story.read("a", 25, {X: "w2"})
@@ -50,6 +56,10 @@ class SessionsTest(unittest.TestCase):
         self.story.read("a", 26, {X: "w2"}, role="standby", at_least=30)
         self.assertEqual(self.story.kinds(), {"at-least-missed"})
 
+    def test_what_was_waited_for_is_enough(self):
+        self.story.read("a", 20, {X: "w2"}, role="standby", at_least=20)
+        self.assertEqual(self.story.kinds(), set())
+
     def test_who_asked_for_news_missed_a_commit(self):
         self.story.read("a", 15, {X: "w1"}, synced=True)
         self.assertEqual(self.story.kinds(), {"stale-read"})
@@ -59,6 +69,15 @@ class SessionsTest(unittest.TestCase):
         self.story.read("a", 20, {X: "w2"}, role="standby")
         self.story.read("b", 15, {X: "w1"}, synced=True)
         self.assertEqual(self.story.kinds(), {"stale-read"})
+
+    def test_who_asked_and_then_failed_has_read_nothing(self):
+        self.story.add("a", "read", type="fail", synced=True)
+        self.assertEqual(self.story.kinds(), set())
+
+    def test_who_asked_first_of_all_has_nothing_to_miss(self):
+        self.story = Story()
+        self.story.read("a", 15, {X: None}, synced=True)
+        self.assertEqual(self.story.kinds(), set())
 
     def test_who_did_not_ask_may_be_late(self):
         self.story.read("a", 15, {X: "w1"})
