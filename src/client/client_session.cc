@@ -104,7 +104,9 @@ Result<> ClientSession::check_role(const wire::Welcome& welcome) const {
     return make_error(ErrorCode::unavailable, node + " is the primary; a standby comes first");
   }
   const bool same_cluster = view_.place().cluster_id == welcome.cluster_id;
-  if (same_cluster && welcome.visible.tid < position_.tid && welcome.epoch <= position_.epoch) {
+  // Whatever its epoch is: it may follow a later reign and not have caught up with it yet. If that
+  // reign lost what was seen here, the standby says so once it is beyond.
+  if (same_cluster && welcome.visible.tid < position_.tid) {
     return make_error(ErrorCode::unavailable, node + " has not yet got transaction " +
                                                   to_hex(position_.tid) +
                                                   ", which this client has seen");

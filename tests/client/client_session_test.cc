@@ -100,9 +100,41 @@ TEST(ClientSession, AStandbyThatIsBehindTheLineIsNotReadFrom) {
   ASSERT_TRUE(client.closed);
   EXPECT_EQ(client.closed->code, ErrorCode::unavailable);
   EXPECT_EQ(client.view().point().tid, Tid(110));
-  // A later reign may have lost what was seen.
+  // Nor is one that follows a later reign and has not caught up with it.
   client.server.epoch = Epoch(2);
   client.server.position_known = false;
+  client.connect();
+  ASSERT_TRUE(client.closed);
+  EXPECT_EQ(client.closed->code, ErrorCode::unavailable);
+  EXPECT_EQ(client.view().point().tid, Tid(110));
+}
+
+TEST(ClientSession, WhatALaterReignLostIsLeftBehindOnceItsStandbyIsBeyond) {
+  FakeClient client(1 << 20, true);
+  client.server.role = wire::NodeRole::standby;
+  client.server.put(Oid(1), "a");
+  client.connect();
+  client.disconnect();
+  client.server.epoch = Epoch(2);
+  client.server.position_known = false;
+  client.server.visible = Tid(120);
+  client.connect();
+  EXPECT_TRUE(client.session.ready());
+  EXPECT_EQ(client.view().point().tid, Tid(120));
+  EXPECT_EQ(client.counters().caches_dropped, 1U);
+}
+
+TEST(ClientSession, WhatALaterReignLostIsLeftBehindWithItsPrimary) {
+  FakeClient client(1 << 20, true);
+  client.server.role = wire::NodeRole::standby;
+  client.server.put(Oid(1), "a");
+  client.connect();
+  client.disconnect();
+  client.server.role = wire::NodeRole::primary;
+  client.server.epoch = Epoch(2);
+  client.server.position_known = false;
+  client.server.visible = Tid(100);
+  client.session.accept_primary(true);
   client.connect();
   EXPECT_TRUE(client.session.ready());
   EXPECT_EQ(client.view().point().tid, Tid(100));
