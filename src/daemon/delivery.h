@@ -27,13 +27,27 @@ struct Delivery {
 // All shards get a publication at the same moment, before any of them can act on it, and a shard
 // takes what is there before it looks at a request. So once a client was answered, whatever anyone
 // asks afterwards, on whichever shard, is answered with that knowledge.
+//
+// A shard without a client that would be told is woken for a publication only when many have
+// gathered: waking a thread costs more than all the rest of a lone client's commit but the sync.
 // Thread: any.
 class DeliveryBoard {
  public:
   explicit DeliveryBoard(std::size_t shards) : inboxes_(shards) {}
 
+  // Publications that gather for a shard without clients.
+  static constexpr std::size_t kUnattendedMax = 64;
+
+  // Whether the shard has clients. True: it is to be woken now, for what has gathered.
+  [[nodiscard]] bool set_attended(std::size_t shard, bool attended) {
+    const std::lock_guard lock(mutex_);
+    Inbox& inbox = inboxes_[shard];
+    inbox.attended = attended;
+    return attended && !inbox.waiting.empty() && !std::exchange(inbox.woken, true);
+  }
+
   // Adds one delivery for each shard, in the order of the shards; empty ones are left out. Returns
-  // the shards that have something now and had nothing: they are to be woken.
+  // the shards that are to be woken: they have something to do now and had nothing.
   [[nodiscard]] std::vector<std::size_t> post(std::vector<Delivery>& deliveries) {
     std::vector<std::size_t> woken;
     const std::lock_guard lock(mutex_);
@@ -41,8 +55,10 @@ class DeliveryBoard {
       Delivery& delivery = deliveries[shard];
       if (!delivery.published && delivery.replies.empty() && delivery.close.empty()) continue;
       Inbox& inbox = inboxes_[shard];
-      if (inbox.waiting.empty()) woken.push_back(shard);
+      const bool due = inbox.attended || !delivery.replies.empty() || !delivery.close.empty() ||
+                       inbox.waiting.size() + 1 >= kUnattendedMax;
       inbox.waiting.push_back(std::exchange(delivery, {}));
+      if (due && !std::exchange(inbox.woken, true)) woken.push_back(shard);
       inbox.filled.store(true, std::memory_order_release);
     }
     return woken;
@@ -54,12 +70,15 @@ class DeliveryBoard {
     if (!inbox.filled.load(std::memory_order_acquire)) return {};
     const std::lock_guard lock(mutex_);
     inbox.filled.store(false, std::memory_order_relaxed);
+    inbox.woken = false;
     return std::exchange(inbox.waiting, {});
   }
 
  private:
   struct Inbox {
-    std::vector<Delivery> waiting;  // with mutex_
+    std::vector<Delivery> waiting;  // with mutex_, as are the next two
+    bool attended = false;
+    bool woken = false;  // and has not taken since
     std::atomic<bool> filled = false;
   };
   std::mutex mutex_;

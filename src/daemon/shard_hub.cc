@@ -80,6 +80,7 @@ void ShardHub::publish(const Published& published, std::vector<CommitEffects::Re
   for (const commit::OwnerId owner : std::exchange(closed_while_publishing_, {})) {
     connections_.erase(owner);
   }
+  if (connections_.empty()) set_attended(false);
 }
 
 // The committer gets its answer in the place of the invalidation.
@@ -102,10 +103,15 @@ void ShardHub::answer(CommitEffects::Reply reply) {
 }
 
 void ShardHub::add(std::shared_ptr<HubClient> client) {
+  if (connections_.empty()) set_attended(true);
   if (client->wants_invalidations()) ++subscribers_;
   clients_.fetch_add(1, std::memory_order_relaxed);
   const commit::OwnerId owner = client->owner();
   connections_.emplace(owner, std::move(client));
+}
+
+void ShardHub::set_attended(bool attended) {
+  if (engine_.set_attended(shard_index_, attended)) wake();
 }
 
 void ShardHub::remove(HubClient& client) {
@@ -116,6 +122,7 @@ void ShardHub::remove(HubClient& client) {
   } else {
     connections_.erase(client.owner());
   }
+  if (connections_.empty()) set_attended(false);
   waiters_.forget(client.owner());
   engine_.owner_lost(client.owner());
 }

@@ -127,6 +127,7 @@ class ShardHub {
  private:
   using Published = std::vector<commit::CommitEffects::Publish>;
 
+  void set_attended(bool attended);
   void carry_out(Delivery delivery);
   void publish(const Published& published, std::vector<commit::CommitEffects::Reply>& replies);
   void answer(commit::CommitEffects::Reply reply);

@@ -127,14 +127,14 @@ void StorageEngine::call(commit::OwnerId owner, server::SessionEffects::EngineCa
                    std::unique_lock lock(mutex_);
                    if (failed_) return;
                    coordinator_->finish(finish.ticket, finish.reply_to, clock_.now(), effects_);
-                   end_call(lock);
+                   end_call(lock, owner);
                  },
                  [&](E::Abort& abort) {
                    std::unique_lock lock(mutex_);
                    if (failed_) return;
                    ++counters_.aborts;
                    coordinator_->abort(abort.ticket, clock_.now(), effects_);
-                   end_call(lock);
+                   end_call(lock, owner);
                  },
                  [&](E::AllocateOids& allocate) {
                    std::unique_lock lock(mutex_);
@@ -146,7 +146,7 @@ void StorageEngine::call(commit::OwnerId owner, server::SessionEffects::EngineCa
                    }
                    coordinator_->allocate_oids(allocate.ticket, owner, allocate.count, clock_.now(),
                                                effects_);
-                   end_call(lock);
+                   end_call(lock, owner);
                  },
              },
              call);
@@ -193,7 +193,7 @@ void StorageEngine::submit(commit::OwnerId owner, server::SessionEffects::Submit
   }
   coordinator_->submit(submit.ticket, owner, std::move(submit.transaction), std::move(*prefetched),
                        submit.one_request, clock_.now(), effects_);
-  end_call(lock);
+  end_call(lock, owner);
 }
 
 Result<> StorageEngine::append_pack(Tid horizon, bool collect_garbage) {
@@ -208,7 +208,7 @@ Result<> StorageEngine::append_pack(Tid horizon, bool collect_garbage) {
     if (appended.kind == RecordKind::pack) record = appended.tid;
   }
   end_call(lock);
-  return record ? wait_visible(lock, *record) : Result<>();
+  return record ? wait_visible(*record) : Result<>();
 }
 
 Result<> StorageEngine::append_removal(Tid pack_record, std::vector<RevisionKey> keys,
@@ -223,11 +223,16 @@ Result<> StorageEngine::append_removal(Tid pack_record, std::vector<RevisionKey>
   if (!record) return make_error(ErrorCode::aborted, "there is nothing to remove for this pack");
   // Not end_call: commits would wait for a group that this thread writes, and it may be slow.
   run_effects(lock);
-  if (!failed_) wake_writer();
-  return wait_visible(lock, *record);
+  if (!failed_) {
+    wake_writer(lock);
+  } else {
+    lock.unlock();
+  }
+  return wait_visible(*record);
 }
 
-Result<> StorageEngine::wait_visible(std::unique_lock<std::mutex>& lock, Tid record) {
+Result<> StorageEngine::wait_visible(Tid record) {
+  std::unique_lock lock(mutex_);
   awaited_ = true;
   drained_.wait(lock, [&] { return failed_ || abandoned_ || visible() >= record; });
   awaited_ = false;
@@ -344,16 +349,22 @@ void StorageEngine::deliver_effects() {
   for (const std::size_t shard : board_.post(deliveries_)) wake_shard_(shard);
 }
 
-void StorageEngine::wake_writer() {
-  if (writing_ || !coordinator_) return;  // who writes looks again when it is done
+void StorageEngine::wake_writer(std::unique_lock<std::mutex>& lock) {
+  const bool due = writer_is_due();
+  lock.unlock();
+  if (due) writer_wakes_.notify_one();
+}
+
+bool StorageEngine::writer_is_due() {
+  if (writing_ || !coordinator_) return false;  // who writes looks again when it is done
   const bool group_is_worth_it = open_group_.size() >= wake_writer_at_;
   // A deadline before the one that the idle writer waits for: a vote was taken, or waits for locks.
   const bool deadline_moved =
       idle_until_ && coordinator_->next_deadline().value_or(kForever) < *idle_until_;
-  if (!group_is_worth_it && !deadline_moved) return;
+  if (!group_is_worth_it && !deadline_moved) return false;
   wake_writer_at_ = SIZE_MAX;
   idle_until_.reset();  // so that it is woken once
-  writer_wakes_.notify_one();
+  return true;
 }
 
 void StorageEngine::drain(Duration timeout) {
@@ -382,11 +393,14 @@ StorageEngine::Counters StorageEngine::counters() const {
 
 // ---- the log writer ----
 
-void StorageEngine::end_call(std::unique_lock<std::mutex>& lock) {
+void StorageEngine::end_call(std::unique_lock<std::mutex>& lock, commit::OwnerId owner) {
+  const bool commits = !effects_.append.empty() && owner != 0;
   run_effects(lock);
   if (failed_) return;
+  // Were there others on this thread, they would wait for the sync, and then be written one by one.
+  const bool alone = !commits || std::exchange(last_committer_, owner) == owner;
   const bool writer_is_idle = idle_until_.has_value() && !writing_;
-  if (writer_is_idle && !open_group_.empty() && !held_back_ && !waiting_ &&
+  if (writer_is_idle && !open_group_.empty() && !held_back_ && !waiting_ && alone &&
       pacer_.prefers_inline()) {
     const Result<> appended = append_group(lock);
     if (!appended && appended.error().code != ErrorCode::out_of_space) {
@@ -394,7 +408,7 @@ void StorageEngine::end_call(std::unique_lock<std::mutex>& lock) {
       return;
     }
   }
-  wake_writer();
+  wake_writer(lock);
 }
 
 void StorageEngine::fail(std::unique_lock<std::mutex>& lock, Error why) {

@@ -128,6 +128,10 @@ class StorageEngine {
   // Nobody is answered from now on: the reign has ended.
   void abandon();
 
+  // Whether shard number `shard` has clients; see delivery.h.
+  [[nodiscard]] bool set_attended(std::size_t shard, bool attended) {
+    return board_.set_attended(shard, attended);
+  }
   // What shard number `shard` has to be told; owner ids tell the shard: owner % number of shards.
   [[nodiscard]] std::vector<Delivery> take_deliveries(std::size_t shard) {
     return board_.take(shard);
@@ -169,8 +173,8 @@ class StorageEngine {
   [[nodiscard]] Result<commit::Prefetched> prefetch_outcome(const CommitId& commit_id) const;
   [[nodiscard]] Result<> prefetch_tids(const commit::StagedTransaction& transaction,
                                        commit::Prefetched& prefetched) const;
-  // With the mutex, after its record was queued. One at a time.
-  [[nodiscard]] Result<> wait_visible(std::unique_lock<std::mutex>& lock, Tid record);
+  // After its record was queued. One at a time.
+  [[nodiscard]] Result<> wait_visible(Tid record);
   void submit(commit::OwnerId owner, server::SessionEffects::Submit submit);
   void query_outcome(commit::OwnerId owner, const server::SessionEffects::QueryOutcome& query);
   void reply_error(commit::Ticket ticket, Error error);
@@ -179,10 +183,13 @@ class StorageEngine {
   // refetches, for which it lets go of the mutex in between.
   void run_effects(std::unique_lock<std::mutex>& lock);
   void deliver_effects();
-  // Ends a call from a shard: carries out its effects and sees that the open group gets written,
-  // by the writer, or on this thread where that is better.
-  void end_call(std::unique_lock<std::mutex>& lock);
-  void wake_writer();
+  // Ends a call of `owner` (0: of the server itself): carries out its effects, lets go of the mutex, and sees that the open
+  // group gets written, by the writer, or on this thread where that is better.
+  void end_call(std::unique_lock<std::mutex>& lock, commit::OwnerId owner = 0);
+  // Lets go of the mutex, and then wakes the writer if there is something for it: woken before, it
+  // would wait for the mutex and be woken twice.
+  void wake_writer(std::unique_lock<std::mutex>& lock);
+  [[nodiscard]] bool writer_is_due();
   // Whether a new transaction may be sequenced; with the mutex.
   [[nodiscard]] Result<> accepts_more() const;
   void take_group();
@@ -230,6 +237,7 @@ class StorageEngine {
   bool writing_ = false;                          // a thread is in append_group
   std::vector<Delivery> deliveries_;              // by shard; scratch of deliver_effects
   server::GroupPacer pacer_;
+  commit::OwnerId last_committer_ = 0;  // the last connection that added to the open group
   Counters counters_;
   std::size_t wake_writer_at_ = SIZE_MAX;  // group size that is worth waking the writer for
   std::optional<Instant> idle_until_;      // set while the writer sleeps with nothing to write

@@ -184,8 +184,9 @@ void StorageEngine::acknowledge(Tid up_to) {
   if (failed_ || up_to <= visible()) return;
   CHECK(up_to <= durable_end().tid, "what is acknowledged is durable");
   coordinator_->acknowledged(up_to, clock_.now(), effects_);
+  const bool watched = draining_ || awaited_;
   end_call(lock);
-  if (draining_ || awaited_) drained_.notify_all();
+  if (watched) drained_.notify_all();
 }
 
 void StorageEngine::hold_commits(std::function<void(Position)> held) {

@@ -27,10 +27,15 @@ std::vector<Delivery> for_all(std::size_t shards, std::uint64_t tid) {
   return result;
 }
 
+void attend(DeliveryBoard& board, std::size_t shards) {
+  for (std::size_t i = 0; i < shards; ++i) EXPECT_FALSE(board.set_attended(i, true));
+}
+
 TEST(DeliveryBoard, AllShardsHaveAPublicationWhenPostReturns) {
   DeliveryBoard board(3);
+  attend(board, 2);  // the third has no clients
   std::vector<Delivery> deliveries = for_all(3, 10);
-  EXPECT_EQ(board.post(deliveries), (Shards{0, 1, 2}));
+  EXPECT_EQ(board.post(deliveries), (Shards{0, 1}));
   for (std::size_t shard = 0; shard < 3; ++shard) {
     const std::vector<Delivery> taken = board.take(shard);
     ASSERT_EQ(taken.size(), 1U) << shard;
@@ -40,6 +45,7 @@ TEST(DeliveryBoard, AllShardsHaveAPublicationWhenPostReturns) {
 
 TEST(DeliveryBoard, WakesOnlyShardsThatHadNothing) {
   DeliveryBoard board(2);
+  attend(board, 2);
   std::vector<Delivery> first = for_all(2, 10);
   EXPECT_EQ(board.post(first), (Shards{0, 1}));
   EXPECT_EQ(board.take(1).size(), 1U);
@@ -72,8 +78,49 @@ TEST(DeliveryBoard, LeavesOutShardsWithNothing) {
   EXPECT_EQ(board.take(3).at(0).close.at(0), 3U);
 }
 
+TEST(DeliveryBoard, PublicationsGatherForAShardWithoutClients) {
+  DeliveryBoard board(1);
+  const auto post = [&](std::uint64_t tid) {
+    std::vector<Delivery> deliveries = for_all(1, tid);
+    return board.post(deliveries);
+  };
+  for (std::uint64_t tid = 1; tid < DeliveryBoard::kUnattendedMax; ++tid) {
+    EXPECT_EQ(post(tid), Shards{}) << tid;
+  }
+  EXPECT_EQ(post(DeliveryBoard::kUnattendedMax), Shards{0});
+  EXPECT_EQ(post(DeliveryBoard::kUnattendedMax + 1), Shards{}) << "it was woken already";
+  EXPECT_EQ(board.take(0).size(), DeliveryBoard::kUnattendedMax + 1);
+  EXPECT_EQ(post(1000), Shards{});
+}
+
+TEST(DeliveryBoard, WhatHasGatheredWakesAShardThatGetsAClient) {
+  DeliveryBoard board(1);
+  std::vector<Delivery> first = for_all(1, 10);
+  EXPECT_EQ(board.post(first), Shards{});
+  EXPECT_TRUE(board.set_attended(0, true));
+  EXPECT_FALSE(board.set_attended(0, true)) << "it was woken already";
+  EXPECT_EQ(board.take(0).size(), 1U);
+  std::vector<Delivery> second = for_all(1, 11);
+  EXPECT_EQ(board.post(second), Shards{0});
+  EXPECT_EQ(board.take(0).size(), 1U);
+  EXPECT_FALSE(board.set_attended(0, false));
+  std::vector<Delivery> third = for_all(1, 12);
+  EXPECT_EQ(board.post(third), Shards{});
+}
+
+TEST(DeliveryBoard, AnAnswerWakesAShardWithoutClients) {
+  DeliveryBoard board(1);
+  std::vector<Delivery> first = for_all(1, 10);
+  EXPECT_EQ(board.post(first), Shards{});
+  std::vector<Delivery> second = for_all(1, 11);
+  second[0].replies.emplace_back().ticket = 7;
+  EXPECT_EQ(board.post(second), Shards{0});
+  EXPECT_EQ(board.take(0).size(), 2U);
+}
+
 TEST(DeliveryBoard, WhatWasPostedIsTakenFromTheCaller) {
   DeliveryBoard board(1);
+  attend(board, 1);
   std::vector<Delivery> deliveries = for_all(1, 10);
   EXPECT_EQ(board.post(deliveries), Shards{0});
   EXPECT_EQ(board.post(deliveries), Shards{});  // empty now, to be filled again

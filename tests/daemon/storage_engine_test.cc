@@ -88,6 +88,9 @@ class StorageEngineTest : public ::testing::Test {
     ASSERT_TRUE(engine) << engine.error().detail;
     engine_ = *std::move(engine);
     running_ = engine_.get();
+    for (std::size_t shard = 0; shard < shards; ++shard) {
+      EXPECT_FALSE(engine_->set_attended(shard, true));
+    }
   }
 
   static commit::Ticket ticket(commit::OwnerId owner, std::uint64_t n) { return owner << 32 | n; }
@@ -207,6 +210,25 @@ TEST_F(StorageEngineTest, ALoneCommitIsWrittenWhereItArrived) {
   commit(1, 4, write(4));
   EXPECT_NE(writer, std::this_thread::get_id());
   EXPECT_EQ(engine_->counters().commits, 4U);
+}
+
+// Each would make the other wait for a sync of its own, and no group would ever form.
+TEST_F(StorageEngineTest, TwoClientsOfOneShardAreLeftToTheLogWriter) {
+  inline_sync_max_ = 100us;
+  std::thread::id writer;
+  control_->while_appending = [&] {
+    writer = std::this_thread::get_id();
+    clock_.advance(50us);
+  };
+  start();
+  for (std::uint64_t n = 1; n <= 4; ++n) {
+    commit(1, n, write(n));
+    EXPECT_NE(writer, std::this_thread::get_id());
+    commit(2, n, write(100 + n));
+    EXPECT_NE(writer, std::this_thread::get_id());
+  }
+  commit(2, 5, write(5));
+  EXPECT_EQ(writer, std::this_thread::get_id()) << "the other has gone";
 }
 
 TEST_F(StorageEngineTest, NothingIsWrittenWhereItArrivedUnlessAllowed) {
