@@ -180,9 +180,11 @@ void ReplicationService::run(action::Compare& compare) {
                                                         : replication::Comparison::Kind::probe;
       comparison.position = match->ancestor;
       if (match->kind == Kind::probe) comparison.position.epoch = match->probe;
+      const bool same = match->kind == Kind::same;
       comparison.complete =
           match->kind == Kind::probe ||
-          storage::complete_after(*store_, match->kind == Kind::same ? position : match->ancestor);
+          (storage::complete_after(*store_, same ? position : match->ancestor) &&
+           !(same && storage::copy_is_quicker(*store_, position)));
     }
     post([this, peer, comparison, why = match ? std::string() : match.error().detail] {
       with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {

@@ -40,7 +40,9 @@ struct Comparison {
     probe,     // ask for the last position whose epoch is at most `position.epoch`
   } kind = Kind::same;
   Position position;
-  bool complete = true;  // nothing after the common position was packed away
+  // The log brings the standby up: nothing after the common position was packed away, and a copy
+  // of the database would not be much quicker.
+  bool complete = true;
 };
 
 // A standby of this node, for status.

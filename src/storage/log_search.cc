@@ -57,6 +57,10 @@ Result<HistoryMatch> compare_history(const ObjectStore& store, const Position& c
   return HistoryMatch{.kind = HistoryMatch::Kind::probe, .probe = last.epoch};
 }
 
+bool copy_is_quicker(const ObjectStore& store, const Position& position) {
+  return position == Position{} && store.size().bytes >= kCopyFromBytes;
+}
+
 bool complete_after(const ObjectStore& store, const Position& position) {
   return position.tid >= store.pack_horizon();
 }

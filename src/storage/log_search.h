@@ -42,6 +42,13 @@ struct HistoryMatch {
 [[nodiscard]] Result<HistoryMatch> compare_history(const ObjectStore& store,
                                                    const Position& candidate);
 
+// A standby that has nothing gets a copy of a database from this size on: applying its log takes
+// about twenty times as long.
+inline constexpr std::uint64_t kCopyFromBytes = 64 << 20;
+
+// Whether a copy of the database brings a standby at `position` up sooner than the log would.
+[[nodiscard]] bool copy_is_quicker(const ObjectStore& store, const Position& position);
+
 // Whether every revision of the entries after `position` is there: by what the log says so far, no
 // pack may have removed one. A pack record that is appended later changes the answer.
 [[nodiscard]] bool complete_after(const ObjectStore& store, const Position& position);

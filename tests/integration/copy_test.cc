@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <string>
 
 #include "blobs/blob_names.h"
@@ -106,6 +108,31 @@ TEST_F(Copy, HasTheBlobs) {
   EXPECT_EQ(digest(a), digest(b));
   EXPECT_EQ(b.stop(), 0) << b.standard_error();
   expect_blobs(directory_ / "b", kBlobs);
+}
+
+TEST_F(Copy, ANewStandbyOfALargeDatabaseDoesNotApplyItsWholeLog) {
+  filestorage::DataFsBuilder file(filestorage::kMagicPython3);
+  std::mt19937_64 random(1);
+  constexpr std::uint64_t kObjects = 66;
+  for (std::uint64_t i = 1; i <= kObjects; ++i) {
+    std::string data(1 << 20, '\0');  // that no compression makes smaller
+    std::ranges::generate(data, [&] { return static_cast<char>(random()); });
+    file.begin(numbered_tid(i));
+    file.data(Oid(kFirst + i), data);
+    file.end();
+  }
+  const fs::path source = directory_ / "large.fs";
+  std::ofstream(source, std::ios::binary) << file.bytes();
+  const ProgramResult imported = zeolite(
+      {"import", "filestorage:" + source.string(), "--data", (directory_ / "a").string()});
+  ASSERT_EQ(imported.exit_code, 0) << imported.error;
+  ServerProcess a(options("a"));
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  ServerProcess b(options("b", standby_of(a)));
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return in_sync(a) && same_end(a, b); })) << b.standard_error();
+  EXPECT_NE(b.standard_error().find("a copy of the database is taken"), std::string::npos);
+  EXPECT_EQ(digest(a), digest(b));
 }
 
 TEST_F(Copy, ThePrimaryGoesOnCommittingMeanwhileAndTellsHowFarItIs) {

@@ -85,6 +85,17 @@ TYPED_TEST(LogSearch, LogIsCompleteFromThePackHorizonOn) {
   EXPECT_TRUE(complete_after(*this->store_, this->at(31)));
 }
 
+TYPED_TEST(LogSearch, AStandbyWithoutAnythingIsCopiedALargeDatabase) {
+  std::mt19937_64 random(1);
+  std::string half(kCopyFromBytes / 2, '\0');  // that no compression makes smaller
+  std::ranges::generate(half, [&] { return static_cast<char>(random()); });
+  this->append({record(10).data(1, half)});
+  EXPECT_FALSE(copy_is_quicker(*this->store_, Position{}));
+  this->append({record(20).data(2, half)});
+  EXPECT_TRUE(copy_is_quicker(*this->store_, Position{}));
+  EXPECT_FALSE(copy_is_quicker(*this->store_, this->at(10))) << "it has a part already";
+}
+
 // Reigns that each go on from some place in the log of an earlier one.
 std::vector<std::vector<TransactionRecord>> random_reigns(std::mt19937& random) {
   std::vector<std::vector<TransactionRecord>> logs(1);
