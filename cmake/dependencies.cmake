@@ -14,6 +14,7 @@ if(ZEOLITE_SERVER)
   find_package(tomlplusplus REQUIRED)
   find_package(spdlog REQUIRED)
   find_package(roaring REQUIRED)
+  pkg_check_modules(jemalloc IMPORTED_TARGET jemalloc)  # may be missing
 endif()
 # Not CapnProtoConfig.cmake: it wants libatomic where CMake does not look for it, for an RPC library
 # that we do not use.
