@@ -134,6 +134,7 @@ HttpCall encode_acquire(const dcs::Acquire& request, std::string_view prefix) {
   leader.name = request.name;
   leader.address = request.address;
   leader.epoch = request.epoch;
+  leader.ttl = request.ttl;
   acquire.put("leader", encode_leader(leader), request.lease);
   acquire.put("epoch", encode_epoch(request.epoch));
   if (request.cluster && !request.cluster_seen) {

@@ -16,6 +16,13 @@ using replication::SyncKey;
 namespace {
 
 constexpr std::uint64_t kVersion = 1;
+// Longer than anything that can be set, and no overflow when it is counted in nanoseconds.
+constexpr std::uint64_t kLeaseMsMax = 24ULL * 60 * 60 * 1000;
+
+std::uint64_t milliseconds_of(Duration duration) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+}
 
 Result<json::object> parse_value(std::string_view value) {
   ASSIGN_OR_RETURN(json::object object, parse_object(value));
@@ -35,7 +42,8 @@ std::string encode_leader(const LeaderKey& leader) {
                                       {"node", to_hex(leader.node)},
                                       {"name", leader.name},
                                       {"address", leader.address},
-                                      {"epoch", leader.epoch.value()}});
+                                      {"epoch", leader.epoch.value()},
+                                      {"lease_ms", milliseconds_of(leader.ttl)}});
 }
 
 std::string encode_epoch(Epoch epoch) {
@@ -76,6 +84,11 @@ Result<LeaderKey> decode_leader(std::string_view value) {
   ASSIGN_OR_RETURN(leader.address, text_field(object, "address"));
   ASSIGN_OR_RETURN(const std::uint64_t epoch, uint_field(object, "epoch"));
   leader.epoch = Epoch(epoch);
+  ASSIGN_OR_RETURN(const std::uint64_t lease, uint_field(object, "lease_ms"));
+  if (lease > kLeaseMsMax) {
+    return make_error(ErrorCode::protocol_error, "'lease_ms' is longer than any lease");
+  }
+  leader.ttl = std::chrono::milliseconds(lease);
   return leader;
 }
 

@@ -8,7 +8,8 @@
 
 // What stands in the cluster's keys: small JSON objects that an operator can read with etcdctl.
 //
-//   leader        {"v":1,"node":"<32 hex>","name":"a","address":"10.0.0.1:8100","epoch":7}
+//   leader        {"v":1,"node":"<32 hex>","name":"a","address":"10.0.0.1:8100","epoch":7,
+//                 "lease_ms":3000}
 //   epoch         {"v":1,"epoch":7}
 //   sync          {"v":1,"leader":"<32 hex>","epoch":7,"members":["<32 hex>"],"automatic":true}
 //   cluster       {"v":1,"cluster":"<32 hex>"}

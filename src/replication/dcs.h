@@ -34,6 +34,7 @@ struct LeaderKey {
   Epoch epoch;
   Revision revision = 0;
   LeaseId lease = 0;  // by which it lives: tells an earlier process's key of this node from ours
+  Duration ttl{};     // what the leader is set to, whole milliseconds: how long it may serve by it
   friend bool operator==(const LeaderKey&, const LeaderKey&) = default;
 };
 
@@ -101,6 +102,7 @@ struct Acquire {
   NodeId node{};
   std::string name;
   std::string address;
+  Duration ttl{};
   Epoch epoch;  // the counter's value + 1
   Revision epoch_revision = 0;
   Revision sync_revision = 0;

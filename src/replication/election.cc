@@ -26,6 +26,11 @@ bool same_content(const SyncKey& a, const SyncKey& b) {
          a.automatic == b.automatic;
 }
 
+std::string milliseconds_of(Duration duration) {
+  const auto count = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  return std::to_string(count) + " ms";
+}
+
 bool names(const SyncKey& sync, const NodeId& node) {
   return std::ranges::find(sync.members, node) != sync.members.end();
 }
@@ -282,10 +287,26 @@ void Election::on_viewed(DcsView view, Instant now, Effects& effects) {
     }
     return;
   }
+  note_lease(leader, effects);
   if (following_ == leader.node && following_epoch_ == leader.epoch) return;
   following_ = leader.node;
   following_epoch_ = leader.epoch;
   effects.decision = Follow{leader};
+}
+
+void Election::note_lease(const LeaderKey& leader, Effects& effects) {
+  // How long this node's is is known when it has one.
+  if (leader.lease == leader_lease_ || lease_ == 0) {
+    leader_ttl_ = std::max(leader_ttl_, leader.ttl);
+    return;
+  }
+  leader_lease_ = leader.lease;
+  earlier_ttl_ = std::exchange(leader_ttl_, leader.ttl);
+  if (leader.ttl == ttl_) return;
+  effects.notes.push_back({.warning = true,
+                           .text = "the leader " + leader.name + " has a lease of " +
+                                   milliseconds_of(leader.ttl) + ", this node one of " +
+                                   milliseconds_of(ttl_) + ": set all nodes to the same --lease"});
 }
 
 // What was read while leading is of interest only after an unclear publication.
@@ -383,6 +404,7 @@ void Election::try_to_lead(const Local& local, Instant now, Effects& effects) {
   acquire.node = options_.node;
   acquire.name = options_.name;
   acquire.address = options_.address;
+  acquire.ttl = ttl_;
   acquire.epoch = std::max(view_->epoch, local.promised).next();
   acquire.epoch_revision = view_->epoch_revision;
   acquire.sync_revision = view_->sync ? view_->sync->revision : 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -103,6 +104,11 @@ class Election {
   // last beat to the end of its lease, so that it delays no takeover from one that is dead; and
   // short, since it delays one whose lease a supervisor has ended. Several beats fit into it.
   [[nodiscard]] Duration quorum_validity() const { return ttl_ / 3; }
+  // The same of the leaders that this node may have followed, or of itself where that is longer:
+  // nodes may be set to different leases.
+  [[nodiscard]] Duration predecessor_validity() const {
+    return std::max({ttl_, leader_ttl_, earlier_ttl_}) / 3;
+  }
   [[nodiscard]] const std::optional<DcsView>& view() const { return view_; }
   // 0: none.
   [[nodiscard]] LeaseId lease() const { return lease_; }
@@ -123,6 +129,7 @@ class Election {
   [[nodiscard]] bool due(Duration interval, Instant now) const;
 
   void on_viewed(DcsView view, Instant now, Effects& effects);
+  void note_lease(const LeaderKey& leader, Effects& effects);
   void on_view_leading(Instant now, Effects& effects);
   void on_leased(const dcs::Request& request, const dcs::Leased& leased, Instant sent, Instant now,
                  Effects& effects);
@@ -162,6 +169,9 @@ class Election {
   bool view_is_new_ = false;  // nothing was tried since it was read
   std::optional<NodeId> following_;
   Epoch following_epoch_;
+  LeaseId leader_lease_ = 0;  // of the leader that was seen last
+  Duration leader_ttl_{};     // of that one
+  Duration earlier_ttl_{};    // and of the one before
   std::optional<Instant> try_at_;
   Instant hurry_until_{};
   std::optional<Trust> trust_{};              // until hurry_until_

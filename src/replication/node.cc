@@ -380,12 +380,12 @@ void Node::begin_reign(Epoch epoch, bool takeover, Actions& actions) {
 }
 
 // Whose beats this node echoed may serve readers for a while without the coordination service
-// (Election::quorum_validity): two shall not at the same time. What this process does not remember
+// (Election::predecessor_validity): two shall not at the same time. What this process does not remember
 // it may have echoed before it started.
 Instant Node::earliest_service() const {
   if (handed_over_ == follower_.promised()) return {};
   const Instant echoed = std::max(started_at_, follower_.heard_at().value_or(Instant{}));
-  return echoed + election_->quorum_validity();
+  return echoed + election_->predecessor_validity();
 }
 
 void Node::reign_begun(const Position& begin, Instant now, Actions& actions) {

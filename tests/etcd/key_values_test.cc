@@ -14,7 +14,7 @@ constexpr Id128 kOther = {0xff};
 constexpr const char* kNodeHex = "01020300000000000000000000000000";
 
 LeaderKey leader() {
-  return {.node = kNode, .name = "a", .address = "10.0.0.1:8100", .epoch = Epoch(7)};
+  return {.node = kNode, .name = "a", .address = "10.0.0.1:8100", .epoch = Epoch(7), .ttl = std::chrono::seconds(3)};
 }
 SyncKey sync() {
   return {.leader = kNode, .epoch = Epoch(7), .members = {kOther}, .automatic = false};
@@ -26,7 +26,7 @@ MemberKey member() {
 TEST(KeyValues, AreWhatTheHeaderShows) {
   const std::string node = kNodeHex;
   EXPECT_EQ(encode_leader(leader()),
-            R"({"v":1,"node":")" + node + R"(","name":"a","address":"10.0.0.1:8100","epoch":7})");
+            R"({"v":1,"node":")" + node + R"(","name":"a","address":"10.0.0.1:8100","epoch":7,"lease_ms":3000})");
   EXPECT_EQ(encode_epoch(Epoch(7)), R"({"v":1,"epoch":7})");
   EXPECT_EQ(encode_sync(sync()),
             R"({"v":1,"leader":")" + node +
@@ -59,6 +59,18 @@ TEST(KeyValues, RefuseAnotherVersion) {
   const auto epoch = decode_epoch(R"({"v":2,"epoch":7})");
   ASSERT_FALSE(epoch);
   EXPECT_EQ(epoch.error().code, ErrorCode::too_new);
+}
+
+TEST(KeyValues, RefuseALeaseThatNobodyCanSet) {
+  const std::string node = kNodeHex;
+  const auto with = [&](const std::string& lease) {
+    return decode_leader(R"({"v":1,"node":")" + node + R"(","name":"","address":"","epoch":1)" +
+                         lease + "}");
+  };
+  EXPECT_EQ(with(R"(,"lease_ms":86400000)")->ttl, std::chrono::hours(24));
+  EXPECT_FALSE(with(R"(,"lease_ms":86400001)"));
+  EXPECT_FALSE(with(R"(,"lease_ms":18446744073709551615)"));
+  EXPECT_FALSE(with("")) << "it would be taken for a leader that serves for no time";
 }
 
 TEST(KeyValues, RefuseWhatLacksAField) {

@@ -62,6 +62,7 @@ class Coordination {
             .node = node,
             .name = "a",
             .address = "127.0.0.1:1",
+            .ttl = std::chrono::seconds(3),
             .epoch = now.epoch.next(),
             .epoch_revision = now.epoch_revision,
             .sync_revision = now.sync ? now.sync->revision : 0,
@@ -128,7 +129,8 @@ TEST_F(EtcdServer, GivesTheLeadershipOnce) {
                                                   .address = "127.0.0.1:1",
                                                   .epoch = Epoch(1),
                                                   .revision = acquired.revision,
-                                                  .lease = lease}));
+                                                  .lease = lease,
+                                                  .ttl = first.ttl}));
   EXPECT_EQ(view.epoch, Epoch(1));
   EXPECT_EQ(view.cluster, kCluster);
   EXPECT_EQ(view.sync, std::nullopt);

@@ -141,7 +141,8 @@ class ElectionRun {
             .address = "h:1",
             .epoch = Epoch(5),
             .revision = kLeaderRevision,
-            .lease = kLease};
+            .lease = kLease,
+            .ttl = kTtl};
   }
   LeaderKey other_key() const {
     return {.node = kOther,
@@ -149,7 +150,8 @@ class ElectionRun {
             .address = "h:2",
             .epoch = Epoch(4),
             .revision = 39,
-            .lease = 71};
+            .lease = 71,
+            .ttl = kTtl};
   }
   MemberKey member(const NodeId& node, std::uint64_t tid) const {
     return {.node = node, .name = "m", .address = "h:3", .role = "standby", .last_tid = Tid(tid)};

@@ -48,6 +48,30 @@ TEST_F(ElectionTest, FollowsWhileThereIsALeader) {
   EXPECT_NE(asked<dcs::Acquire>(), nullptr);
 }
 
+TEST_F(ElectionTest, TellsOnceOfALeaderWithAnotherLease) {
+  start();
+  grant();
+  view.leader = other_key();
+  view.leader->ttl = 3 * kTtl;
+  show(view);
+  live(2s);
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_EQ(notes[0],
+            "the leader b has a lease of 9000 ms, this node one of 3000 ms: set all nodes to the "
+            "same --lease");
+  EXPECT_EQ(election.predecessor_validity(), kTtl);
+  EXPECT_EQ(election.quorum_validity(), kTtl / 3);
+  // The one before may have been echoed as well; the one before that was long ago.
+  for (const LeaseId lease : {101, 102}) {
+    EXPECT_EQ(election.predecessor_validity(), kTtl) << lease;
+    view.leader = other_key();
+    view.leader->lease = lease;
+    live(1s);
+  }
+  EXPECT_EQ(election.predecessor_validity(), kTtl / 3);
+  EXPECT_EQ(notes.size(), 1U);
+}
+
 TEST_F(ElectionTest, DoesNotTryOutsideOfS) {
   view.sync->members = {kThird};
   EXPECT_FALSE(tries());

@@ -251,8 +251,10 @@ class NodeTest : public ::testing::Test, protected PlayedService {
                             .address = "h:2",
                             .epoch = Epoch(2),
                             .revision = 9,
-                            .lease = 8};
+                            .lease = 8,
+                            .ttl = leader_ttl};
   }
+  Duration leader_ttl = kLease;
   // By election: in S of epoch 2, whose leader is kOther, or is this node itself.
   void begin_election(const NodeId& previous_leader = kOther) {
     options.elects = true;

@@ -444,6 +444,17 @@ TEST_F(NodeTakingOver, WaitsOutTheLastBeatItEchoed) {
   EXPECT_EQ(count<action::Serve>(), 1U);
 }
 
+// Its lease may be longer than the own one.
+TEST_F(NodeTakingOver, WaitsOutTheLastBeatAsLongAsItsLeaderWasSetTo) {
+  leader_ttl = 2 * kLease;
+  follow_then_lose_the_leader();
+  reach_promoting();
+  pass(heard + 2 * validity() - now - 1ms);
+  EXPECT_EQ(count<action::Serve>(), 0U);
+  pass(50ms);
+  EXPECT_EQ(count<action::Serve>(), 1U);
+}
+
 TEST_F(NodeTakingOver, ServesAtOnceWhenThePrimaryHandedOver) {
   follow_then_lose_the_leader();
   node().from_upstream(wire::Handover{.epoch = Epoch(2), .last = at(2, 20)}, now, actions);

@@ -130,7 +130,8 @@ Result<dcs::Answer> ModelDcs::acquire(const dcs::Acquire& request) {
                   .address = request.address,
                   .epoch = request.epoch,
                   .revision = revision_,
-                  .lease = request.lease};
+                  .lease = request.lease,
+                  .ttl = request.ttl};
   leader_lease_ = request.lease;
   if (mutation_ != Mutation::counter_not_raised) {
     keys_.epoch = request.epoch;
