@@ -22,8 +22,7 @@ class AppendWorkload final : public Workload {
  public:
   bool make_objects(Participant& participant) const override {
     const auto make = [](Attempt& attempt) {
-      std::vector<Oid> lists;
-      for (std::uint64_t i = 0; i < kLists; ++i) lists.push_back(workload_oid(2, i));
+      const std::vector<Oid> lists = workload_oids(2, 0, kLists);
       if (attempt.read(lists).front()) return;
       for (const Oid list : lists) attempt.write(list, "");
     };
@@ -32,10 +31,7 @@ class AppendWorkload final : public Workload {
 
   void step(Participant& participant) const override {
     const std::uint64_t generation = generation_;
-    std::vector<Oid> lists;
-    for (std::uint64_t i = 0; i < kLists; ++i) {
-      lists.push_back(workload_oid(2, generation * kLists + i));
-    }
+    std::vector<Oid> lists = workload_oids(2, generation * kLists, kLists);
     const std::size_t count = 2 + participant.random(3);
     for (std::size_t i = 0; i < count; ++i) {
       std::swap(lists[i], lists[i + participant.random(kLists - i)]);

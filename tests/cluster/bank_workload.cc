@@ -14,11 +14,7 @@ constexpr std::uint64_t kAccounts = 8;
 constexpr std::int64_t kOpeningBalance = 100;
 constexpr std::uint64_t kTransferMax = 20;
 
-std::vector<Oid> accounts() {
-  std::vector<Oid> oids;
-  for (std::uint64_t i = 0; i < kAccounts; ++i) oids.push_back(workload_oid(1, i));
-  return oids;
-}
+std::vector<Oid> accounts() { return workload_oids(1, 0, kAccounts); }
 
 // The balance, and who left it so: no two revisions are equal.
 std::string account(std::int64_t balance, const std::string& id) {

@@ -15,8 +15,7 @@ class ForkWorkload final : public Workload {
  public:
   bool make_objects(Participant& participant) const override {
     const auto make = [](Attempt& attempt) {
-      std::vector<Oid> oids;
-      for (std::uint64_t i = 0; i < kGroups * kGroupSize; ++i) oids.push_back(workload_oid(3, i));
+      const std::vector<Oid> oids = workload_oids(3, 0, kGroups * kGroupSize);
       if (attempt.read(oids).front()) return;
       for (const Oid oid : oids) attempt.write(oid, attempt.id());
     };
@@ -24,17 +23,16 @@ class ForkWorkload final : public Workload {
   }
 
   void step(Participant& participant) const override {
-    const std::uint64_t group = participant.random(kGroups) * kGroupSize;
+    const std::vector<Oid> oids =
+        workload_oids(3, participant.random(kGroups) * kGroupSize, kGroupSize);
     if (participant.chance(50)) {
-      std::vector<Oid> oids;
-      for (std::uint64_t i = 0; i < kGroupSize; ++i) oids.push_back(workload_oid(3, group + i));
       participant.act("read", participant.reads(),
                       [&](Attempt& attempt) { static_cast<void>(attempt.read(oids)); });
       return;
     }
     // Up to that many clients never write the same object: their writes have no order but the
     // log's.
-    const Oid oid = workload_oid(3, group + participant.index() % kGroupSize);
+    const Oid oid = oids[participant.index() % kGroupSize];
     participant.act("write", Participant::Server::primary,
                     [&](Attempt& attempt) { attempt.write(oid, attempt.id()); });
   }

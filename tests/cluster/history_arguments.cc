@@ -1,7 +1,9 @@
 #include "cluster/history_arguments.h"
 
 #include <charconv>
+#include <cstddef>
 #include <string_view>
+#include <vector>
 
 namespace zeolite::cluster_test {
 
@@ -41,14 +43,17 @@ bool take_value(Arguments& arguments, std::string_view name, std::string_view va
 
 std::optional<Arguments> parse_arguments(int argc, char** argv) {
   Arguments arguments;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view name = argv[i];
-    if (name == "--final") {
+  const std::vector<std::string_view> words(argv + 1, argv + argc);
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == "--final") {
       arguments.final = true;
-    } else if (name == "--init") {
+    } else if (words[i] == "--init") {
       arguments.init = true;
-    } else if (i + 1 == argc || !take_value(arguments, name, argv[++i])) {
-      return std::nullopt;
+    } else {
+      if (i + 1 == words.size() || !take_value(arguments, words[i], words[i + 1])) {
+        return std::nullopt;
+      }
+      ++i;
     }
   }
   const bool known = arguments.workload == "append" || arguments.workload == "bank" ||

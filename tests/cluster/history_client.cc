@@ -82,6 +82,7 @@ int run(const Arguments& arguments) {
   if (arguments.seconds == 0) return 0;
   std::atomic<bool> failed{false};
   std::vector<std::thread> threads;
+  threads.reserve(arguments.clients);
   for (std::uint64_t i = 0; i < arguments.clients; ++i) {
     threads.emplace_back([&, i] {
       try {

@@ -21,25 +21,29 @@ const char* name_of(Operation::End end) {
   return "unknown";
 }
 
-std::string joined(const std::vector<std::string>& items) {
-  std::string text;
-  for (const std::string& item : items) text += (text.empty() ? "" : ",") + item;
-  return text;
-}
+// Items with commas between.
+class Joined {
+ public:
+  void add(const std::string& item) { text_ += (text_.empty() ? "" : ",") + item; }
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
 
 std::string json_value(const Operation& operation) {
   std::map<Oid, std::optional<std::string>> writes;
   for (const auto& [oid, value] : operation.writes) writes.emplace(oid, value);
-  std::vector<std::string> current;
-  for (const Oid oid : operation.current) current.push_back(json_string(to_string(oid)));
-  std::vector<std::string> appended;
+  Joined current;
+  for (const Oid oid : operation.current) current.add(json_string(to_string(oid)));
+  Joined appended;
   for (const auto& [oid, elements] : operation.appended) {
-    std::vector<std::string> numbers;
-    for (const std::uint64_t element : elements) numbers.push_back(std::to_string(element));
-    appended.push_back(json_string(to_string(oid)) + ":[" + joined(numbers) + "]");
+    Joined numbers;
+    for (const std::uint64_t element : elements) numbers.add(std::to_string(element));
+    appended.add(json_string(to_string(oid)) + ":[" + numbers.text() + "]");
   }
   return R"({"reads":)" + json_objects(operation.reads) + R"(,"writes":)" + json_objects(writes) +
-         R"(,"current":[)" + joined(current) + R"(],"append":{)" + joined(appended) + "}}";
+         R"(,"current":[)" + current.text() + R"(],"append":{)" + appended.text() + "}}";
 }
 
 }  // namespace
@@ -64,17 +68,17 @@ std::string json_string(std::string_view text) {
 }
 
 std::string json_objects(const std::map<Oid, std::optional<std::string>>& objects) {
-  std::vector<std::string> items;
+  Joined items;
   for (const auto& [oid, value] : objects) {
-    items.push_back(json_string(to_string(oid)) + ":" + (value ? json_string(*value) : "null"));
+    items.add(json_string(to_string(oid)) + ":" + (value ? json_string(*value) : "null"));
   }
-  return "{" + joined(items) + "}";
+  return "{" + items.text() + "}";
 }
 
 std::string to_json(const std::string& client, const Operation& operation) {
-  std::vector<std::string> fields;
+  Joined fields;
   const auto add = [&](const char* name, const std::string& value) {
-    fields.push_back(json_string(name) + ":" + value);
+    fields.add(json_string(name) + ":" + value);
   };
   const auto add_tid = [&](const char* name, client::Tid tid) {
     if (tid.value != 0) add(name, json_string(to_string(tid)));
@@ -94,7 +98,7 @@ std::string to_json(const std::string& client, const Operation& operation) {
   if (operation.learned) add("learned", "true");
   if (!operation.why.empty()) add("why", json_string(operation.why));
   add("value", json_value(operation));
-  return "{" + joined(fields) + "}";
+  return "{" + fields.text() + "}";
 }
 
 LineFile::LineFile(const std::string& path) : file_(std::fopen(path.c_str(), "w")) {

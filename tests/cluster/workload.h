@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cluster/participant.h"
 
@@ -31,10 +33,13 @@ class Workload {
 // (where not, that is a long fork).
 [[nodiscard]] std::unique_ptr<Workload> fork_workload();
 
-// The n-th object of a workload. Fixed, so that processes need not tell each other; far above the
-// oids that a server gives out in a test.
-[[nodiscard]] inline client::Oid workload_oid(std::uint64_t workload, std::uint64_t n) {
-  return {0x4800'0000'0000 + (workload << 24) + n};
+// Objects of a workload, from the n-th on. Fixed, so that processes need not tell each other; far
+// above the oids that a server gives out in a test.
+[[nodiscard]] inline std::vector<client::Oid> workload_oids(std::uint64_t workload, std::uint64_t n,
+                                                            std::uint64_t count) {
+  std::vector<client::Oid> oids(count);
+  for (client::Oid& oid : oids) oid.value = 0x4800'0000'0000 + (workload << 24) + n++;
+  return oids;
 }
 
 }  // namespace zeolite::cluster_test
