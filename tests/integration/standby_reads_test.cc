@@ -21,7 +21,8 @@ class StandbyReads : public ClusterTest {
  protected:
   // The primary "a", and "b" that follows it through a proxy.
   void SetUp() override {
-    a_.emplace(options("a", {"--durability", "local"}));
+    // It does not give up a standby that is held back, though this machine may be slow.
+    a_.emplace(options("a", {"--durability", "local", "--lease", "30"}));
     ASSERT_TRUE(a_->start()) << a_->standard_error();
     proxy_.emplace(a_->port());
     b_.emplace(options("b", {"--standby-of", proxy_->address()}));
