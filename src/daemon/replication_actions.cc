@@ -181,10 +181,9 @@ void ReplicationService::run(action::Compare& compare) {
       comparison.position = match->ancestor;
       if (match->kind == Kind::probe) comparison.position.epoch = match->probe;
       const bool same = match->kind == Kind::same;
-      comparison.complete =
-          match->kind == Kind::probe ||
-          (storage::complete_after(*store_, same ? position : match->ancestor) &&
-           !(same && storage::copy_is_quicker(*store_, position)));
+      comparison.complete = match->kind == Kind::probe ||
+                            (storage::complete_after(*store_, same ? position : match->ancestor) &&
+                             !(same && storage::copy_is_quicker(*store_, position)));
     }
     post([this, peer, comparison, why = match ? std::string() : match.error().detail] {
       with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {

@@ -183,8 +183,9 @@ class StorageEngine {
   // refetches, for which it lets go of the mutex in between.
   void run_effects(std::unique_lock<std::mutex>& lock);
   void deliver_effects();
-  // Ends a call of `owner` (0: of the server itself): carries out its effects, lets go of the mutex, and sees that the open
-  // group gets written, by the writer, or on this thread where that is better.
+  // Ends a call of `owner` (0: of the server itself): carries out its effects, lets go of the
+  // mutex, and sees that the open group gets written, by the writer, or on this thread where that
+  // is better.
   void end_call(std::unique_lock<std::mutex>& lock, commit::OwnerId owner = 0);
   // Lets go of the mutex, and then wakes the writer if there is something for it: woken before, it
   // would wait for the mutex and be woken twice.

@@ -380,8 +380,8 @@ void Node::begin_reign(Epoch epoch, bool takeover, Actions& actions) {
 }
 
 // Whose beats this node echoed may serve readers for a while without the coordination service
-// (Election::predecessor_validity): two shall not at the same time. What this process does not remember
-// it may have echoed before it started.
+// (Election::predecessor_validity): two shall not at the same time. What this process does not
+// remember it may have echoed before it started.
 Instant Node::earliest_service() const {
   if (handed_over_ == follower_.promised()) return {};
   const Instant echoed = std::max(started_at_, follower_.heard_at().value_or(Instant{}));

@@ -142,7 +142,8 @@ constexpr const char* kAcquireGuards =
 constexpr const char* kAcquirePuts =
     R"("success":[{"request_put":{key=/zeolite/c/leader,)"
     R"(value={'v':1,'node':'01000000000000000000000000000000','name':'a','address':'h:1',)"
-    R"('epoch':8,'lease_ms':3000},"lease":"77"}},{"request_put":{key=/zeolite/c/epoch,value={'v':1,'epoch':8}}})";
+    R"('epoch':8,'lease_ms':3000},"lease":"77"}},)"
+    R"({"request_put":{key=/zeolite/c/epoch,value={'v':1,'epoch':8}}})";
 
 TEST(EtcdJson, AcquiresIfNothingChangedSinceItWasSeen) {
   EXPECT_EQ(readable(encode(acquire(), kPrefix)),

@@ -14,7 +14,11 @@ constexpr Id128 kOther = {0xff};
 constexpr const char* kNodeHex = "01020300000000000000000000000000";
 
 LeaderKey leader() {
-  return {.node = kNode, .name = "a", .address = "10.0.0.1:8100", .epoch = Epoch(7), .ttl = std::chrono::seconds(3)};
+  return {.node = kNode,
+          .name = "a",
+          .address = "10.0.0.1:8100",
+          .epoch = Epoch(7),
+          .ttl = std::chrono::seconds(3)};
 }
 SyncKey sync() {
   return {.leader = kNode, .epoch = Epoch(7), .members = {kOther}, .automatic = false};
@@ -26,7 +30,8 @@ MemberKey member() {
 TEST(KeyValues, AreWhatTheHeaderShows) {
   const std::string node = kNodeHex;
   EXPECT_EQ(encode_leader(leader()),
-            R"({"v":1,"node":")" + node + R"(","name":"a","address":"10.0.0.1:8100","epoch":7,"lease_ms":3000})");
+            R"({"v":1,"node":")" + node +
+                R"(","name":"a","address":"10.0.0.1:8100","epoch":7,"lease_ms":3000})");
   EXPECT_EQ(encode_epoch(Epoch(7)), R"({"v":1,"epoch":7})");
   EXPECT_EQ(encode_sync(sync()),
             R"({"v":1,"leader":")" + node +

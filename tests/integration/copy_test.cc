@@ -123,8 +123,8 @@ TEST_F(Copy, ANewStandbyOfALargeDatabaseDoesNotApplyItsWholeLog) {
   }
   const fs::path source = directory_ / "large.fs";
   std::ofstream(source, std::ios::binary) << file.bytes();
-  const ProgramResult imported = zeolite(
-      {"import", "filestorage:" + source.string(), "--data", (directory_ / "a").string()});
+  const ProgramResult imported =
+      zeolite({"import", "filestorage:" + source.string(), "--data", (directory_ / "a").string()});
   ASSERT_EQ(imported.exit_code, 0) << imported.error;
   ServerProcess a(options("a"));
   ASSERT_TRUE(a.start()) << a.standard_error();
