@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <boost/asio/local/datagram_protocol.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <chrono>
 #include <cstring>
@@ -13,6 +14,7 @@ namespace zeolite::net {
 namespace {
 
 using boost::asio::ip::tcp;
+using boost::asio::local::datagram_protocol;
 using boost::asio::local::stream_protocol;
 using Endpoint = boost::asio::generic::stream_protocol::endpoint;
 
@@ -40,10 +42,13 @@ Result<Endpoint> endpoint_of(IoShard& shard, const ListenAddress& address) {
 }
 
 // A server that was killed leaves its socket's file behind, and nobody can bind it again.
+//
+// A socket that is reserved refuses connections as a dead one does. One of another type does not:
+// it is told that the types differ (EPROTOTYPE), as long as the socket is there.
 void remove_dead_socket(IoShard& shard, const std::string& path) {
-  stream_protocol::socket probe(shard.context());
+  datagram_protocol::socket probe(shard.context());
   boost::system::error_code error;
-  probe.connect(stream_protocol::endpoint(path), error);
+  probe.connect(datagram_protocol::endpoint(path), error);
   if (error != boost::asio::error::connection_refused) return;
   struct stat file{};
   if (::lstat(path.c_str(), &file) == 0 && S_ISSOCK(file.st_mode)) ::unlink(path.c_str());

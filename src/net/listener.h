@@ -30,9 +30,8 @@ class Listener {
   // yet. Called before each, on the listener's shard, and while it says no, every 100 ms.
   using HasRoom = std::function<bool(std::size_t under_way)>;
 
-  // Binds and listens. Port 0 picks a free one. A
-  // Unix socket that nobody listens on any more is replaced. Error io_error, also for an address in
-  // use, with the address and what to do.
+  // Binds and listens. Port 0 picks a free one. A Unix socket whose server is gone is replaced.
+  // Error io_error, also for an address in use, with the address and what to do.
   [[nodiscard]] static Result<std::unique_ptr<Listener>> listen(IoShard& shard,
                                                                 const ListenAddress& address,
                                                                 ChooseShard choose_shard,

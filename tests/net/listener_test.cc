@@ -191,6 +191,23 @@ TEST_F(UnixListenerTest, AcceptsAndRemovesItsFileWhenStopped) {
   EXPECT_FALSE(std::filesystem::exists(address().unix_path));
 }
 
+// It refuses connections, as one whose server was killed does.
+TEST_F(UnixListenerTest, LeavesAReservedSocketToItsServer) {
+  auto reserved = Listener::reserve(
+      shard_, address(), [this]() -> IoShard& { return other_; },
+      [this](Socket) { accepted_.set_value(true); });
+  ASSERT_TRUE(reserved);
+  const auto second = listen(address());
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().detail.find("in use"), std::string::npos);
+  ASSERT_TRUE((*reserved)->start());
+  boost::asio::io_context context;
+  boost::asio::local::stream_protocol::socket client(context);
+  client.connect(boost::asio::local::stream_protocol::endpoint(address().unix_path));
+  EXPECT_TRUE(accepted_.get_future().get());
+  stop(**reserved);
+}
+
 TEST_F(UnixListenerTest, ReplacesASocketThatNobodyListensOn) {
   {
     boost::asio::io_context context;
