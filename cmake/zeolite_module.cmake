@@ -26,7 +26,7 @@ endfunction()
 
 # zeolite_tests(NAME SOURCES ... [LINK target...] [LABEL unit|sim|integration|soak]
 #               [TIMEOUT seconds])
-# One GoogleTest executable NAME_tests; each test is a ctest of its own name.
+# One GoogleTest executable NAME_tests, which is one ctest. All of a label are the target LABEL_tests.
 function(zeolite_tests name)
   cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
   if(NOT arg_LABEL)
@@ -39,6 +39,13 @@ function(zeolite_tests name)
   target_include_directories(${name}_tests PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${name}_tests PRIVATE zeolite_options ${arg_LINK} GTest::gmock
                                               GTest::gtest_main)
+  if(NOT TARGET ${arg_LABEL}_tests)
+    add_custom_target(${arg_LABEL}_tests)
+  endif()
+  add_dependencies(${arg_LABEL}_tests ${name}_tests)
+  if(ZEOLITE_SANITIZE)
+    math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * 4")  # all goes on as it does otherwise, but slower
+  endif()
   # One ctest per executable: starting a process per test costs more than the tests do.
   add_test(NAME ${arg_LABEL}.${name} COMMAND ${name}_tests --gtest_brief=1)
   set_tests_properties(${arg_LABEL}.${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})

@@ -3,53 +3,29 @@
 
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Callable
 
 import check
 import doc_commands
 import python_tests
+from ctest_runs import build, run_tests
 from project_files import ROOT
-from test_results import Results, read_ctest
+from sanitized_runs import run_asan, run_tsan
+from test_results import Results
+from time_budget import VARIABLE, OutOfTime, TimeBudget, minutes_of
 
-JOBS = os.cpu_count() or 1
-
-# ctest arguments. Whatever carries none of the labels is an integration test: examples, package.
-LABELS = {
-    "unit": ["-L", "^unit$"],
-    "sim": ["-L", "^sim$"],
-    "integration": ["-LE", "^(unit|sim|soak)$"],
-    "fuzz": ["-L", "^fuzz$"],
-    "soak": ["-L", "^soak$"],
-}
-# The full run tests what is shipped; the dev preset is for while editing.
-ALL_STAGES = ("checks", "release", "python", "docs", "asan-unit", "tsan-unit", "fuzz")
-# Of the full run: what builds the sources anew. On a machine that is so slow that the run would not
-# end in time, a stage of these that would begin later than this is skipped, by name.
-REBUILDING = ("asan-unit", "tsan-unit", "fuzz")
-REBUILD_BEGINS_WITHIN_S = 10 * 60
-# Walking the crash points shows what is on the disk, not how the code uses memory and threads; the
-# release build does it, and the kills that remain take the same ways.
-SANITIZED = {"GTEST_FILTER": "-*CrashPoint.*", "ZEOLITE_KILL_ROUNDS": "4"}
+# The full run tests what is shipped; the dev preset is for while editing. What matters more comes
+# first: each of the last ones may be skipped.
+ALL_STAGES = ("checks", "release", "python", "docs", "tsan-unit", "asan-unit", "fuzz",
+              "tsan-integration", "asan-integration")
+# Of the full run: what goes on only as long as there is time. Such a stage does not begin with less
+# than so many minutes left, about what it takes on two cores without a compiler cache.
+NEEDED_MINUTES = {"tsan-unit": 10, "asan-unit": 12, "fuzz": 8, "tsan-integration": 8,
+                  "asan-integration": 8}
 GROUPS = {"fast": ("checks", "unit"), "all": ALL_STAGES}
-
-
-def run(command, env=None) -> bool:
-    sys.stdout.flush()
-    return subprocess.run(command, cwd=ROOT, env=env).returncode == 0
-
-
-def build(preset: str, *targets: str) -> bool:
-    """Everything, unless targets are named."""
-    configured = (ROOT / "build" / preset / "build.ninja").is_file()
-    if not configured and not run(["cmake", "--preset", preset]):
-        return False
-    return run(["cmake", "--build", f"build/{preset}", "--target", *(targets or ("all",))])
 
 
 def run_checks() -> Results:
@@ -65,79 +41,10 @@ def run_checks() -> Results:
     return results
 
 
-def run_ctest(preset: str, label: str, environment: dict, wrapper: list[str]) -> Results:
-    reports = ROOT / "build" / preset / "reports" / label
-    shutil.rmtree(reports, ignore_errors=True)
-    reports.mkdir(parents=True)
-    junit = reports / "ctest.xml"
-    env = os.environ | environment | {"GTEST_OUTPUT": f"xml:{reports}/"}
-    command = wrapper + [
-        "ctest", "--test-dir", f"build/{preset}", "--output-on-failure", "--no-tests=error",
-        "-j", str(JOBS), "--output-junit", str(junit), *LABELS[label]]
-    passed = run(command, env)
-    prefix = "" if preset in ("dev", "release", "fuzz") else f"{preset}: "
-    if not junit.is_file():
-        return Results(failed=[f"{prefix}{label} (ctest wrote no report)"])
-    results = read_ctest(junit, reports, prefix)
-    if not passed and not results.failed:
-        results.failed.append(f"{prefix}{label} (ctest failed, see above)")
-    return results
-
-
-def run_tests(preset, labels, environment=None, wrapper=None, target="all") -> Results:
-    if not build(preset, target):
-        return Results(failed=[f"build {preset}"])
-    results = Results()
-    for label in labels:
-        results.add(run_ctest(preset, label, environment or {}, wrapper or []))
-    return results
-
-
-def sanitizer_runs(sanitizer: str, environment=None, wrapper=None) -> bool:
-    """Whether a program that does nothing runs under this sanitizer on this machine."""
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "empty.cc")
-        source.write_text("int main() { return 0; }\n")
-        program = Path(folder, "empty")
-        command = ["g++", f"-fsanitize={sanitizer}", str(source), "-o", str(program)]
-        if subprocess.run(command, capture_output=True).returncode != 0:
-            return False
-        env = os.environ | (environment or {})
-        command = (wrapper or []) + [str(program)]
-        return subprocess.run(command, env=env, capture_output=True).returncode == 0
-
-
-def run_asan(labels) -> Results:
-    environment = SANITIZED | {"UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
-    results = Results()
-    if not sanitizer_runs("address"):
-        environment["ASAN_OPTIONS"] = "detect_leaks=0"
-        if not sanitizer_runs("address", environment):
-            return Results(skipped=[("asan", "a program under the address sanitizer does not start")])
-        results.skipped.append(("asan: leaks", "the leak check needs ptrace, forbidden here"))
-    results.add(run_tests("asan", labels, environment))
-    return results
-
-
-def run_tsan(labels) -> Results:
-    suppressions = ROOT / "tools" / "tsan_suppressions.txt"
-    environment = SANITIZED | {
-        # RocksDB's mutexes are made where the sanitizer does not see it: no reports of their misuse.
-        "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:report_mutex_bugs=0:"
-                        f"suppressions={suppressions}"}
-    wrapper = []
-    if not sanitizer_runs("thread", environment):
-        # Kernels with more address randomisation than the sanitizer of g++ 12 knows.
-        wrapper = ["setarch", os.uname().machine, "-R"]
-        if not sanitizer_runs("thread", environment, wrapper):
-            return Results(skipped=[("tsan", "a program under the thread sanitizer does not start")])
-    return run_tests("tsan", labels, environment, wrapper)
-
-
-def run_fuzz() -> Results:
+def run_fuzz(budget: TimeBudget) -> Results:
     if not shutil.which("clang++-19"):
         return Results(skipped=[("fuzz", "clang++-19 is not installed")])
-    return run_tests("fuzz", ["fuzz"], target="fuzz/all")
+    return run_tests("fuzz", ["fuzz"], targets=["fuzz/all"], budget=budget)
 
 
 def build_program() -> bool:
@@ -157,30 +64,42 @@ def run_docs() -> Results:
 
 @dataclass(frozen=True)
 class Stage:
-    action: Callable[[], Results]
+    action: Callable[[TimeBudget], Results]
     shown: str
 
 
+def listed(labels: tuple[str, ...]) -> str:
+    return " and ".join(", ".join(labels).rsplit(", ", 1))
+
+
+def tests(preset: str, *labels: str) -> Stage:
+    return Stage(lambda budget: run_tests(preset, labels, budget=budget),
+                 f"build {preset}, ctest {listed(labels)}")
+
+
+def sanitized(name: str, action, *labels: str) -> Stage:
+    return Stage(lambda budget: action(labels, budget), f"build {name}, ctest {listed(labels)}")
+
+
 STAGES = {
-    "checks": Stage(run_checks, "tools/check.sh fast"),
-    "unit": Stage(lambda: run_tests("dev", ["unit"]), "build dev, ctest unit"),
-    "integration": Stage(lambda: run_tests("dev", ["integration"]), "build dev, ctest integration"),
-    "sim": Stage(lambda: run_tests("release", ["sim"]), "build release, ctest sim"),
-    "release": Stage(lambda: run_tests("release", ["unit", "sim", "integration"]),
-                     "build release, ctest unit, sim and integration"),
-    "python": Stage(lambda: python_tests.run_all(build_for_clients),
+    "checks": Stage(lambda budget: run_checks(), "tools/check.sh fast"),
+    "unit": tests("dev", "unit"),
+    "integration": tests("dev", "integration"),
+    "sim": tests("release", "sim"),
+    "release": tests("release", "unit", "sim", "integration"),
+    "python": Stage(lambda budget: python_tests.run_all(build_for_clients),
                     "build release, stock ZEO clients and their packages' own suites"),
-    "python-soak": Stage(lambda: python_tests.run_long(build_program),
+    "python-soak": Stage(lambda budget: python_tests.run_long(build_program),
                          "build release, long races, kills and 10,000 stock connections"),
-    "asan": Stage(lambda: run_asan(["unit", "integration"]),
-                  "build asan, ctest unit and integration"),
-    "tsan": Stage(lambda: run_tsan(["unit", "integration"]),
-                  "build tsan, ctest unit and integration"),
-    "asan-unit": Stage(lambda: run_asan(["unit"]), "build asan, ctest unit"),
-    "tsan-unit": Stage(lambda: run_tsan(["unit"]), "build tsan, ctest unit"),
+    "asan": sanitized("asan", run_asan, "unit", "sim", "integration"),
+    "tsan": sanitized("tsan", run_tsan, "unit", "sim", "integration"),
+    "asan-unit": sanitized("asan", run_asan, "unit", "sim"),
+    "tsan-unit": sanitized("tsan", run_tsan, "unit", "sim"),
+    "asan-integration": sanitized("asan", run_asan, "integration"),
+    "tsan-integration": sanitized("tsan", run_tsan, "integration"),
     "fuzz": Stage(run_fuzz, "build fuzz, ctest fuzz"),
-    "docs": Stage(run_docs, "build release, commands of README.md and docs/"),
-    "soak": Stage(lambda: run_tests("release", ["soak"]), "build release, ctest soak"),
+    "docs": Stage(lambda budget: run_docs(), "build release, commands of README.md and docs/"),
+    "soak": tests("release", "soak"),
 }
 
 
@@ -196,6 +115,33 @@ def stages_of(arguments: list[str]) -> list[str]:
     return names
 
 
+def run_stage(name: str, budget: TimeBudget) -> Results:
+    print(f"=== {name}: {STAGES[name].shown}", flush=True)
+    started = time.monotonic()
+    try:
+        results = STAGES[name].action(budget)
+    except OutOfTime as reason:
+        results = Results(skipped=[(name, f"{reason}; run ./test {name}")])
+    print(f"=== {name}: {results.summary()} ({time.monotonic() - started:.0f} s)", flush=True)
+    return results
+
+
+def run_all(names: list[str], budget: TimeBudget) -> Results:
+    """Lack of time makes nothing fail: what the time is not enough for is skipped, by name."""
+    total = Results()
+    for name in names:
+        needed = NEEDED_MINUTES.get(name) if budget.limited() else None
+        if needed is None:
+            total.add(run_stage(name, TimeBudget()))
+        elif budget.left_s() >= needed * 60:
+            total.add(run_stage(name, budget))
+        else:
+            left = max(budget.left_s(), 0) / 60
+            total.skipped.append((name, f"{left:.0f} minutes are left ({VARIABLE}), it may need "
+                                        f"{needed}; run ./test {name}"))
+    return total
+
+
 def main(arguments: list[str]) -> int:
     dry_run = "--dry-run" in arguments
     names = stages_of([argument for argument in arguments if argument != "--dry-run"])
@@ -203,20 +149,12 @@ def main(arguments: list[str]) -> int:
         for name in names:
             print(f"{name}: {STAGES[name].shown}")
         return 0
-    total = Results()
-    began = time.monotonic()
-    for name in names:
-        if not arguments and name in REBUILDING:
-            passed_s = time.monotonic() - began
-            if passed_s > REBUILD_BEGINS_WITHIN_S:
-                total.skipped.append((name, f"{passed_s / 60:.0f} minutes have passed already; "
-                                            f"run ./test {name}"))
-                continue
-        print(f"=== {name}: {STAGES[name].shown}", flush=True)
-        started = time.monotonic()
-        results = STAGES[name].action()
-        print(f"=== {name}: {results.summary()} ({time.monotonic() - started:.0f} s)", flush=True)
-        total.add(results)
+    try:
+        minutes = minutes_of(os.environ)
+    except ValueError as error:
+        sys.exit(f"test: {error}")
+    # Who names stages wants these, however long they take.
+    total = run_all(names, TimeBudget() if arguments else TimeBudget(minutes * 60))
     for name, reason in total.skipped:
         print(f"skipped: {name}: {reason}")
     for name in total.failed:

@@ -2,7 +2,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from test_results import Results, read_ctest
+from test_results import CUT_OFF, Results, killed_by_limit, read_ctest
 
 CTEST = """<testsuite>
 <testcase name="unit.base" status="{base}"/><testcase name="examples.bank" status="run"/>
@@ -39,6 +39,28 @@ class ReadCtestTest(unittest.TestCase):
 
     def test_a_process_that_fails_after_its_tests_is_a_failure(self):
         self.assertEqual(len(self.read("fail", "").failed), 3)
+
+    def test_who_was_killed_for_lack_of_time_is_skipped_unless_it_had_found_something(self):
+        report = """<testsuite><testcase name="unit.slow" status="fail"><system-out>[ RUN ]</system-out></testcase>
+<testcase name="unit.bad" status="fail"><system-out>[  FAILED  ] A.One</system-out></testcase>
+<testcase name="unit.crashed" status="fail"><system-out></system-out></testcase></testsuite>"""
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "ctest.xml").write_text(report)
+            results = read_ctest(Path(folder, "ctest.xml"), Path(folder), "tsan: ",
+                                 {"unit.slow", "unit.bad"})
+        self.assertEqual(results.skipped, [("tsan: unit.slow", CUT_OFF)])
+        self.assertEqual(results.failed, ["tsan: unit.bad", "tsan: unit.crashed"])
+
+    def test_ctest_says_who_was_killed(self):
+        console = """1/4 Test  #3: unit.c ..................***Failed    0.01 sec
+[HANDLER_OUTPUT]
+2/4 Test #11: unit.b ..................
+***Timeout   5.05 sec
+The following tests FAILED:
+\t  3 - unit.c (Failed)
+\t 11 - unit.b (Timeout)
+"""
+        self.assertEqual(killed_by_limit(console), {"unit.b"})
 
     def test_summary_without_skips(self):
         self.assertEqual(Results(passed=4).summary(), "4 passed, 0 failed")
