@@ -13,6 +13,9 @@ from project_files import ROOT
 from test_results import Results
 
 NEWEST = "zeo-newest"
+# Runs the tests of what clients do by themselves at a takeover and at a full server, too.
+OLDER = "zeo-5.4.1"
+OLDER_TESTS = ["test_takeover", "test_reconnect.CrowdTest"]
 TESTS = ROOT / "tests" / "python"
 # What the long runs set: see tests/python/run_interop.py.
 LONG = {"ZEOLITE_TEST_LONG": "300", "ZEOLITE_KILL_ROUNDS": "50"}
@@ -37,12 +40,13 @@ def make_environments() -> tuple[Results, bool]:
     return results, available
 
 
-def run_script(script: str, arguments: list[str], environment: dict[str, str]) -> Results:
+def run_script(script: str, arguments: list[str], environment: dict[str, str],
+               client: str = NEWEST) -> Results:
     """Runs a driver of tests/python. Its output comes in one piece: two run side by side."""
-    label = " ".join([script, *arguments])
+    label = " ".join([script, *arguments] if client == NEWEST else [client, script, *arguments])
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
-        command = [ROOT / "build/python" / NEWEST / "bin/python", TESTS / script, *arguments,
+        command = [ROOT / "build/python" / client / "bin/python", TESTS / script, *arguments,
                    "--json", report]
         done = subprocess.run(command, env=os.environ | environment, text=True, errors="replace",
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -72,6 +76,8 @@ def run_all(build_release) -> Results:
         own.append(run_script("run_interop.py", [], {}))
         own.append(run_script("run_interop.py", ["--msgpack", "test_objects", "test_copying",
                                                  "test_blobs", "test_ordering"], {}))
+        if (ROOT / "build/python" / OLDER / "stamp").is_file():  # else it was said why not
+            own.append(run_script("run_interop.py", OLDER_TESTS, {}, OLDER))
 
     beside = threading.Thread(target=run_own)
     beside.start()

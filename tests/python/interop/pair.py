@@ -63,6 +63,10 @@ class PairTest(ServerTest):
     def write_ports(self):
         return [self.primary.address, self.standby.address]
 
+    @property
+    def read_ports(self):
+        return [self.primary.read_address, self.standby.read_address]
+
     def write(self, connection, **values):
         """Commits, again when the connection is lost."""
         fixture.retried(connection.transaction_manager,

@@ -110,7 +110,7 @@ class FallbackTest(PairTest):
 
     def test_reads_go_on_and_the_client_is_upgraded_at_promotion(self):
         log = Records(self)
-        connection = self.fallback_client([*self.write_ports, self.standby.read_address])
+        connection = self.fallback_client([*self.write_ports, *self.read_ports])
         self.wait_shown()
         self.primary.kill()
         self.wait_connected(connection.db(), read_only=True, what="the read port takes the client")
