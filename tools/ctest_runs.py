@@ -16,7 +16,8 @@ JOBS = os.cpu_count() or 1
 LABELS = {
     "unit": ["-L", "^unit$"],
     "sim": ["-L", "^sim$"],
-    "integration": ["-LE", "^(unit|sim|soak)$"],
+    "integration": ["-LE", "^(unit|sim|soak|cluster)$"],
+    "cluster": ["-L", "^cluster$"],
     "fuzz": ["-L", "^fuzz$"],
     "soak": ["-L", "^soak$"],
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs an etcd of some members on loopback, for demonstrations and cluster tests.
+"""Runs an etcd of some members, on loopback, for demonstrations and cluster tests.
 
 Usage: tools/etcd_cluster.py [--members N] [--data DIR]
 Prints one line, the URLs for --etcd, when all answer; ends them when it is interrupted, terminated,
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
@@ -37,23 +38,37 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a member runs: an address of its own, and a command that becomes it, as nsenter does."""
+
+    host: str = "127.0.0.1"
+    prefix: tuple[str, ...] = ()
+
+
 class EtcdCluster:
     """Members m0, m1, ...; `urls` is what --etcd takes. Ended by stop(), or with this process."""
 
-    def __init__(self, data: Path, members: int = 3):
+    def __init__(self, data: Path, members: int = 3, places: list[Place] | None = None):
+        """`places`, one for each member: elsewhere than on loopback."""
+        self._places = places or [Place()] * members
+        members = len(self._places)
         ports = free_ports(2 * members)
         self._data = data
-        self._clients = [f"http://127.0.0.1:{port}" for port in ports[:members]]
-        self._peers = [f"http://127.0.0.1:{port}" for port in ports[members:]]
+        self._clients = self._urls(ports[:members])
+        self._peers = self._urls(ports[members:])
         self.urls = ",".join(self._clients)
         self.processes: list[subprocess.Popen | None] = [None] * members
+
+    def _urls(self, ports: list[int]) -> list[str]:
+        return [f"http://{place.host}:{port}" for place, port in zip(self._places, ports)]
 
     def start_member(self, index: int) -> None:
         client, peer = self._clients[index], self._peers[index]
         cluster = ",".join(f"m{i}={url}" for i, url in enumerate(self._peers))
         with open(self._data / f"m{index}.log", "ab") as log:
             self.processes[index] = subprocess.Popen(
-                ["etcd", "--name", f"m{index}", "--data-dir", str(self._data / f"m{index}"),
+                [*self._places[index].prefix, "etcd", "--name", f"m{index}", "--data-dir", str(self._data / f"m{index}"),
                  "--listen-client-urls", client, "--advertise-client-urls", client,
                  "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
                  "--initial-cluster", cluster, "--auto-compaction-retention", "1",

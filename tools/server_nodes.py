@@ -1,4 +1,4 @@
-"""Zeolite servers on loopback as child processes, for the demonstration and for cluster tests.
+"""Zeolite servers as child processes, for the demonstration and for cluster tests.
 
 Standard library only. Whoever starts one ends it: stop() or kill(); they die with this process.
 """
@@ -70,6 +70,7 @@ class Node:
     arguments: list[str] = field(default_factory=list)  # of zeolite serve, further ones
     environment: dict[str, str] = field(default_factory=dict)
     host: str = "127.0.0.1"
+    prefix: list[str] = field(default_factory=list)  # a command that becomes the server: nsenter
     process: subprocess.Popen | None = None
     lines: list[LogLine] = field(default_factory=list)  # what it logged, of all its lives
 
@@ -90,7 +91,7 @@ class Node:
         return self.process is not None and self.process.poll() is None
 
     def command_line(self) -> list[str]:
-        return [program(), "serve", "--data", str(self.data), "--name", self.name,
+        return [*self.prefix, program(), "serve", "--data", str(self.data), "--name", self.name,
                 "--native", self.address, "--zeo", "%s:%d" % self.zeo_address,
                 "--zeo-read", "%s:%d" % self.zeo_read_address, *self.arguments]
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages of tools/packages.txt that are missing.
-# Usage: tools/setup.sh [--dry-run] [GROUP...]     groups: build (default), test, check, bench
+# Usage: tools/setup.sh [--dry-run] [GROUP...]     groups: build (default), test, cluster,
+#                                                check, bench
 # Exit status: 0 all there, 1 could not install, 2 usage.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

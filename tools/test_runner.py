@@ -19,11 +19,11 @@ from time_budget import VARIABLE, OutOfTime, TimeBudget, minutes_of
 
 # The full run tests what is shipped; the dev preset is for while editing. What matters more comes
 # first: each of the last ones may be skipped.
-ALL_STAGES = ("checks", "release", "python", "docs", "tsan-unit", "asan-unit", "fuzz",
+ALL_STAGES = ("checks", "release", "python", "docs", "cluster", "tsan-unit", "asan-unit", "fuzz",
               "tsan-integration", "asan-integration")
 # Of the full run: what goes on only as long as there is time. Such a stage does not begin with less
 # than so many minutes left, about what it takes on two cores without a compiler cache.
-NEEDED_MINUTES = {"tsan-unit": 10, "asan-unit": 12, "fuzz": 8, "tsan-integration": 8,
+NEEDED_MINUTES = {"cluster": 5, "tsan-unit": 10, "asan-unit": 12, "fuzz": 8, "tsan-integration": 8,
                   "asan-integration": 8}
 GROUPS = {"fast": ("checks", "unit"), "all": ALL_STAGES}
 
@@ -91,6 +91,7 @@ STAGES = {
                     "build release, stock ZEO clients and their packages' own suites"),
     "python-soak": Stage(lambda budget: python_tests.run_long(build_program),
                          "build release, long races, kills and 10,000 stock connections"),
+    "cluster": tests("release", "cluster"),
     "asan": sanitized("asan", run_asan, "unit", "sim", "integration"),
     "tsan": sanitized("tsan", run_tsan, "unit", "sim", "integration"),
     "asan-unit": sanitized("asan", run_asan, "unit", "sim"),
