@@ -223,6 +223,8 @@ void ReplicationService::run(action::AskDcs& ask) {
 void ReplicationService::run(action::Answer& answer) {
   const auto found = commands_.find(answer.command);
   if (found == commands_.end()) return;
+  // Whoever is told that this node leads finds it so, and finds it so after a restart.
+  if (node_->role() == replication::Role::primary) refresh_view();
   const CommandDone done = std::move(found->second);
   commands_.erase(found);
   done(std::move(answer.result));

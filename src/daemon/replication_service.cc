@@ -234,7 +234,9 @@ UpstreamLink::Events ReplicationService::upstream_events() {
     });
   };
   events.checkpoint = [this](const wire::Message& message) {
-    if (receiver_) receiver_->on_message(message);
+    if (!receiver_) return;
+    node_->copying(clock_.now().instant);
+    receiver_->on_message(message);
   };
   events.lost = [this](const std::string& why) {
     receiver_.reset();
@@ -446,7 +448,14 @@ void ReplicationService::refresh_view() {
     return;
   }
   board_.set(std::move(view));
-  if (moved) events_.changed(*board_.view());
+  if (!moved) return;
+  const std::shared_ptr<const ClusterView> now_view = board_.view();
+  events_.changed(*now_view);
+  if (now_view->role == wire::NodeRole::primary && before->role != wire::NodeRole::primary) {
+    events_.log(LogLevel::info, "storage " + engine_->name() + ": now primary, epoch " +
+                                    std::to_string(now_view->epoch.value()) +
+                                    ", after transaction " + to_hex(engine_->visible()));
+  }
 }
 
 }  // namespace zeolite::daemon

@@ -153,6 +153,7 @@ void Follower::on_append(wire::ReplicaAppend append, Instant now, Actions& actio
 
 void Follower::on_heartbeat(const wire::ReplicaHeartbeat& heartbeat, Instant now,
                             Actions& actions) {
+  if (state_ == State::checkpoint) on_beat_while_copying(heartbeat, now, actions);
   if (state_ != State::streaming) return;
   heard_at_ = now;
   if (!obey(heartbeat.epoch, actions)) return;
@@ -164,6 +165,17 @@ void Follower::on_heartbeat(const wire::ReplicaHeartbeat& heartbeat, Instant now
   note_answer(heartbeat);
   show(actions);
   if (new_beat) acknowledge(now, actions);
+}
+
+// It is alive. The copy is of the reign that the welcome named, and of no other.
+void Follower::on_beat_while_copying(const wire::ReplicaHeartbeat& heartbeat, Instant now,
+                                     Actions& actions) {
+  heard_at_ = now;
+  if (heartbeat.epoch != promised_) close("a later reign began during the copy", actions);
+}
+
+void Follower::copying(Instant now) {
+  if (state_ == State::checkpoint) heard_at_ = now;
 }
 
 void Follower::on_stale(const wire::StaleEpoch& stale, Actions& actions) {
@@ -229,6 +241,7 @@ void Follower::rollback_refused(Instant now, Actions& actions) {
 void Follower::needs_checkpoint(Instant now, Actions& actions) {
   undoing_ = false;
   if (state_ != State::undoing) return settle(now, actions);
+  heard_at_ = now;
   state_ = State::checkpoint;
   actions.emplace_back(TakeCheckpoint{});
 }
@@ -240,8 +253,10 @@ void Follower::located(const Position& position, Instant now, Actions& actions) 
 }
 
 void Follower::tick(Instant now, Actions& actions) {
-  // A comparison, a rollback or a copy may take its time; their own I/O watches over them.
-  if (state_ != State::streaming && state_ != State::greeting) return;
+  // What is done on the own disk may take its time.
+  const bool hears =
+      state_ == State::streaming || state_ == State::greeting || state_ == State::checkpoint;
+  if (!hears) return;
   if (heard_at_ && now - *heard_at_ > silence_max_) close("nothing was heard of it", actions);
 }
 

@@ -84,6 +84,8 @@ class Follower {
   void on_heartbeat(const wire::ReplicaHeartbeat& heartbeat, Instant now, Actions& actions);
   void on_stale(const wire::StaleEpoch& stale, Actions& actions);
   void on_handover(const wire::Handover& handover, Instant now, Actions& actions);
+  // A part of the copy has arrived.
+  void copying(Instant now);
 
   // Groups up to here are durable.
   void appended(const Position& last, Instant now, Actions& actions);
@@ -132,6 +134,8 @@ class Follower {
   void greet(const Position& position, Actions& actions);
   [[nodiscard]] bool obey(Epoch epoch, Actions& actions);
   void settle(Instant now, Actions& actions);
+  void on_beat_while_copying(const wire::ReplicaHeartbeat& heartbeat, Instant now,
+                             Actions& actions);
   void show(Actions& actions);
   void acknowledge(Instant now, Actions& actions);
   void note_answer(const wire::ReplicaHeartbeat& heartbeat);

@@ -75,6 +75,8 @@ class Node {
   void upstream_connected(Instant now, Actions& actions);
   void upstream_lost(const std::string& why, Instant now, Actions& actions);
   void from_upstream(UpstreamMessage message, Instant now, Actions& actions);
+  // A part of the copy that was asked for with TakeCheckpoint has arrived.
+  void copying(Instant now) { follower_.copying(now); }
 
   // ---- standbys that connect to this node; `peer` names the connection ----
   void peer_hello(PeerId peer, const wire::ReplicaHello& hello, Instant now, Actions& actions);

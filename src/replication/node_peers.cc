@@ -260,7 +260,8 @@ void Node::note_lags(Instant now) {
 
 void Node::beat_all(Instant now, Actions& actions) {
   for (const auto& [id, peer] : peers_) {
-    if (peer.state == Peer::State::streaming) beat(id, peer, now, actions);
+    // One that copies the database learns by it that this node is alive, and nothing else.
+    if (peer.state != Peer::State::comparing) beat(id, peer, now, actions);
   }
 }
 

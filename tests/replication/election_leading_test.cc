@@ -33,6 +33,51 @@ TEST_F(ElectionTest, CountsFromWhenTheConfirmedGuardWasSent) {
   EXPECT_EQ(election.lead_until(), sent + kTtl) << "kept alive since, but not confirmed";
 }
 
+TEST_F(ElectionTest, CountsFromWhenTheKeepaliveWasSent) {
+  lead();
+  live(2s);
+  while (asked<dcs::KeepAlive>() == nullptr) live(50ms, false);
+  const Instant sent = now;
+  live(1500ms, false);
+  answer<dcs::KeepAlive>(dcs::Leased{kLease, kTtl});
+  EXPECT_EQ(election.lead_until(), sent + kTtl) << "confirmed since, but not kept alive";
+}
+
+TEST_F(ElectionTest, ALeaseLastsFromWhenItWasAskedFor) {
+  start();
+  const Instant sent = now;
+  show(view);
+  pass(500ms);
+  grant();
+  live(1s, false);
+  ASSERT_NE(asked<dcs::Acquire>(), nullptr);
+  answer<dcs::Acquire>(dcs::Guarded{true, kLeaderRevision});
+  ASSERT_TRUE(election.leading());
+  EXPECT_EQ(election.lead_until(), sent + kTtl);
+}
+
+TEST_F(ElectionTest, ALeaseLastsAsLongAsItWasGrantedFor) {
+  start();
+  answer<dcs::GrantLease>(dcs::Leased{kLease, 2s});
+  show(view);
+  live(1s);
+  answer<dcs::Acquire>(dcs::Guarded{true, kLeaderRevision});
+  ASSERT_TRUE(election.leading());
+  EXPECT_LE(election.lead_until(), now + 2s);
+}
+
+TEST_F(ElectionTest, LeadsFromWhenItTriedTo) {
+  try_to_lead();
+  Instant sent = now;
+  for (const UnderWay& one : under_way) {
+    if (std::holds_alternative<dcs::Acquire>(one.request)) sent = one.sent;
+  }
+  live(1200ms);  // it is kept alive meanwhile
+  answer<dcs::Acquire>(dcs::Guarded{true, kLeaderRevision});
+  ASSERT_TRUE(election.leading());
+  EXPECT_EQ(election.lead_until(), sent + kTtl);
+}
+
 TEST_F(ElectionTest, StepsDownAtItsDeadline) {
   lead();
   while (now + 50ms < election.lead_until()) live(50ms, true, false);

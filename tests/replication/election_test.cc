@@ -425,6 +425,17 @@ TEST_F(ElectionTest, GetsAnotherLeaseWhenItsOwnIsGone) {
   EXPECT_EQ(asked<dcs::Acquire>()->lease, kLease + 1);
 }
 
+TEST_F(ElectionTest, GetsAnotherLeaseWhenItsOwnMustHaveEnded) {
+  view.leader = other_key();
+  start();
+  grant();
+  show(view);
+  live(kTtl, false);
+  EXPECT_EQ(asked<dcs::GrantLease>(), nullptr);
+  live(200ms, false);
+  EXPECT_NE(asked<dcs::GrantLease>(), nullptr);
+}
+
 TEST_F(ElectionTest, IgnoresTheEndOfALeaseItLeft) {
   start();
   grant();

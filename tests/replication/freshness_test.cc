@@ -172,6 +172,16 @@ TEST_F(FreshnessTest, QuestionsOfAnEarlierConnectionAreNotAnswered) {
   EXPECT_GE(*follower_.shown_as_of(), asked);
 }
 
+TEST_F(FreshnessTest, AnswersOfAnEarlierConnectionAreNotWaitedFor) {
+  hear(question(), 7);
+  connect();
+  receive(7);
+  append(7);
+  hear(0, 7);
+  EXPECT_EQ(follower_.visible(), Tid(7));
+  EXPECT_EQ(follower_.shown_as_of(), std::nullopt);
+}
+
 TEST_F(FreshnessTest, AcknowledgementsInQuickSuccessionAskOneQuestion) {
   const std::uint64_t first = question();
   for (std::uint64_t tid = 6; tid < 2000; ++tid) {

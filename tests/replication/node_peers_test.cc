@@ -243,6 +243,17 @@ TEST_F(NodePeers, AreToldHowFarThePrimaryIs) {
   EXPECT_EQ(told<wire::ReplicaHeartbeat>(1)->visible, Tid(31));
 }
 
+TEST_F(NodePeers, ThatCopyTheDatabaseHearThatThisNodeIsAlive) {
+  lead();
+  greet(1, hello_of(kOther, at(1, 5)));
+  compared(1, Kind::ancestor, at(1, 4), false);
+  ASSERT_EQ(decision(1), Decision::checkpoint);
+  forget();
+  pass(kBeat);
+  EXPECT_TRUE(told<wire::ReplicaHeartbeat>(1));
+  EXPECT_EQ(count<action::SetWaiting>(), 0U) << "it is not counted on";
+}
+
 TEST_F(NodePeers, AreLeftWhenTheyAreSilent) {
   lead();
   attach(1, kOther, at(3, 30));

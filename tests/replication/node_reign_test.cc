@@ -144,6 +144,15 @@ TEST_F(NodeReign, EndsWithoutTheServiceWhenOneOfQIsNotHeardOf) {
 }
 
 // Whoever is not waited for cannot vouch for it.
+TEST_F(NodeReign, EndsWithoutTheServiceWhenOneOfQIsGone) {
+  join(1, kOther);
+  join(2, kThird);
+  service_reachable = false;
+  node().peer_lost(2, now, actions);
+  pass_with_echoes(10 * kLease, {1});
+  EXPECT_TRUE(stepped_down()) << "it may be the one that is promoted";
+}
+
 TEST_F(NodeTest, EndsWithoutTheServiceWhenItsStandbysAreNotWaitedFor) {
   options.sync.durability = Durability::local;
   begin_election(kSelf);

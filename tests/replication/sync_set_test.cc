@@ -395,6 +395,35 @@ TEST(SyncSet, OneThatLostWhatItHadAcknowledgedLeaves) {
   }
 }
 
+TEST(SyncSet, OfOneThatComesBackCountsWhatItHasNow) {
+  Primary primary;
+  primary.join('b');
+  primary.join('c');
+  primary.write(20);
+  primary.flush('b', 18);
+  primary.flush('c', 12);
+  primary.lose('b');
+  primary.connect('b', 14);
+  primary.flush('c', 20);
+  EXPECT_EQ(primary.acked(), 14U);
+}
+
+TEST(SyncSet, StrictDoesNotGoOnAloneWhenTheLastLostWhatItHad) {
+  Primary primary(strict());
+  primary.join('b');
+  primary.write(20);
+  primary.flush('b', 20);
+  primary.lose('b');
+  primary.forgetful_ = "b";
+  primary.connect('b', 15);
+  primary.tick();
+  primary.publish_all();
+  ASSERT_EQ(primary.s(), "");
+  EXPECT_TRUE(primary.waiting());
+  primary.write(21);
+  EXPECT_EQ(primary.acked(), 20U);
+}
+
 TEST(SyncSet, OneThatComesBackTwiceWithoutItLeavesAllTheSame) {
   Primary primary;
   primary.join('b');

@@ -40,6 +40,7 @@ class ServerProcess {
   [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
   [[nodiscard]] bool running() const { return process_ != nullptr; }
+  [[nodiscard]] pid_t pid() const { return process_->pid(); }  // while it runs
 
   // kill -9, and waits for the end. The test fails when the server had ended by itself before: a
   // sanitizer's report is not to be taken for our kill.

@@ -1,0 +1,298 @@
+// What a node checks though it hardly ever matters: a message that comes late, a claim that is not
+// true any more, a peer that is not what it was.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "replication/node_fixture.h"
+
+namespace zeolite::replication {
+namespace {
+
+using Decision = wire::ReplicaWelcome::Decision;
+using Kind = Comparison::Kind;
+
+class NodeGuards : public NodeTest {
+ protected:
+  // In which epoch it tried to lead last; zero: it did not.
+  [[nodiscard]] Epoch tried() const {
+    Epoch epoch;
+    for (const Action& action : actions) {
+      const auto* ask = std::get_if<action::AskDcs>(&action);
+      const auto* acquire = ask == nullptr ? nullptr : std::get_if<dcs::Acquire>(&ask->request);
+      if (acquire != nullptr) epoch = acquire->epoch;
+    }
+    return epoch;
+  }
+  void hand_over() {
+    node().from_upstream(wire::Handover{.epoch = Epoch(2), .last = at(2, 20)}, now, actions);
+  }
+  // kThird led epoch 3, with these in S.
+  void third_has_led(std::vector<NodeId> members) {
+    view.leader.reset();
+    view.epoch = Epoch(3);
+    view.epoch_revision = ++revision_;
+    view.sync = SyncKey{.leader = kThird,
+                        .epoch = Epoch(3),
+                        .members = std::move(members),
+                        .automatic = true,
+                        .revision = ++revision_};
+  }
+};
+
+// ---- who may lead -------------------------------------------------------------------------------
+
+TEST_F(NodeGuards, DoesNotTryToLeadWhileItsLogIsUndone) {
+  other_leads();
+  begin_election();
+  pass(1s);
+  connect();
+  welcome(Decision::ancestor, 2, at(1, 15));
+  view.leader.reset();
+  pass(5s);
+  EXPECT_EQ(tried(), Epoch{});
+  node().rolled_back(at(1, 15), now, actions);
+  pass(5s);
+  EXPECT_EQ(tried(), Epoch(3));
+}
+
+TEST_F(NodeGuards, DoesNotTryToLeadAnEpochItHasRefusedUnlessForced) {
+  durable.promised = Epoch(7);
+  begin_election();
+  pass(5s);
+  EXPECT_EQ(tried(), Epoch{}) << "the counter is older than its promise";
+  node().promote(1, true, now, actions);
+  pass(1s);
+  EXPECT_EQ(tried(), Epoch(8));
+}
+
+TEST_F(NodeGuards, AHandoverIsNoClaimAgainstWhoHasLedSince) {
+  other_leads();
+  begin_election();
+  pass(1s);
+  follow();
+  hand_over();
+  third_has_led({});
+  pass(5s);
+  EXPECT_EQ(tried(), Epoch{});
+}
+
+// It has heard of another primary since, which may serve readers for a while yet.
+TEST_F(NodeGuards, AHandoverSavesNoWaitInALaterReign) {
+  other_leads();
+  begin_election();
+  pass(10s);
+  follow();
+  hand_over();
+  third_has_led({kSelf});
+  view.leader = LeaderKey{
+      .node = kThird, .name = "c", .address = "h:3", .epoch = Epoch(3), .revision = 9, .lease = 8};
+  pass(200ms);
+  ASSERT_EQ(last<action::Connect>().address, "h:3");
+  connect();
+  welcome(Decision::stream, 3, at(2, 20));
+  upstream_beat(3, 20);
+  const Instant heard = now;
+  view.leader.reset();
+  while (node().role() != Role::promoting) {
+    ASSERT_LT(now - heard, kLease / 3);
+    pass(50ms);
+  }
+  node().reign_begun(at(4, 30), now, actions);
+  answer_service();
+  EXPECT_EQ(node().role(), Role::promoting);
+  pass(heard + kLease / 3 - now + 50ms);
+  EXPECT_EQ(node().role(), Role::primary);
+}
+
+TEST_F(NodeGuards, PromotedByCommandItIsAboveWhatItHasPromised) {
+  durable.promised = Epoch(70'000);
+  options.upstream = "h:2";
+  start();
+  node().promote(1, true, now, actions);
+  EXPECT_GT(last<action::Lead>().epoch, Epoch(70'000));
+}
+
+TEST_F(NodeGuards, ACopyThatWasCutOffDoesNotKeepItFromBeingPromoted) {
+  options.upstream = "h:2";
+  start();
+  connect();
+  welcome(Decision::checkpoint, 2, {});
+  node().promote(1, true, now, actions);
+  EXPECT_TRUE(refused(1));
+  node().upstream_lost("gone", now, actions);
+  node().promote(2, true, now, actions);
+  EXPECT_EQ(count<action::Lead>(), 1U);
+}
+
+TEST_F(NodeGuards, LeavesWhomItFollowedWhenItTakesOver) {
+  follow();
+  forget();
+  node().promote(1, true, now, actions);
+  ASSERT_EQ(count<action::Disconnect>(), 1U);
+  EXPECT_LT(place<action::ToUpstream>(), place<action::Disconnect>());
+}
+
+TEST_F(NodeGuards, IsDemotedBeforeItServesToo) {
+  options.sync.strict = true;
+  options.leads = true;
+  start();
+  node().reign_begun(at(3, 30), now, actions);
+  ASSERT_EQ(node().role(), Role::promoting);
+  node().demote(1, now, actions);
+  EXPECT_TRUE(stepped_down());
+}
+
+// ---- what a reign begins with -------------------------------------------------------------------
+
+TEST_F(NodeGuards, StrictWaitsFromTheBeginning) {
+  options.sync.strict = true;
+  options.leads = true;
+  start();
+  node().reign_begun(at(3, 30), now, actions);
+  EXPECT_TRUE(last<action::SetWaiting>().on);
+  EXPECT_EQ(count<action::Serve>(), 0U);
+}
+
+TEST_F(NodeGuards, ItsOwnStandbysAreCountedOnOnceTheyHaveItsBeginning) {
+  follow();
+  attach(1, kThird, at(2, 20));
+  node().promote(1, true, now, actions);
+  const std::uint64_t epoch = last<action::Lead>().epoch.value();
+  node().reign_begun(at(epoch, 30), now, actions);
+  tick();
+  EXPECT_EQ(count<action::SetWaiting>(), 0U);
+  ack(1, epoch, at(epoch, 30));
+  tick();
+  EXPECT_EQ(count<action::SetWaiting>(), 1U);
+}
+
+TEST_F(NodeGuards, NothingIsVisibleAnywhereBeforeItServes) {
+  begin_election();
+  may_publish = false;
+  be_elected();
+  attach(1, kOther, at(3, 30));
+  pass(kBeat);
+  EXPECT_EQ(told<wire::ReplicaHeartbeat>(1)->visible, kNoTid);
+}
+
+TEST_F(NodeGuards, KnowsUntilWhenItMayAnswerReaders) {
+  lead();
+  EXPECT_EQ(node().serves_until(), std::nullopt) << "nobody else is elected";
+  options.leads = false;
+  forget();
+  begin_election(kSelf);
+  be_elected();
+  ASSERT_EQ(node().role(), Role::primary);
+  ASSERT_TRUE(node().serves_until());
+  EXPECT_GT(*node().serves_until(), now);
+  EXPECT_LE(*node().serves_until(), now + kLease);
+}
+
+TEST_F(NodeGuards, WhatWasAcknowledgedWhenItBeganToWaitIsNotWhatIsDurable) {
+  lead();
+  attach(1, kOther, at(3, 30));
+  ack(1, 3, at(3, 30));
+  tick();
+  durable_up_to(at(3, 31));
+  wait_from(30);
+  ack(1, 3, at(3, 31));
+  ASSERT_EQ(count<action::Acknowledge>(), 1U);
+  EXPECT_EQ(last<action::Acknowledge>().up_to, Tid(31));
+}
+
+// ---- peers --------------------------------------------------------------------------------------
+
+TEST_F(NodeGuards, APeerOfAnotherClusterIsRejectedWhateverItPromised) {
+  lead();
+  auto hello = hello_of(kOther, at(2, 20));
+  hello.cluster_id = Id128{0xc2};
+  greet(1, hello);
+  EXPECT_TRUE(closed(1));
+  EXPECT_EQ(count<action::Compare>(), 0U);
+}
+
+TEST_F(NodeGuards, APeerIsFedOnce) {
+  lead();
+  attach(1, kOther, at(3, 30));
+  compared(1, Kind::same);
+  EXPECT_EQ(count<action::Feed>(), 1U);
+}
+
+TEST_F(NodeGuards, APeerThatAskedAnewAndNeverStreamsIsLetGo) {
+  lead();
+  attach_in_sync(3, at(3, 30));
+  greet(1, hello_of(kOther, at(3, 30), 3));
+  pass(options.sync.lost_timeout + kBeat);
+  EXPECT_FALSE(last<action::SetWaiting>().on);
+}
+
+TEST_F(NodeGuards, APeerThatAsksAnewIsNotHandedOverTo) {
+  lead();
+  attach_in_sync(3, at(3, 30));
+  durable_up_to(at(3, 31));
+  node().switchover(1, {.target = "b", .timeout_ms = 2000}, now, actions);
+  node().commits_held(at(3, 31), now, actions);
+  greet(1, hello_of(kOther, at(3, 30), 3));
+  ack(1, 3, at(3, 31));
+  EXPECT_FALSE(told<wire::Handover>(1));
+  compared(1, Kind::same);
+  ack(1, 3, at(3, 31));
+  EXPECT_TRUE(told<wire::Handover>(1));
+}
+
+TEST_F(NodeGuards, APeerThatDoesNotStreamIsNoTarget) {
+  lead();
+  greet(1, hello_of(kOther, at(3, 30)));
+  node().switchover(1, {.target = "b", .timeout_ms = 2000}, now, actions);
+  EXPECT_EQ(refused(1), ErrorCode::conflict);
+  EXPECT_EQ(count<action::HoldCommits>(), 0U);
+}
+
+TEST_F(NodeGuards, APeerIsToldThatItMayBePromotedWhenItMay) {
+  lead();
+  attach(1, kOther, at(3, 30));
+  ack(1, 3, at(3, 30));
+  tick();  // waited for from now on; what is acknowledged until then is not known yet
+  pass(kBeat);
+  EXPECT_FALSE(told<wire::ReplicaHeartbeat>(1)->in_sync);
+  wait_from(30);
+  pass(kBeat);
+  EXPECT_TRUE(told<wire::ReplicaHeartbeat>(1)->in_sync);
+}
+
+// ---- a standby's standby ------------------------------------------------------------------------
+
+// Its promise may be later than the end of its log.
+TEST_F(NodeGuards, AStandbyPassesThePromiseOn) {
+  follow(3);
+  attach(1, kThird, at(2, 20));
+  EXPECT_EQ(told<wire::ReplicaWelcome>(1)->epoch, Epoch(3));
+  EXPECT_EQ(told<wire::ReplicaHeartbeat>(1)->epoch, Epoch(3));
+}
+
+TEST_F(NodeGuards, AStandbyTellsTheAgeOfWhatItShows) {
+  follow();
+  attach(1, kThird, at(2, 20));
+  wire::ReplicaAck asks;
+  asks.epoch = Epoch(2);
+  asks.flushed = at(2, 20);
+  asks.question = 5;
+  node().peer_ack(1, asks, now, actions);
+  pass(kBeat);
+  EXPECT_EQ(told<wire::ReplicaHeartbeat>(1)->answers, 0U) << "its own age is not known";
+  wire::ReplicaHeartbeat beat;
+  beat.epoch = Epoch(2);
+  beat.visible = beat.last = Tid(20);
+  beat.sequence = 100;
+  beat.answers = told_upstream<wire::ReplicaAck>()->question;
+  node().from_upstream(beat, now, actions);
+  pass(500ms);
+  EXPECT_EQ(told<wire::ReplicaHeartbeat>(1)->answers, 5U);
+  EXPECT_GE(told<wire::ReplicaHeartbeat>(1)->age_ms, 500U);
+}
+
+}  // namespace
+}  // namespace zeolite::replication
