@@ -214,8 +214,10 @@ class Server::Impl {
       open_port(zeo_);
       open_port(zeo_read_);
       packs_.resume(*engines_.front());
-    } else if (view.role == wire::NodeRole::standby && view.shows) {
-      open_port(zeo_read_);
+    } else if (view.role == wire::NodeRole::standby) {
+      // It was to lead, and was told of a later reign. To that it belongs from now on.
+      if (leads_at_start_) keep({.configured = {}, .leads = false, .follows = view.leader});
+      if (view.shows) open_port(zeo_read_);
     }
     if (view.role != wire::NodeRole::starting) {
       const std::lock_guard lock(mutex_);

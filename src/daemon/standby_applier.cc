@@ -158,7 +158,6 @@ Result<> StandbyApplier::check_chain(const std::vector<wire::ReplicaAppend>& gro
 
 void StandbyApplier::append_groups(Task& task) {
   std::vector<wire::ReplicaAppend>& groups = task.groups;
-  storage::ObjectStore& store = engine_.mutable_store();
   if (Result<> follows = check_chain(groups); !follows) {
     mismatch(std::move(follows).error());
     return;
@@ -172,15 +171,39 @@ void StandbyApplier::append_groups(Task& task) {
     mismatch(std::move(sealed).error());
     return;
   }
-  const Result<Position> last = store.append(records);
+  std::span<TransactionRecord> rest = records;
+  while (!rest.empty()) {
+    const std::span<TransactionRecord> part = before_next_removal(rest);
+    rest = rest.subspan(part.size());
+    if (!append_part(part)) return;
+  }
+}
+
+// A reader who has not been shown the pack record yet may look at what the removal takes away. The
+// primary removes nothing before its own readers see that record: so it may be shown here.
+std::span<TransactionRecord> StandbyApplier::before_next_removal(
+    std::span<TransactionRecord> records) {
+  const auto removal = std::ranges::find_if(records, [this](const TransactionRecord& record) {
+    return record.kind == RecordKind::removal && record.pack_record > engine_.visible();
+  });
+  if (removal != records.begin()) {
+    return records.first(static_cast<std::size_t>(removal - records.begin()));
+  }
+  show(records.front().pack_record);
+  return before_next_removal(records);
+}
+
+bool StandbyApplier::append_part(std::span<TransactionRecord> records) {
+  const Result<Position> last = engine_.mutable_store().append(records);
   if (!last) {
     events_.failed(last.error());
-    return;
+    return false;
   }
   engine_.settle(records);
   remember(records);
   events_.appended(*last);
   for (const TransactionRecord& record : records) engine_.remove_blobs(record.removed);
+  return true;
 }
 
 void StandbyApplier::remember(std::span<const TransactionRecord> records) {
@@ -189,6 +212,7 @@ void StandbyApplier::remember(std::span<const TransactionRecord> records) {
 }
 
 void StandbyApplier::show(Tid visible) {
+  const std::lock_guard one_at_a_time(show_mutex_);
   std::vector<CommitEffects::Publish> published;
   {
     const std::lock_guard lock(mutex_);

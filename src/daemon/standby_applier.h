@@ -52,7 +52,8 @@ class StandbyApplier {
   void resume();
   // Bytes of records that wait to be appended.
   [[nodiscard]] std::size_t queued_bytes() const;
-  // Readers may see what is durable up to `visible`.
+  // Readers may see what is durable up to `visible`. (A removal tells by itself that they may see
+  // the pack record that it belongs to, and is not appended before they do.)
   void show(Tid visible);
   // Undoes what is after `to`, when what was given before is appended; `archive` is called first.
   // Errors of rolled_back: not_found (`to` is not in the log), conflict (a pack removed what would
@@ -72,6 +73,9 @@ class StandbyApplier {
   void mismatch(Error why);
   [[nodiscard]] bool take(Task& task);
   void append_groups(Task& task);
+  [[nodiscard]] std::span<TransactionRecord> before_next_removal(
+      std::span<TransactionRecord> records);
+  [[nodiscard]] bool append_part(std::span<TransactionRecord> records);
   [[nodiscard]] Result<> check_chain(const std::vector<wire::ReplicaAppend>& groups) const;
   [[nodiscard]] static Result<> seal_blobs(std::vector<ReceivedBlob>& blobs,
                                            std::vector<TransactionRecord>& records);
@@ -88,8 +92,9 @@ class StandbyApplier {
   bool mismatched_ = false;                             // with mutex_
   bool stopping_ = false;                               // with mutex_
   std::deque<commit::CommitEffects::Publish> unshown_;  // durable; with mutex_
-  bool shown_ = false;                                  // something was shown; the caller's
-  std::thread thread_;                                  // last: ends before what it uses
+  std::mutex show_mutex_;
+  bool shown_ = false;  // something was; with show_mutex_
+  std::thread thread_;  // last: ends before what it uses
 };
 
 }  // namespace zeolite::daemon

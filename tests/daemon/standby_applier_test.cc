@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/controlled_store.h"
 #include "storage/log_tail.h"
 #include "storage/memory_object_store.h"
 #include "support/temporary_directory.h"
@@ -101,6 +102,58 @@ TEST_F(StandbyApplierTest, AGroupThatDoesNotFollowTheLogIsNotAppended) {
   settle();
   EXPECT_EQ(end().tid, Tid(1));
   EXPECT_EQ(mismatches_.size(), 1U);
+}
+
+// The upstream removes only what its own readers no longer look at; here they may be further
+// behind.
+TEST(StandbyApplier, RemovesNothingThatReadersMayStillLookAt) {
+  auto control = std::make_shared<StoreControl>();
+  StorageEngine* following = nullptr;
+  std::vector<Tid> visible;  // when each part was appended
+  control->while_appending = [&] { visible.push_back(following->visible()); };
+  SystemClock clock;
+  StorageEngine::Options options;
+  options.name = "main";
+  options.leads = false;
+  const auto engine = *StorageEngine::start(
+      std::move(options), std::make_unique<ControlledStore>(control), clock, [](std::size_t) {},
+      [](const Error&) {});
+  following = engine.get();
+  wire::ReplicaAppend group;
+  group.epoch = kEpoch;
+  group.records = {record(1), record(2), record(3)};
+  group.records[1].writes[0].oid = Oid(1);  // what 1 wrote, again
+  group.records[1].writes[0].previous = Tid(1);
+  TransactionRecord pack;
+  pack.kind = RecordKind::pack;
+  pack.epoch = kEpoch;
+  pack.tid = Tid(4);
+  pack.pack_horizon = Tid(3);
+  TransactionRecord removal;
+  removal.kind = RecordKind::removal;
+  removal.epoch = kEpoch;
+  removal.tid = Tid(5);
+  removal.pack_record = Tid(4);
+  removal.pack_complete = true;
+  removal.removed = {{Oid(1), Tid(1)}};
+  group.records.push_back(pack);
+  group.records.push_back(removal);
+  group.records.push_back(record(6));
+  std::vector<Position> ends;
+  StandbyApplier::Events events;
+  events.appended = [&](const Position& last) { ends.push_back(last); };
+  events.mismatched = events.failed = [](const Error& why) { ADD_FAILURE() << why.detail; };
+  {
+    StandbyApplier applier(*engine, std::move(events));
+    applier.append(std::move(group), {});
+  }
+  ASSERT_EQ(visible.size(), 2U);
+  EXPECT_EQ(visible[1], Tid(4));
+  EXPECT_EQ(control->group_sizes(), (std::vector<std::size_t>{4, 2}));
+  ASSERT_EQ(ends.size(), 2U);
+  EXPECT_EQ(ends[0].tid, Tid(4));
+  EXPECT_EQ(ends[1].tid, Tid(6));
+  EXPECT_EQ(engine->visible(), Tid(4)) << "of what comes after, nothing is known yet";
 }
 
 // Readers of a standby that takes over are told of what it had not shown yet, before all else.

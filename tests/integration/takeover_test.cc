@@ -124,6 +124,12 @@ TEST_F(Takeover, AnOldPrimaryThatIsRestartedFollowsWhoWasPromotedInItsPlace) {
   ASSERT_TRUE(wait_until([&] { return in_sync(b); })) << later.standard_error();
   EXPECT_EQ(role(later), "standby");
   EXPECT_EQ(role(b), "primary");
+  // It belongs to that reign now, also when nobody is there to tell it so.
+  later.kill();
+  b.kill();
+  ServerProcess alone(options("a"));
+  ASSERT_TRUE(alone.start()) << alone.standard_error();
+  EXPECT_NE(role(alone), "primary");
 }
 
 TEST_F(Takeover, ALostStandbyIsLetGoUnlessCommitsAreStrict) {

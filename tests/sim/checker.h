@@ -23,6 +23,9 @@ class Checker {
   // A node's disk. `strict`: nothing may be acknowledged that only one disk has.
   void watch(const SimStore& disk) { disks_.push_back(&disk); }
   void set_strict(bool strict) { strict_ = strict; }
+  // Operators may promote whom they like: what one acknowledges, another need not have. What is
+  // left is what a single node and its log promise (R2, R3, R5, R6, R8 and R9).
+  void set_forks() { forks_ = true; }
 
   // A commit was acknowledged, or readers were shown, everything up to `tid`, which is on `disk`.
   // From now on every primary must have it at that position, and nothing else (R1, R3, R6, R8).
@@ -61,6 +64,7 @@ class Checker {
 
   std::vector<const SimStore*> disks_;
   bool strict_ = false;
+  bool forks_ = false;
   std::map<std::pair<Epoch, Tid>, ChainHash> chains_;  // of all that was ever durable anywhere
   std::map<Epoch, NodeIndex> begun_;
   std::map<Tid, ChainHash> history_;  // of all entries up to newest_

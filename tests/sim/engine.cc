@@ -1,5 +1,6 @@
 #include "sim/engine.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/bytes.h"
@@ -16,6 +17,8 @@ commit::CommitCoordinator::Start start_of(const SimStore& store, Epoch epoch) {
           .pack_record = pack.record,
           .pack_swept = pack.swept};
 }
+
+constexpr std::size_t kRemovedAtOnce = 5;
 
 Bytes encoded(std::int64_t balance) {
   std::string bytes;
@@ -43,6 +46,7 @@ void Engine::serve(Tid visible) {
   serving_ = true;
   acknowledge(visible);
   if (!waiting_) acknowledge(store_.last().tid);
+  sweep_next();
 }
 
 Tid Engine::set_waiting(bool on) {
@@ -58,6 +62,7 @@ void Engine::acknowledge(Tid up_to) {
   outputs_.acknowledged(up_to);
   coordinator_.acknowledged(up_to, outputs_.now(), effects_);
   run();
+  sweep_next();
 }
 
 void Engine::hold(std::function<void(Position)> held) {
@@ -80,6 +85,44 @@ void Engine::tell_if_held() {
 void Engine::tick() {
   coordinator_.tick(outputs_.now(), effects_);
   run();
+  sweep_next();
+}
+
+// ---- packs --------------------------------------------------------------------------------------
+
+void Engine::pack() {
+  if (!takes_more()) return;
+  coordinator_.append_pack(0, 0, visible(), false, outputs_.now(), effects_);
+  run();
+}
+
+void Engine::sweep_next() {
+  const storage::PackState pack = store_.objects().pack_state();
+  if (!takes_more() || pack.swept || told_ < std::max(pack.record, removed_)) return;
+  std::vector<RevisionKey> keys = removable(pack.horizon);
+  const bool complete = keys.size() <= kRemovedAtOnce;
+  if (!complete) keys.resize(kRemovedAtOnce);
+  const std::optional<Tid> removal =
+      coordinator_.append_removal(pack.record, std::move(keys), complete, outputs_.now(), effects_);
+  if (removal) removed_ = *removal;
+  run();
+}
+
+// All revisions but those that are current at the horizon, and those after it.
+std::vector<RevisionKey> Engine::removable(Tid horizon) const {
+  std::vector<RevisionKey> keys;
+  for (std::size_t account = 0; account < kAccounts; ++account) {
+    const Oid oid(account + 1);
+    bool current = mutation_ != Mutation::current_removed;
+    for (Tid before = kMaxTid;;) {
+      const storage::Loaded loaded =
+          store_.objects().load_before(oid, before, horizon, storage::ReadTier::disk).value();
+      if (loaded.status != storage::LoadStatus::found) break;
+      before = loaded.tid;
+      if (!std::exchange(current, false)) keys.push_back({.oid = oid, .tid = loaded.tid});
+    }
+  }
+  return keys;
 }
 
 commit::Ticket Engine::ticket_for(Caller caller) {

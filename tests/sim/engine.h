@@ -48,6 +48,9 @@ class Engine {
 
   void commit(Caller caller, const CommitRequest& request);
   void query(Caller caller, const OutcomeRequest& request);
+  // Forgets history up to what is visible now: the record of it, then removals, each when the one
+  // before is visible. A later reign goes on with it.
+  void pack();
 
   [[nodiscard]] bool serving() const { return serving_; }
   [[nodiscard]] Tid visible() const { return coordinator_.visible_tid(); }
@@ -62,6 +65,9 @@ class Engine {
   void refuse(Caller caller, ErrorCode error);
   void answer(const commit::CommitEffects::Reply& reply);
   void tell_if_held();
+  [[nodiscard]] bool takes_more() const { return serving_ && !holding_ && !store_.full(); }
+  void sweep_next();
+  [[nodiscard]] std::vector<RevisionKey> removable(Tid horizon) const;
 
   SimStore& store_;
   const Process& process_;
@@ -74,7 +80,8 @@ class Engine {
   bool begun_ = false;
   bool serving_ = false;
   bool waiting_ = false;
-  Tid told_;  // acknowledged
+  Tid told_;     // acknowledged
+  Tid removed_;  // by the newest removal of this reign
   bool holding_ = false;
   std::function<void(Position)> held_;
   commit::Ticket next_ticket_ = 1;

@@ -116,6 +116,7 @@ bool ModelDcs::guarded_acquire(const dcs::Acquire& request) const {
   const bool cluster_fits =
       request.cluster_seen ? !request.cluster || keys_.cluster == request.cluster : !keys_.cluster;
   if (!cluster_fits) return false;
+  if (mutation_ == Mutation::acquire_unguarded) return true;
   const replication::Revision sync = keys_.sync ? keys_.sync->revision : 0;
   return keys_.epoch_revision == request.epoch_revision && sync == request.sync_revision;
 }

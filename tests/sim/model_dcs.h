@@ -16,6 +16,9 @@
 
 namespace zeolite::sim {
 
+// There are no watches to lose: the election reads all keys several times a second, and decides by
+// guarded transactions alone.
+//
 // The coordination service of a cluster: keys, leases and guarded transactions as
 // replication/dcs.h says, over a network that loses requests and answers, and with the lies that
 // etcd 3.4.23 was caught at.

@@ -7,6 +7,8 @@ namespace {
 
 #define MUTATION(name, sentence) \
   DescribedMutation { Mutation::name, #name, sentence }
+#define HECTIC_MUTATION(name, sentence) \
+  DescribedMutation { Mutation::name, #name, sentence, true }
 
 constexpr std::array kDescribed = {
     MUTATION(ack_before_local_sync,
@@ -22,9 +24,9 @@ constexpr std::array kDescribed = {
     MUTATION(promise_not_stored, "a promise is answered and not stored"),
     MUTATION(promise_stored_late, "a promise is answered before it is stored"),
     MUTATION(resume_epoch, "a restarted primary goes on in its epoch while its key is there"),
-    MUTATION(counter_not_raised, "the leader key is taken without raising the counter"),
+    HECTIC_MUTATION(counter_not_raised, "the leader key is taken without raising the counter"),
     MUTATION(anyone_promotes, "a node that is not in S takes the leader key"),
-    MUTATION(sync_key_unguarded, "the sync key is written by one who no longer leads"),
+    HECTIC_MUTATION(sync_key_unguarded, "the sync key is written by one who no longer leads"),
     MUTATION(publish_without_waiting,
              "a standby is published in S before it has everything and is waited for"),
     MUTATION(publish_ignores_inherited,
@@ -34,8 +36,16 @@ constexpr std::array kDescribed = {
     MUTATION(undo_without_archive, "what is undone is not kept in a file before"),
     MUTATION(tombstone_not_written,
              "an outcome is answered as aborted and nothing is written to the log"),
-    MUTATION(tombstone_not_looked_up,
-             "a late copy of a commit request commits although there is a tombstone"),
+    HECTIC_MUTATION(tombstone_not_looked_up,
+                    "a late copy of a commit request commits although there is a tombstone"),
+    HECTIC_MUTATION(acquire_unguarded,
+                    "the leader key is taken by one that has read an old counter or an old S"),
+    MUTATION(current_removed, "a pack removes what is current at its horizon"),
+    MUTATION(epochs_not_unique,
+             "two that are promoted by command without knowing of each other lead one epoch"),
+    MUTATION(
+        removed_before_shown,
+        "a standby removes what its readers may still look at, before they see the pack record"),
     MUTATION(conflicts_not_looked_up,
              "a write is not judged by what the object is, but by what this reign has committed"),
 };

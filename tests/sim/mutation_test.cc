@@ -17,7 +17,9 @@ class MutationTest : public testing::TestWithParam<DescribedMutation> {};
 
 TEST_P(MutationTest, IsNoticed) {
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    const auto report = Simulation({.seed = seed, .mutation = GetParam().mutation}).run();
+    const auto report =
+        Simulation({.seed = seed, .mutation = GetParam().mutation, .hectic = GetParam().hectic})
+            .run();
     if (!report.violation) continue;
     std::cout << GetParam().name << ": seed " << seed << ": " << *report.violation << "\n";
     return;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr Id128 kCluster{0xC1};
 constexpr std::int64_t kMillion = 1'000'000;
+constexpr std::size_t kAskedMax = 4;
 
 std::int64_t balance_in(ByteView data) { return static_cast<std::int64_t>(get_u64(data.data())); }
 
@@ -40,7 +41,9 @@ Server::Server(World world, std::size_t index, Random random, Options options)
   world_.checker.watch(disk_);
   options_.node.id = Id128{static_cast<std::uint8_t>(index + 1)};
   options_.node.name = "n" + std::to_string(index);
+  if (broken(Mutation::epochs_not_unique)) options_.node.id = Id128{1, 1, options_.node.id[0]};
   options_.node.address = std::to_string(host_);
+  role_ = {.leads = options_.node.leads, .follows = options_.node.upstream};
 }
 
 Now Server::now() const {
@@ -56,7 +59,30 @@ Now Server::now() const {
 void Server::start() {
   CHECK(!alive(), "it does not run");
   world_.network.host_lives(host_);
-  begin_anew({}, {});
+  begin_anew({});
+}
+
+void Server::restart_as_standby_of(const Server& leader) {
+  if (alive()) crash(false);
+  role_ = {.leads = false, .follows = leader.options_.node.address};
+  start();
+}
+
+// As the daemon does: a role by command outlives the process, and whom to ask before it leads
+// again.
+void Server::keep_role() {
+  if (options_.node.elects || !alive()) return;
+  if (node_->role() == replication::Role::standby && role_.leads) {
+    role_ = {.leads = false, .follows = node_->leader()};
+  }
+  if (node_->role() != replication::Role::primary) return;
+  std::vector<std::string> standbys;
+  for (const replication::PeerStatus& peer : node_->peers()) standbys.push_back(peer.address);
+  for (const std::string& before : role_.standbys) {
+    if (std::ranges::find(standbys, before) == standbys.end()) standbys.push_back(before);
+  }
+  if (standbys.size() > kAskedMax) standbys.resize(kAskedMax);
+  role_ = {.leads = true, .follows = {}, .standbys = std::move(standbys)};
 }
 
 // Whether it makes little of having ended.
@@ -67,12 +93,14 @@ bool Server::resumes() const {
 }
 
 // A new Node on the disk as it is.
-void Server::begin_anew(Duration abstain, const std::string& upstream) {
+void Server::begin_anew(Duration abstain) {
   ++life_;
   replication::Node::Options options = options_.node;
   options.abstain = abstain;
   options.seed = random_.next();
-  if (!upstream.empty() && !options.elects) options.upstream = upstream;
+  options.leads = !options.elects && role_.leads;
+  options.upstream = role_.follows;
+  options.ask_first = role_.standbys;
   replication::Node::Durable durable{
       .last = disk_.last(), .cluster = disk_.cluster(), .promised = disk_.promise()};
   if (resumes()) {
@@ -126,6 +154,7 @@ void Server::tick_later() {
   later(node_->tick_interval(), [this] {
     if (engine_) engine_->tick();
     input([&](replication::Node& node, Actions& actions) { node.tick(instant(), actions); });
+    keep_role();
     if (alive()) tick_later();
   });
 }
@@ -257,7 +286,7 @@ void Server::on_copy(ConnectionId connection, CheckpointCopy copy) {
             note_durable();
             for (const auto& [peer, feeder] : feeders_) world_.network.close(host_, peer);
             end_process();
-            begin_anew({}, {});
+            begin_anew({});
           });
         });
 }
@@ -331,10 +360,16 @@ void Server::switch_over(const std::string& target) {
   });
 }
 
-void Server::promote() {
+void Server::promote(bool force) {
   input([&](replication::Node& node, Actions& actions) {
-    node.promote(3, false, instant(), actions);
+    node.promote(3, force, instant(), actions);
   });
+}
+
+void Server::pack() {
+  if (!engine_ || ending_) return;
+  world_.trace.note("n", index_, " packs");
+  engine_->pack();
 }
 
 void Server::demote() {

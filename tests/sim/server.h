@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "replication/node.h"
 #include "sim/checker.h"
@@ -62,15 +63,23 @@ class Server {
   void jump_wall_clock(std::int64_t by_us) { options_.wall_us += by_us; }
   void switch_over(const std::string& target);
   void demote();
-  void promote();
+  void promote(bool force);
+  void pack();
+  // Without an election: an operator starts it again, as a standby.
+  void restart_as_standby_of(const Server& leader);
 
   [[nodiscard]] bool alive() const { return node_ != nullptr; }
+  [[nodiscard]] bool elects() const { return options_.node.elects; }
   [[nodiscard]] bool serving() const { return engine_ && engine_->serving(); }
   [[nodiscard]] SimStore& disk() { return disk_; }
   [[nodiscard]] const SimStore& disk() const { return disk_; }
   [[nodiscard]] const replication::NodeId& id() const { return options_.node.id; }
   [[nodiscard]] const replication::Node* node() const { return node_.get(); }
   [[nodiscard]] Host host() const { return host_; }
+  [[nodiscard]] bool follows(const Server& leader) const {
+    return !role_.leads && role_.follows == leader.options_.node.address;
+  }
+  [[nodiscard]] bool leads() const { return engine_ != nullptr; }
 
  private:
   using Actions = replication::Actions;
@@ -82,7 +91,8 @@ class Server {
   // server.cc: its life, and what it hears.
   [[nodiscard]] bool broken(Mutation rule) const { return world_.mutation == rule; }
   [[nodiscard]] bool resumes() const;
-  void begin_anew(Duration abstain, const std::string& upstream);
+  void begin_anew(Duration abstain);
+  void keep_role();
   void end_process();
   void tick_later();
   void lost(ConnectionId connection, const std::string& why);
@@ -114,6 +124,8 @@ class Server {
   void take_checkpoint();
   void append(wire::ReplicaAppend group);
   void append_next();
+  void hold_removals_back(wire::ReplicaAppend& group);
+  void show(Tid visible);
   void appended(const Position& last);
   void roll_back(const Position& to);
   void compare(ConnectionId peer, const Position& position);
@@ -132,6 +144,14 @@ class Server {
   Process process_;
   Host host_ = 0;
   SimStore disk_;
+
+  // The file ROLE, without an election.
+  struct Role {
+    bool leads = false;
+    std::string follows{};
+    std::vector<std::string> standbys{};  // while it leads, the newest first
+  };
+  Role role_;
 
   // Of one Node; a new one has a new number.
   std::uint64_t life_ = 0;

@@ -15,7 +15,6 @@ namespace action = replication::action;
 namespace {
 
 constexpr std::size_t kGroupMax = 50;
-constexpr Duration kCopyTimeout = std::chrono::seconds(10);
 
 template <typename... Ts>
 struct Overloaded : Ts... {
@@ -85,10 +84,7 @@ void Server::carry_out(replication::Action& action) {
             });
           },
           [&](const action::Acknowledge& it) { engine_->acknowledge(it.up_to); },
-          [&](const action::Show& it) {
-            shown_ = it.visible;
-            world_.checker.told(index_, disk_, shown_, "shows");
-          },
+          [&](const action::Show& it) { show(it.visible); },
           [&](const action::HoldCommits&) {
             engine_->hold([this](const Position& last) {
               input([&](auto& node, Actions& actions) {
@@ -143,15 +139,7 @@ void Server::store_promise(Epoch epoch) {
   });
 }
 
-// Whoever waits for a copy watches over it: the Node does not.
-void Server::take_checkpoint() {
-  send(upstream_, wire::CheckpointRequest{});
-  later(kCopyTimeout, [this, connection = upstream_] {
-    if (connection == 0 || connection != upstream_) return;
-    world_.network.close(host_, connection);
-    lost(connection, "no copy in time");
-  });
-}
+void Server::take_checkpoint() { send(upstream_, wire::CheckpointRequest{}); }
 
 void Server::append(wire::ReplicaAppend group) {
   appends_.push_back(std::move(group));
@@ -170,6 +158,7 @@ void Server::append_next() {
     fail("the group does not follow the log");
     return;
   }
+  if (!broken(Mutation::removed_before_shown)) hold_removals_back(group);
   appending_ = true;
   disk_.append(process_, std::move(group.records),
                [this, fail, life = life_](const Result<Position>& last) {
@@ -187,17 +176,44 @@ void Server::append_next() {
   if (broken(Mutation::ack_before_standby_sync)) appended(disk_.end());
 }
 
+// What a removal takes away, nobody may look at any more (as daemon/standby_applier.h).
+void Server::hold_removals_back(wire::ReplicaAppend& group) {
+  const auto removal = std::ranges::find_if(group.records, [this](const TransactionRecord& record) {
+    return record.kind == RecordKind::removal && record.pack_record > shown_;
+  });
+  if (removal == group.records.end()) return;
+  if (removal == group.records.begin()) {
+    show(removal->pack_record);
+    return;
+  }
+  wire::ReplicaAppend rest;
+  rest.epoch = group.epoch;
+  rest.previous = group.previous;
+  for (auto record = group.records.begin(); record != removal; ++record) {
+    rest.previous = storage::position_after(rest.previous, *record);
+  }
+  rest.records.assign(removal, group.records.end());
+  group.records.erase(removal, group.records.end());
+  appends_.push_front(std::move(rest));
+}
+
+void Server::show(Tid visible) {
+  shown_ = std::max(shown_, visible);
+  world_.checker.told(index_, disk_, shown_, "shows");
+}
+
 void Server::appended(const Position& last) {
   if (!node_ || last.tid <= node_->follower().last().tid) return;
   input([&](auto& node, Actions& actions) { node.appended(last, instant(), actions); });
 }
 
 void Server::roll_back(const Position& to) {
-  const auto refuse = [this] {
-    input([&](auto& node, Actions& actions) { node.rollback_refused(false, instant(), actions); });
-  };
-  if (!to.tid.is_zero() && disk_.position_of(to.tid) != to) {
-    later(random_.delay(std::chrono::microseconds(200)), refuse);
+  const bool known = to.tid.is_zero() || disk_.position_of(to.tid) == to;
+  if (!known || disk_.removes_after(to)) {
+    later(random_.delay(std::chrono::microseconds(200)), [this, known] {
+      input(
+          [&](auto& node, Actions& actions) { node.rollback_refused(known, instant(), actions); });
+    });
     return;
   }
   // The archive is synced, and then the entries go; a crash before that leaves all of them.
@@ -263,6 +279,7 @@ void Server::lead(const action::Lead& lead) {
 void Server::serve(const action::Serve& serve) {
   world_.trace.note("n", index_, " serves epoch ", serve.epoch.value());
   world_.checker.serves(index_, serve.epoch, disk_);
+  keep_role();
   engine_->serve(serve.visible);
 }
 
@@ -274,13 +291,16 @@ void Server::step_down(const action::StepDown& down) {
   if (engine_) world_.checker.ended(index_);
   world_.network.host_died(host_, false);
   // Not at once: whoever is on the stack here belongs to what ends.
-  later({}, [this, leader = down.leader] {
-    when_idle([this, leader] {
+  if (!options_.node.elects) {
+    role_ = {.leads = false, .follows = down.leader.empty() ? options_.node.upstream : down.leader};
+  }
+  later({}, [this] {
+    when_idle([this] {
       const bool led = engine_ != nullptr;
       process_.kill();
       end_process();
       world_.network.host_lives(host_);
-      begin_anew(led ? options_.node.lease : Duration{}, leader);
+      begin_anew(led ? options_.node.lease : Duration{});
     });
   });
 }

@@ -94,6 +94,36 @@ void SimStore::archive_after(const Position& to) {
   for (const Entry& entry : entries_after(to.tid, false)) archived_.insert(entry.position.chain);
 }
 
+bool SimStore::removes_after(const Position& to) const {
+  return std::ranges::any_of(entries_after(to.tid, false), [](const Entry& entry) {
+    return entry.record.kind == RecordKind::removal;
+  });
+}
+
+std::uint64_t SimStore::content_hash() const {
+  std::uint64_t hash = 0;
+  const auto fold = [&](std::uint64_t value) { hash = (hash ^ value) * 0x100000001B3ULL; };
+  const storage::PackState pack = objects_->pack_state();
+  fold(pack.horizon.value());
+  fold(pack.swept ? 1 : 0);
+  std::set<Oid> oids;
+  for (const Entry& entry : entries_after(kNoTid, false)) {
+    for (const ObjectWrite& write : entry.record.writes) oids.insert(write.oid);
+  }
+  for (const Oid oid : oids) {
+    for (Tid before = kMaxTid;;) {
+      const storage::Loaded loaded =
+          objects_->load_before(oid, before, kMaxTid, storage::ReadTier::disk).value();
+      if (loaded.status != storage::LoadStatus::found) break;
+      before = loaded.tid;
+      fold(oid.value());
+      fold(loaded.tid.value());
+      for (const char byte : loaded.data.view()) fold(static_cast<unsigned char>(byte));
+    }
+  }
+  return hash;
+}
+
 void SimStore::roll_back(const Position& to) {
   CHECK(!busy(), "nothing is appended meanwhile");
   CHECK(to.tid.is_zero() || position_of(to.tid) == to, "only to where the log has been");

@@ -57,12 +57,16 @@ class SimStore {
   [[nodiscard]] bool full() const { return full_; }
   // Entries after `tid`; with those being synced, if `pending`.
   [[nodiscard]] std::span<const Entry> entries_after(Tid tid, bool pending) const;
+  // All revisions and what is known of packs; nothing else of the log.
+  [[nodiscard]] std::uint64_t content_hash() const;
   // The durable position of that tid; nothing when there is none.
   [[nodiscard]] std::optional<Position> position_of(Tid tid) const;
   // Writes what is after `to` aside, durably.
   void archive_after(const Position& to);
   // Undoes what is after `to`, a durable position; nothing may be under way.
   void roll_back(const Position& to);
+  // Something that is gone would have to come back.
+  [[nodiscard]] bool removes_after(const Position& to) const;
   // A copy takes the place of everything but the promise.
   void replace(std::vector<Entry> entries, const Id128& cluster);
 

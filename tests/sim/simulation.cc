@@ -37,6 +37,7 @@ constexpr std::array kFaults = {
     Named{&Faults::commands, "commands"},
     Named{&Faults::late_copies, "late_copies"},
     Named{&Faults::checkpoints, "checkpoints"},
+    Named{&Faults::packs, "packs"},
 };
 
 }  // namespace
@@ -64,15 +65,24 @@ Shape Shape::drawn(Random random) {
   }
   if (random.once_in(3)) shape.sync.stall_timeout = milliseconds(500);
   if (random.once_in(3)) shape.sync.lost_timeout = milliseconds(50);
+  shape.chained = random.once_in(4);
+  shape.commanded = random.once_in(4);
+  if (shape.commanded && random.once_in(3)) {
+    shape.servers = 2;
+    shape.chained = false;
+    shape.sync.strict = true;
+    shape.sync.durability = replication::Durability::standby;
+  }
   return shape;
 }
 
 std::string Shape::text() const {
   const bool local = sync.durability == replication::Durability::local;
-  return std::to_string(servers) + " servers, " +
+  return std::to_string(servers) + (chained ? " servers and one that follows, " : " servers, ") +
          (local         ? "local"
           : sync.strict ? "strict"
-                        : "relaxed");
+                        : "relaxed") +
+         (commanded ? ", by command" : "");
 }
 
 Simulation::Simulation(const Options& options)
@@ -90,16 +100,27 @@ Simulation::Simulation(const Options& options)
              .trace = trace_,
              .mutation = options.mutation,
              .log_kept = faults_.checkpoints ? 1 + random_.index(30) : 0} {
+  if (options.hectic) {
+    faults_.commands = faults_.lies = faults_.resets = faults_.late_copies = true;
+    shape_.commanded = shape_.chained = false;
+  }
+  if (shape_.commanded) faults_.commands = true;
   checker_.set_strict(shape_.sync.strict);
+  if (!shape_.loses_nothing()) checker_.set_forks();
   add_servers();
   add_clients();
 }
 
 void Simulation::add_servers() {
   const std::uint64_t drift_max = faults_.drift ? 30'000 : 100;
-  for (std::size_t index = 0; index < shape_.servers; ++index) {
+  for (std::size_t index = 0; index < shape_.servers + (shape_.chained ? 1 : 0); ++index) {
     Server::Options options;
-    options.node.elects = true;
+    options.node.elects = index < shape_.servers && !shape_.commanded;
+    options.node.leads = index == 0 && shape_.commanded;
+    if (!options.node.elects && index > 0) {
+      const auto& followed = index < shape_.servers ? servers_.front() : servers_.back();
+      options.node.upstream = std::to_string(followed->host());
+    }
     options.node.sync = shape_.sync;
     if (options_.mutation == Mutation::strict_acks_alone) options.node.sync.strict = false;
     options.drift_ppm = static_cast<std::int64_t>(random_.below(2 * drift_max + 1)) -
@@ -188,7 +209,8 @@ void Simulation::check_sync_set(const Server& server, const replication::SyncKey
 // ---- faults -------------------------------------------------------------------------------------
 
 void Simulation::next_fault() {
-  queue_.after(random_.between(milliseconds(20), milliseconds(1500)), [this] {
+  const Duration longest = milliseconds(options_.hectic ? 300 : 1500);
+  queue_.after(random_.between(milliseconds(20), longest), [this] {
     if (!faulty_) return;
     fault();
     next_fault();
@@ -197,6 +219,10 @@ void Simulation::next_fault() {
 
 void Simulation::fault() {
   Server& server = any_server();
+  if (faults_.packs && random_.once_in(4)) {
+    for (const auto& each : servers_) each->pack();
+    return;
+  }
   switch (random_.below(8)) {
     case 0:
       if (faults_.crashes || faults_.silent_deaths) crash();
@@ -236,12 +262,40 @@ void Simulation::fault() {
 
 void Simulation::command(Server& server) {
   if (!server.serving()) {
-    server.promote();
+    if (may_lead(server)) server.promote(!shape_.loses_nothing() && random_.coin());
   } else if (random_.once_in(4)) {
     server.demote();
   } else {
-    server.switch_over(random_.coin() ? "" : "n" + std::to_string(random_.index(servers_.size())));
+    // Not to the one that only follows, which would be chosen as any other.
+    const bool chooses = !shape_.chained && random_.coin();
+    server.switch_over(chooses ? "" : "n" + std::to_string(random_.index(shape_.servers)));
   }
+}
+
+// All but the one that only follows.
+bool Simulation::may_lead(const Server& server) const {
+  return !shape_.chained || &server != servers_.back().get();
+}
+
+void Simulation::repair() {
+  Server* leader = nullptr;
+  const auto rank = [](const Server& server) {
+    return std::pair(server.disk().promise(), server.disk().last().tid);
+  };
+  for (const auto& server : servers_) {
+    if (!may_lead(*server)) continue;
+    if (leader == nullptr || rank(*server) > rank(*leader)) leader = server.get();
+  }
+  if (!leader->leads()) leader->promote(true);
+  for (const auto& server : servers_) {
+    if (server.get() == leader) continue;
+    if (server->leads()) {
+      server->demote();
+    } else if (!server->follows(*leader)) {
+      server->restart_as_standby_of(*leader);
+    }
+  }
+  queue_.after(seconds(2), [this] { repair(); });
 }
 
 void Simulation::crash() {
@@ -329,6 +383,7 @@ void Simulation::heal() {
     server->disk().set_usual_sync(milliseconds(1));
     if (!server->alive()) server->start();
   }
+  if (shape_.commanded) queue_.after(seconds(1), [this] { repair(); });
 }
 
 std::uint64_t Simulation::committed() const {

@@ -29,6 +29,7 @@ struct Faults {
   bool commands = false;     // switchover, demotion, promotion
   bool late_copies = false;  // of requests
   bool checkpoints = false;  // logs are kept so short that copies are needed
+  bool packs = false;
 
   static Faults drawn(Random random);
   [[nodiscard]] std::string text() const;
@@ -36,8 +37,15 @@ struct Faults {
 
 // What is drawn beside faults.
 struct Shape {
-  std::size_t servers = 3;
+  std::size_t servers = 3;  // that elect
+  bool chained = false;     // and one more, which follows one of them and is never to lead
   replication::SyncSet::Options sync;
+  // There is no coordination service: who leads is decided by operators, who make mistakes.
+  bool commanded = false;
+  // They do not force it, there are two nodes, and commits are strict: then nothing is lost.
+  [[nodiscard]] bool loses_nothing() const {
+    return !commanded || (servers == 2 && sync.strict && !chained);
+  }
 
   static Shape drawn(Random random);
   [[nodiscard]] std::string text() const;
@@ -53,6 +61,8 @@ class Simulation {
     Duration healing_time = std::chrono::seconds(60);  // at most
     bool shown = false;                                // prints what happens
     Mutation mutation = Mutation::none;
+    // Leaders come and go, and the coordination service lies: for rules that nothing else tries.
+    bool hectic = false;
   };
   struct Report {
     std::optional<std::string> violation;
@@ -79,6 +89,9 @@ class Simulation {
   void check_who_may_lead();
   void check_sync_set(const Server& server, const replication::SyncKey& sync);
   void command(Server& server);
+  // By command: who has promised the latest epoch leads, the others follow.
+  void repair();
+  [[nodiscard]] bool may_lead(const Server& server) const;
   void next_fault();
   void fault();
   void crash();
