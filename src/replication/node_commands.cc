@@ -120,6 +120,8 @@ void Node::hand_over_when_ready(Instant now, Actions& actions) {
     give_up_handover("the standby is gone", actions);
     return;
   }
+  // One that greets anew takes no handover.
+  if (target->second.state != Peer::State::streaming) return;
   if (target->second.flushed != handing_->last) return;
   // What was durable and unacknowledged is acknowledged now at the latest: the target has it.
   if (sync_->waiting() && sync_->acknowledged() < handing_->last.tid) return;

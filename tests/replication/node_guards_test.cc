@@ -243,6 +243,18 @@ TEST_F(NodeGuards, APeerThatAsksAnewIsNotHandedOverTo) {
   EXPECT_TRUE(told<wire::Handover>(1));
 }
 
+TEST_F(NodeGuards, APeerThatAsksAnewIsNotHandedOverToThoughItHasEverything) {
+  lead();
+  attach_in_sync(3, at(3, 30));
+  node().switchover(1, {.target = "b", .timeout_ms = 2000}, now, actions);
+  greet(1, hello_of(kOther, at(3, 30), 3));
+  node().commits_held(at(3, 30), now, actions);
+  EXPECT_FALSE(told<wire::Handover>(1));
+  compared(1, Kind::same);
+  ack(1, 3, at(3, 30));
+  EXPECT_TRUE(told<wire::Handover>(1));
+}
+
 TEST_F(NodeGuards, APeerThatDoesNotStreamIsNoTarget) {
   lead();
   greet(1, hello_of(kOther, at(3, 30)));
