@@ -7,11 +7,10 @@ import fcntl
 import os
 import shutil
 import struct
-import subprocess
 import tempfile
 from pathlib import Path
 
-from network import run
+from network import NetworkError, run
 
 # Of ext4: it stops at once, and what was not written stays unwritten; the journal as well.
 EXT4_IOC_SHUTDOWN = 0x8004587D
@@ -27,7 +26,7 @@ def missing() -> str:
     with tempfile.TemporaryDirectory() as folder:
         try:
             disk = LoopDisk(Path(folder), "probe", size_mb=16)
-        except (OSError, subprocess.SubprocessError, RuntimeError) as error:
+        except (OSError, NetworkError) as error:
             return f"no loop devices with ext4 here: {error}"
         try:
             disk.cut_power()

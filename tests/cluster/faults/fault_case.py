@@ -24,14 +24,15 @@ CLIENTS = 2  # of each workload
 
 
 class FaultCase(unittest.TestCase):
+    cluster: Cluster | None = None
+    clients: HistoryClients | None = None
+
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="zeolite-faults-")
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         self.network = Network()
         self.addCleanup(self.network.close)
-        self.cluster: Cluster | None = None
-        self.clients: HistoryClients | None = None
 
     def begin(self, **options) -> Node:
         """Starts a cluster (its options) and the load; the primary."""

@@ -68,8 +68,10 @@ class DropsTest(unittest.TestCase):
 
     def test_filters(self):
         probe = Network()
-        works = NftDrops.works(probe.add("probe"))
-        probe.close()
+        try:
+            works = NftDrops.works(probe.add("probe"))
+        finally:
+            probe.close()
         if not works:
             self.skipTest("no nft here (Debian package nftables): routes stand in for it")
         self.expect_drops(NftDrops())
