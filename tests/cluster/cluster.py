@@ -64,6 +64,11 @@ class Cluster:
                    if status.get("role") == "primary"]
         return self.nodes[max(leading)[1]] if leading else None
 
+    def last_tids(self) -> dict[str, str]:
+        """The ends of the logs of those who answer."""
+        said = {name: node.status() for name, node in self.nodes.items() if node.running}
+        return {name: status["last_tid"] for name, status in said.items() if status}
+
     def wait_primary(self, other_than: Node) -> Node:
         others = self.others(other_than)
 

@@ -9,9 +9,9 @@ import signal
 import time
 from dataclasses import dataclass
 
-from cluster import Cluster
+from cluster import LIMIT_S, Cluster
 from power_cut import LoopDisk, fill
-from server_nodes import Node
+from server_nodes import Node, until
 
 
 @dataclass
@@ -159,8 +159,10 @@ class PowerCut:
 
 @dataclass
 class FullDisk:
-    """Of a server that has a disk of its own; in the end there is space again."""
+    """Of a server that has a disk of its own; in the end there is space again. It is to be ended last:
+    end() waits for a commit."""
 
+    cluster: Cluster
     disk: LoopDisk
     node: Node
 
@@ -174,7 +176,12 @@ class FullDisk:
         return at
 
     def end(self) -> None:
+        last = max(self.cluster.last_tids().values())
         self.filler.unlink()
+        # A write that failed ends it, maybe only now; whoever goes on has further transactions.
+        until(lambda: not self.node.running
+              or self.cluster.last_tids().get(self.node.name, "") > last,
+              f"{self.node.name} has ended or goes on", LIMIT_S, 0.1)
         if not self.node.running:
             self.node.start()
 

@@ -47,7 +47,7 @@ class FullDiskTest(DiskCase):
     def test_full_disk_of_standby(self):
         """The primary goes on with the other one; the full one returns when there is space."""
         primary = self.begin_on_disks("b")
-        full = nemeses.FullDisk(self.disks["b"], self.cluster.nodes["b"])
+        full = nemeses.FullDisk(self.cluster, self.disks["b"], self.cluster.nodes["b"])
         at = full.begin()
         until(lambda: primary.in_sync() == ["c"], "b is not in sync any more", 60)
         seconds = time.monotonic() - at

@@ -62,7 +62,7 @@ class MixTest(FaultCase):
         under_way = [self.begin_one(victims[0])]
         if self.random.random() < TOGETHER:
             under_way.append(self.begin_one(victims[1]))
-        for nemesis in under_way:
+        for nemesis in sorted(under_way, key=lambda one: isinstance(one, nemeses.FullDisk)):
             nemesis.end()
         self.cluster.wait_in_sync()
 
@@ -85,7 +85,7 @@ class MixTest(FaultCase):
         ]
         if self.disks:
             kinds += [lambda: nemeses.PowerCut(self.disks, [victim]),
-                      lambda: nemeses.FullDisk(self.disks[victim.name], victim)]
+                      lambda: nemeses.FullDisk(cluster, self.disks[victim.name], victim)]
         return self.random.choice(kinds)()
 
 
