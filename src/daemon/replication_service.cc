@@ -112,6 +112,7 @@ void ReplicationService::stop() {
 void ReplicationService::carry_out() {
   if (carrying_out_) return;
   carrying_out_ = true;
+  refresh_limits();  // first: what is carried out may let somebody else serve
   for (std::size_t i = 0; i < actions_.size(); ++i) {
     replication::Action next = std::move(actions_[i]);
     std::visit([this](auto& what) { run(what); }, next);

@@ -513,6 +513,7 @@ void Node::note_change(const SyncSet::Change& change, Actions& actions) {
 void Node::step_down(std::string why, std::string leader, Actions& actions) {
   if (role_ == Role::ended) return;
   role_ = Role::ended;
+  stepped_down_ = true;
   fail_commands("this node steps down: " + why, actions);
   actions.emplace_back(action::Note{true, "stepping down: " + why});
   actions.emplace_back(action::StepDown{std::move(why), std::move(leader)});
@@ -546,6 +547,9 @@ std::string Node::leader() const {
 }
 
 std::optional<Instant> Node::serves_until() const {
+  // Also when it is stopped and gives the leader's key back: somebody else may serve then.
+  const bool replaced = role_ == Role::ended && (stepped_down_ || election_);
+  if (replaced && sync_) return Instant{};
   if (role_ != Role::primary || !election_) return std::nullopt;
   return election_->lead_until();
 }

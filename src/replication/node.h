@@ -129,7 +129,8 @@ class Node {
     friend bool operator==(const Counters&, const Counters&) = default;
   };
   [[nodiscard]] const Counters& counters() const { return counters_; }
-  // Until when this node may answer as the primary; nothing: there is no end to it.
+  // Until when this node may answer as the primary; nothing: there is no end to it. In the past
+  // once its reign has ended: the connections of the reign go on for a moment.
   [[nodiscard]] std::optional<Instant> serves_until() const;
   // As a standby: Follower::shown_as_of().
   [[nodiscard]] std::optional<Instant> shown_as_of() const;
@@ -210,6 +211,7 @@ class Node {
 
   Options options_;
   Role role_ = Role::starting;
+  bool stepped_down_ = false;
   Epoch epoch_;  // of the own reign, or of the one that is followed
   Follower follower_;
   std::optional<Election> election_;

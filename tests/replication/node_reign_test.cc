@@ -19,6 +19,7 @@ TEST_F(NodeTest, StepsDownWhenAGreetingTellsOfALaterEpoch) {
   EXPECT_TRUE(stepped_down());
   EXPECT_TRUE(closed(1));
   EXPECT_EQ(node().role(), Role::ended);
+  EXPECT_EQ(node().serves_until(), Instant{}) << "nor are readers";
   forget();
   pass(1s);
   durable_up_to(at(3, 31));
@@ -120,9 +121,22 @@ TEST_F(NodeReign, EndsAtItsDeadlineWhenItIsAlone) {
   service_reachable = false;
   pass(2s);
   EXPECT_FALSE(stepped_down());
+  EXPECT_GT(node().serves_until(), now);
   pass(kLease);
   EXPECT_TRUE(stepped_down());
   EXPECT_EQ(count<action::Acknowledge>(), 0U);
+  EXPECT_EQ(node().serves_until(), Instant{}) << "readers are not answered for ever";
+}
+
+TEST_F(NodeReign, AnswersNobodyOnceItsKeyIsGivenBack) {
+  node().stop(now, actions);
+  EXPECT_EQ(node().serves_until(), Instant{});
+}
+
+TEST_F(NodeTest, AnswersToTheEndWhereNobodyTakesOver) {
+  lead();
+  node().stop(now, actions);
+  EXPECT_EQ(node().serves_until(), std::nullopt);
 }
 
 TEST_F(NodeReign, LastsWithoutTheServiceWhileAllOfQObeyIt) {
