@@ -70,7 +70,7 @@ void ReplicationService::start(StorageEngine& engine, storage::RocksObjectStore&
 }
 
 void ReplicationService::stop() {
-  if (engine_ == nullptr) return;
+  if (engine_ == nullptr || std::exchange(ended_, true)) return;
   std::promise<void> resigned;
   shard_.post([this, &resigned] {
     with_node([](replication::Node& node, Instant now, replication::Actions& actions) {
@@ -105,7 +105,6 @@ void ReplicationService::stop() {
   peers_.clear();
   upstream_.reset();
   etcd_.reset();
-  engine_ = nullptr;
 }
 
 // Actions may lead to more of them; those come after.

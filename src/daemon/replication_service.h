@@ -155,7 +155,9 @@ class ReplicationService final : public LogObserver {
   boost::asio::thread_pool pool_{1};             // reads of the log
   boost::asio::thread_pool checkpoint_pool_{1};  // files of copies
   boost::asio::steady_timer timer_{shard_.context()};
+  // Set once: the engine tells of what it appends after stop(), too.
   StorageEngine* engine_ = nullptr;
+  bool ended_ = false;  // the server's thread's
   storage::RocksObjectStore* store_ = nullptr;
   GroupRing ring_;
   std::atomic<bool> pump_posted_ = false;
