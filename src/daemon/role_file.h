@@ -11,12 +11,13 @@ namespace zeolite::daemon {
 
 // What a node without an election became by command, so that a restart with the same settings does
 // not undo it: a standby that was promoted begins as the primary, a primary that handed over as a
-// standby. With other settings than those it was decided under, the settings count.
-// Also kept for a primary that has standbys.
+// standby. With other settings than those it was decided under, the settings count; but a standby
+// whose setting is gone stays one.
+// Also kept for a primary that has standbys, and for a standby that has followed.
 struct RoleDecision {
-  std::string configured;  // the address of --standby-of then; empty: none
+  std::string configured{};  // the address of --standby-of then; empty: none
   bool leads = false;
-  std::string follows;  // address; empty: nobody is known
+  std::string follows{};  // address; empty: nobody is known
   // While it led: addresses of its standbys, the newest first. One of them may have been promoted
   // since.
   std::vector<std::string> standbys{};

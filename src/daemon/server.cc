@@ -177,7 +177,7 @@ class Server::Impl {
     directory_lock_ = directory.lock;
     ReplicationService::Options options;
     const net::HostPort native = native_ ? native_->address().tcp : net::HostPort{};
-    ASSIGN_OR_RETURN(options.node, node_options(config_, *directory.node, native));
+    ASSIGN_OR_RETURN(options.node, node_options(config_, *directory.node, native, log_));
     leads_at_start_ = options.node.leads;
     options.data = storage.directory;
     options.etcd = config_.replication.etcd;
@@ -215,8 +215,8 @@ class Server::Impl {
       open_port(zeo_read_);
       packs_.resume(*engines_.front());
     } else if (view.role == wire::NodeRole::standby) {
-      // It was to lead, and was told of a later reign. To that it belongs from now on.
-      if (leads_at_start_) keep({.configured = {}, .leads = false, .follows = view.leader});
+      // To this reign it belongs from now on, also if it was to lead.
+      if (leads_at_start_ || view.shows) keep({.leads = false, .follows = view.leader});
       if (view.shows) open_port(zeo_read_);
     }
     if (view.role != wire::NodeRole::starting) {

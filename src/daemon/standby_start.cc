@@ -80,7 +80,7 @@ Result<NodeDirectory> open_node_directory(const StorageConfig& storage,
 
 Result<replication::Node::Options> node_options(const ServerConfig& config,
                                                 const storage::NodeFile& node,
-                                                const net::HostPort& native) {
+                                                const net::HostPort& native, const LogSink& log) {
   const ReplicationConfig& replication = config.replication;
   replication::Node::Options options;
   options.id = node.id();
@@ -109,9 +109,16 @@ Result<replication::Node::Options> node_options(const ServerConfig& config,
   options.upstream = configured;
   ASSIGN_OR_RETURN(const std::optional<RoleDecision> decision,
                    read_role_file(config.storages.front().directory));
-  if (decision && decision->configured == configured) {
+  // An option that was forgotten promotes nobody.
+  const bool forgotten = decision && !decision->leads && configured.empty();
+  if (decision && (decision->configured == configured || forgotten)) {
     options.leads = decision->leads;
-    options.upstream = decision->follows.empty() ? configured : decision->follows;
+    options.upstream = decision->follows.empty() ? decision->configured : decision->follows;
+  }
+  if (forgotten) {
+    log(LogLevel::info, "this node was a standby" +
+                            (options.upstream.empty() ? "" : " of " + options.upstream) +
+                            " and goes on as one; 'zeolite promote' makes it the primary");
   }
   if (decision && options.leads) options.ask_first = decision->standbys;
   return options;
@@ -131,7 +138,7 @@ Result<> keep_role(const ServerConfig& config, RoleDecision decision) {
   if (decision.standbys.size() > kAskedMax) decision.standbys.resize(kAskedMax);
   if (before == decision) return {};
   const bool as_configured = decision.leads == decision.configured.empty();
-  if (!before && as_configured && decision.standbys.empty()) return {};
+  if (!before && as_configured && decision.leads && decision.standbys.empty()) return {};
   return write_role_file(directory, decision);
 }
 

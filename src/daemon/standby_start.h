@@ -26,10 +26,12 @@ struct NodeDirectory {
                                                         const ReplicationConfig& config,
                                                         const LogSink& log);
 
-// How the node begins: elects, leads or follows. `native`: the address its native port has.
+// How the node begins: elects, leads or follows; what was a standby stays one without
+// --standby-of. `native`: the address its native port has.
 [[nodiscard]] Result<replication::Node::Options> node_options(const ServerConfig& config,
                                                               const storage::NodeFile& node,
-                                                              const net::HostPort& native);
+                                                              const net::HostPort& native,
+                                                              const LogSink& log);
 
 // Without an election, a role that was decided by command outlives the process: keeps it where it
 // differs from what the settings say, and whom a primary would ask first. `decision.configured` is

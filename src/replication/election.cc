@@ -126,6 +126,7 @@ void Election::answered(const dcs::Request& request, Result<dcs::Answer> answer,
   CHECK(pending_[request.index()].under_way, "a request is answered once");
   pending_[request.index()].under_way = false;
   if (state_ == State::ended) return;
+  note_contact(answer, now, effects);
   if (!answer) {
     on_failed(request, answer.error(), now, effects);
   } else if (auto* viewed = std::get_if<dcs::Viewed>(&*answer)) {
@@ -135,6 +136,22 @@ void Election::answered(const dcs::Request& request, Result<dcs::Answer> answer,
   } else if (const auto* guarded = std::get_if<dcs::Guarded>(&*answer)) {
     on_guarded(request, *guarded, sent, now, effects);
   }
+}
+
+// An outage that nobody hears of ends the service with the next fault.
+void Election::note_contact(const Result<dcs::Answer>& answer, Instant now, Effects& effects) {
+  if (answer || answer.error().code == ErrorCode::not_found) {
+    if (std::exchange(silence_told_, false)) {
+      effects.notes.push_back({false, "the coordination service answers again"});
+    }
+    silent_since_.reset();
+    return;
+  }
+  if (!silent_since_) silent_since_ = now;
+  if (silence_told_ || now - *silent_since_ < ttl_) return;
+  silence_told_ = true;
+  effects.notes.push_back(
+      {true, "the coordination service does not answer: " + answer.error().detail});
 }
 
 void Election::on_leased(const dcs::Request& request, const dcs::Leased& leased, Instant sent,
@@ -352,8 +369,7 @@ bool Election::eligible(const Local& local, Instant now) const {
 // Whether what was read cannot be the present of this node's cluster; says so once.
 bool Election::view_is_foreign(const Local& local, Instant now, Effects& effects) {
   std::string why;
-  const bool regressed =
-      view_->epoch_revision != 0 && local.promised > view_->epoch && !trusted(now);
+  const bool regressed = local.promised > view_->epoch && !trusted(now);
   if (!regressed) regressed_since_.reset();
   if (view_->cluster && local.cluster != view_->cluster) {
     // Not having a database yet is no reason to warn: it comes from the primary.
@@ -364,9 +380,13 @@ bool Election::view_is_foreign(const Local& local, Instant now, Effects& effects
     // what was acknowledged since.
     if (!regressed_since_) regressed_since_ = now;
     if (now - *regressed_since_ < ttl_) return true;
-    why =
-        "the coordination service counts fewer epochs than this node has promised: its data was "
-        "restored from a backup; promote the node that served last by command, with --force";
+    why = view_->epoch_revision == 0
+              ? "the coordination service has no cluster of this name, but this node has served or "
+                "followed before: the service is new or was emptied, or --cluster is wrong; if it "
+                "is right, promote the node that served last by command, with --force"
+              : "the coordination service counts fewer epochs than this node has promised: its "
+                "data was restored from a backup; promote the node that served last by command, "
+                "with --force";
   } else {
     return false;
   }

@@ -129,6 +129,7 @@ class Election {
   [[nodiscard]] bool due(Duration interval, Instant now) const;
 
   void on_viewed(DcsView view, Instant now, Effects& effects);
+  void note_contact(const Result<dcs::Answer>& answer, Instant now, Effects& effects);
   void note_lease(const LeaderKey& leader, Effects& effects);
   void on_view_leading(Instant now, Effects& effects);
   void on_leased(const dcs::Request& request, const dcs::Leased& leased, Instant sent, Instant now,
@@ -172,6 +173,8 @@ class Election {
   LeaseId leader_lease_ = 0;  // of the leader that was seen last
   Duration leader_ttl_{};     // of that one
   Duration earlier_ttl_{};    // and of the one before
+  std::optional<Instant> silent_since_;  // no request was answered since
+  bool silence_told_ = false;
   std::optional<Instant> try_at_;
   Instant hurry_until_{};
   std::optional<Trust> trust_{};              // until hurry_until_

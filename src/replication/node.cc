@@ -189,6 +189,7 @@ void Node::follow(std::string address, Instant now, Actions& actions) {
   role_ = Role::standby;
   upstream_ = std::move(address);
   retries_ = 0;
+  told_why_.clear();
   connect(now, actions);
 }
 
@@ -217,6 +218,9 @@ void Node::lose_upstream(const std::string& why, const std::string& leader, Inst
                          Actions& actions) {
   if (linked_ && follower_.streaming()) {
     actions.emplace_back(action::Note{true, "the stream from " + upstream_ + " ended: " + why});
+    told_why_ = why;
+  } else if (role_ == Role::standby && !asking_ && std::exchange(told_why_, why) != why) {
+    actions.emplace_back(action::Note{true, "cannot follow " + upstream_ + ": " + why});
   }
   follower_.disconnected();
   linked_ = false;
@@ -245,7 +249,10 @@ void Node::from_upstream(UpstreamMessage message, Instant now, Actions& actions)
   std::visit(
       Overloaded{
           [&](wire::ReplicaWelcome& welcome) {
-            if (welcome.decision == wire::ReplicaWelcome::Decision::stream) retries_ = 0;
+            if (welcome.decision == wire::ReplicaWelcome::Decision::stream) {
+              retries_ = 0;
+              told_why_.clear();
+            }
             follower_.on_welcome(welcome, now, follower);
           },
           [&](wire::ReplicaAppend& append) {
@@ -292,7 +299,7 @@ void Node::run(Follower::Actions from, Instant now, Actions& actions) {
             },
             [&](const Follower::HandedOver& handed) { take_over(handed.epoch, now, actions); },
             [&](const Follower::Close& close) {
-              if (close.refused) {
+              if (close.refused && std::exchange(told_why_, close.why) != close.why) {
                 actions.emplace_back(action::Note{true, upstream_ + " refused: " + close.why});
               }
               actions.emplace_back(action::Disconnect{close.why});
@@ -473,6 +480,7 @@ std::string Node::name_of(const NodeId& node) const {
   for (const auto& [id, peer] : peers_) {
     if (peer.hello.node == node) return peer.hello.name;
   }
+  if (const auto known = names_.find(node); known != names_.end()) return known->second;
   return to_hex(node);
 }
 

@@ -236,9 +236,11 @@ class Node {
   bool linked_ = false;  // the connection is there
   std::optional<Instant> retry_at_;
   std::uint32_t retries_ = 0;
+  std::string told_why_;  // why the upstream cannot be followed, as noted last
 
   // Feeding; a standby feeds, too.
   std::map<PeerId, Peer> peers_;
+  std::map<NodeId, std::string> names_;  // of standbys, also of some that have gone
   std::uint64_t sequence_ = 0;
   std::map<std::uint64_t, Instant> beats_;  // when the newest sequences were sent
   Instant beat_at_{};

@@ -14,6 +14,8 @@ using Decision = wire::ReplicaWelcome::Decision;
 
 // How many of the newest beats are remembered; an echo of an older one confirms nothing.
 constexpr std::size_t kBeatsMax = 256;
+// More nodes than a cluster has; their names are for people.
+constexpr std::size_t kNamesMax = 64;
 
 // Rounded up: younger than it is it must not look.
 std::uint32_t to_age_ms(Duration age) {
@@ -125,6 +127,7 @@ void Node::peer_compared(PeerId peer, const Comparison& comparison, Instant now,
     return;
   }
   state.state = Peer::State::streaming;
+  if (names_.size() < kNamesMax) names_[state.hello.node] = state.hello.name;
   state.flushed = state.hello.position;
   state.heard_at = now;
   actions.emplace_back(action::Feed{peer, state.hello.position});

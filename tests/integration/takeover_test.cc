@@ -103,6 +103,26 @@ TEST_F(Takeover, RolesDecidedByCommandOutliveTheProcess) {
   EXPECT_NE(role(a), "primary");
 }
 
+// An option that was forgotten must not make two primaries.
+TEST_F(Takeover, AStandbyThatIsStartedWithoutItsOptionStaysOne) {
+  const std::optional<ServerPair> pair = start_pair();
+  ASSERT_TRUE(pair);
+  ServerProcess& a = *pair->primary;
+  // It counts as one from when it shows what it has: a heartbeat later.
+  ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(directory_ / "b" / "ROLE"); }));
+  EXPECT_EQ(pair->standby->stop(), 0) << pair->standby->standard_error();
+  ServerProcess b(options("b"));
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return in_sync(a); })) << b.standard_error();
+  EXPECT_EQ(role(b), "standby");
+  EXPECT_NE(b.standard_error().find("was a standby of " + a.address()), std::string::npos);
+  a.kill();
+  EXPECT_EQ(zeolite({"promote", "--force", "--at", b.address()}).exit_code, 0);
+  EXPECT_EQ(b.stop(), 0) << b.standard_error();
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  EXPECT_EQ(role(b), "primary") << "somebody decided so";
+}
+
 // As a supervisor does it: with the command line it always had.
 TEST_F(Takeover, AnOldPrimaryThatIsRestartedFollowsWhoWasPromotedInItsPlace) {
   const std::optional<ServerPair> pair = start_pair();

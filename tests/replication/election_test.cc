@@ -193,11 +193,37 @@ TEST_F(ElectionTest, LeadsAboveItsPromiseWhenSomebodyDecidedSo) {
   EXPECT_EQ(asked<dcs::Acquire>()->epoch, Epoch(7));
 }
 
-TEST_F(ElectionTest, StartsAFreshServiceAboveItsPromise) {
+// It may have lost its data, or the name may be wrong: who served last, it cannot tell.
+TEST_F(ElectionTest, DoesNotLeadByItselfWhereTheServiceKnowsNothing) {
   view = {};
   local.promised = Epoch(6);
-  ASSERT_TRUE(tries());
+  EXPECT_FALSE(tries(10s));
+  ASSERT_EQ(notes.size(), 1U) << "said once";
+  EXPECT_NE(notes[0].find("no cluster of this name"), std::string::npos);
+  hurry(Election::Trust{});
+  show(view);
+  tick();
+  ASSERT_NE(asked<dcs::Acquire>(), nullptr) << "somebody decided so";
   EXPECT_EQ(asked<dcs::Acquire>()->epoch, Epoch(7));
+}
+
+TEST_F(ElectionTest, TellsOnceThatTheServiceDoesNotAnswer) {
+  start();
+  grant();
+  const auto fail_for = [&](Duration time) {
+    for (const Instant until = now + time; now < until;) {
+      pass(50ms);
+      if (asked<dcs::Read>() == nullptr) continue;
+      answer<dcs::Read>(make_error(ErrorCode::unavailable, "Connection refused"));
+    }
+  };
+  fail_for(kTtl - 100ms);
+  EXPECT_TRUE(notes.empty()) << "it may be a short one";
+  fail_for(2 * kTtl);
+  const std::string silent = "the coordination service does not answer: Connection refused";
+  EXPECT_EQ(notes, std::vector<std::string>{silent});
+  live(1s);
+  EXPECT_EQ(notes, (std::vector<std::string>{silent, "the coordination service answers again"}));
 }
 
 // ---- when it tries ------------------------------------------------------------------------------
