@@ -32,6 +32,8 @@ class PeerLink final : public net::FramedConnection::Handler,
   void send(const M& message) {
     socket_->send(message, 0);
   }
+  // Has the system send at once, as far as it takes it, what would leave at the end of the turn.
+  void flush() { socket_->flush(); }
   // From now on everything after `after` is sent.
   void feed(Tid after);
   // There may be more to send.

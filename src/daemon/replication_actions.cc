@@ -106,6 +106,9 @@ void ReplicationService::run(action::SetWaiting& waiting) {
 }
 
 void ReplicationService::run(action::Acknowledge& acknowledge) {
+  // What standbys are told of it is out of this process before a client can be answered.
+  const auto peers = peers_;  // one that is lost is forgotten
+  for (const auto& [id, peer] : peers) peer->flush();
   engine_->acknowledge(acknowledge.up_to);
 }
 

@@ -461,8 +461,10 @@ void Node::run(SyncSet::Effects from, Instant now, Actions& actions) {
   for (const SyncSet::Change& change : from.changes) note_change(change, actions);
   if (from.set_waiting) actions.emplace_back(action::SetWaiting{*from.set_waiting});
   if (from.acknowledge && role_ == Role::primary) {
-    actions.emplace_back(action::Acknowledge{*from.acknowledge});
+    // The standbys are told first, so that they show what a client was answered when this process
+    // dies then: a stock ZEO client that has seen more than a standby shows is not served there.
     beat_all(now, actions);
+    actions.emplace_back(action::Acknowledge{*from.acknowledge});
   }
   if (from.publish) {
     if (election_) {

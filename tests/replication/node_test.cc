@@ -249,6 +249,8 @@ TEST_F(NodeTest, AcknowledgesWhatAllThatAreWaitedForHave) {
   EXPECT_EQ(count<action::Acknowledge>(), 0U);
   ack(1, 3, at(3, 31));
   EXPECT_EQ(last<action::Acknowledge>().up_to, Tid(31));
+  EXPECT_EQ(told<wire::ReplicaHeartbeat>(1)->visible, Tid(31));
+  EXPECT_LT(place<action::ToPeer>(), place<action::Acknowledge>()) << "who is answered finds it";
   ack(1, 3, at(3, 32));
   EXPECT_EQ(count<action::Acknowledge>(), 1U) << "32 is not durable here";
 }
