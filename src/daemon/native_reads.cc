@@ -93,7 +93,7 @@ void load_from_disk(ShardHub& hub, const Connection& connection, std::uint32_t r
           return;
         }
         hub.correct_end(load.oid, line, *loaded);
-        hub.remember(load.oid, *loaded);
+        hub.remember(load.oid, *loaded, line);
         connection->send(to_wire(*std::move(loaded)), request_id);
       });
 }

@@ -82,7 +82,6 @@ class Server::Impl {
     hub_environment_.pack = [this](ShardHub& hub, const PackService::Request& request,
                                    PackService::Done done) {
       packs_.pack(hub.engine(), request, [this, &hub, done = std::move(done)](auto report) {
-        // What was garbage is not to be found in a shard's memory either.
         for (const Shard& shard : shards_) {
           for (const auto& other : shard.hubs) {
             if (&other->engine() == &hub.engine()) other->packed();

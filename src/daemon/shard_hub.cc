@@ -4,10 +4,21 @@
 #include <utility>
 
 #include "base/check.h"
+#include "storage/last_told.h"
 
 namespace zeolite::daemon {
 
 using commit::CommitEffects;
+
+namespace {
+
+Tid last_told_in(const storage::ObjectStore& store) {
+  const auto entry = storage::last_told(store, store.last_position().tid);
+  if (!entry) return store.last_transaction();
+  return *entry ? (*entry)->position.tid : kNoTid;
+}
+
+}  // namespace
 
 ShardHub::ShardHub(net::IoShard& shard, std::size_t shard_index, StorageEngine& engine,
                    const Environment& environment)
@@ -16,7 +27,7 @@ ShardHub::ShardHub(net::IoShard& shard, std::size_t shard_index, StorageEngine& 
       engine_(engine),
       environment_(environment),
       line_(engine.visible()),
-      last_transaction_(engine.store().last_transaction()),
+      last_told_(last_told_in(engine.store())),
       records_(environment.record_cache_bytes),
       waiters_(shard) {}
 
@@ -49,7 +60,11 @@ void ShardHub::publish(const Published& published, std::vector<CommitEffects::Re
   line_ = published.back().tid;
   for (const CommitEffects::Publish& p : published) {
     for (const Oid oid : p.oids) records_.erase(oid);
-    if (p.kind == RecordKind::transaction) last_transaction_ = p.tid;
+    if (p.kind == RecordKind::transaction) {
+      last_told_ = p.tid;
+    } else {
+      note_own(p);
+    }
   }
   if (subscribers_ == 0) {
     for (const CommitEffects::Publish& p : published) history_.add(p.tid, p.oids);
@@ -67,20 +82,26 @@ void ShardHub::publish(const Published& published, std::vector<CommitEffects::Re
     if (reply.kind == CommitEffects::Reply::Kind::committed) committed.push_back(&reply);
   }
   std::ranges::stable_sort(committed, {}, [](const CommitEffects::Reply* r) { return r->tid; });
-  publishing_ = true;
-  for (const auto& [owner, connection] : connections_) {
-    if (!connection->wants_invalidations()) continue;
+  for_each_connection([&](HubClient& connection) {
+    if (!connection.wants_invalidations()) return;
     for (std::size_t i = 0; i < published.size(); ++i) {
-      const bool own = published[i].owner == owner;
-      connection->offer(batches[i], published[i].kind, own);
-      if (own) answer_committed(*connection, published[i].tid, committed);
+      const bool own = published[i].owner == connection.owner();
+      connection.offer(batches[i], published[i].kind, own);
+      if (own) answer_committed(connection, published[i].tid, committed);
     }
-  }
-  publishing_ = false;
-  for (const commit::OwnerId owner : std::exchange(closed_while_publishing_, {})) {
-    connections_.erase(owner);
-  }
-  if (connections_.empty()) set_attended(false);
+  });
+}
+
+void ShardHub::note_own(const CommitEffects::Publish& published) {
+  const bool removal = published.kind == RecordKind::removal;
+  if (!removal && published.kind != RecordKind::epoch) return;
+  const auto entry = engine_.store().log_entry(published.tid);  // written just now
+  const bool known = entry && *entry;
+  if (known && storage::is_told(**entry)) last_told_ = published.tid;
+  if (!removal || (known && !(*entry)->pack_complete)) return;
+  // The pack is complete: what was garbage is not to be found in memory either.
+  records_ = server::RecordCache(environment_.record_cache_bytes);
+  packed_line_ = line_;
 }
 
 // The committer gets its answer in the place of the invalidation.
@@ -117,8 +138,8 @@ void ShardHub::set_attended(bool attended) {
 void ShardHub::remove(HubClient& client) {
   if (client.wants_invalidations()) --subscribers_;
   clients_.fetch_sub(1, std::memory_order_relaxed);
-  if (publishing_) {
-    closed_while_publishing_.push_back(client.owner());
+  if (walking_) {
+    closed_while_walking_.push_back(client.owner());
   } else {
     connections_.erase(client.owner());
   }
@@ -151,7 +172,7 @@ Result<storage::Loaded> ShardHub::load_from_memory(Oid oid, Tid before) {
   }
   Result<storage::Loaded> loaded =
       engine_.store().load_before(oid, before, line_, storage::ReadTier::memory);
-  if (loaded) remember(oid, *loaded);
+  if (loaded) remember(oid, *loaded, line_);
   return loaded;
 }
 
@@ -167,14 +188,11 @@ bool ShardHub::created_since(Oid oid, Tid line, storage::LoadStatus status) cons
 }
 
 void ShardHub::packed() {
-  shard_.post([this] {
-    records_ = server::RecordCache(environment_.record_cache_bytes);
-    for (const auto& [owner, client] : connections_) client->packed();
-  });
+  shard_.post([this] { for_each_connection([](HubClient& connection) { connection.packed(); }); });
 }
 
-void ShardHub::remember(Oid oid, const storage::Loaded& loaded) {
-  if (loaded.status != storage::LoadStatus::found || loaded.end) return;
+void ShardHub::remember(Oid oid, const storage::Loaded& loaded, Tid line) {
+  if (line < packed_line_ || loaded.status != storage::LoadStatus::found || loaded.end) return;
   records_.insert(oid, loaded.tid, loaded.data);
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "daemon/delivery.h"
@@ -99,8 +100,8 @@ class ShardHub {
   void correct_end(Oid oid, Tid line, storage::Loaded& loaded) const;
   // The same: an object that it did not find was created since; read it again.
   [[nodiscard]] bool created_since(Oid oid, Tid line, storage::LoadStatus status) const;
-  // Remembers a record that is current as of the line.
-  void remember(Oid oid, const storage::Loaded& loaded);
+  // Remembers a record that was read at `line` and is current as of line().
+  void remember(Oid oid, const storage::Loaded& loaded, Tid line);
 
   // Calls `done(true)` once line() is at least `at_least`, `done(false)` if it is not in time. Not
   // at all when `client` is removed before. `client` is kept until then.
@@ -109,8 +110,7 @@ class ShardHub {
 
   // Connections registered with this hub. Any thread.
   [[nodiscard]] std::size_t clients() const { return clients_.load(std::memory_order_relaxed); }
-  // Records were packed away: none that was read before now is kept in memory, and the connections
-  // are told. Any thread.
+  // Records were packed away: the connections are told. Any thread.
   void packed();
 
   void count_loads(std::size_t n) { loads_.fetch_add(n, std::memory_order_relaxed); }
@@ -118,8 +118,9 @@ class ShardHub {
   [[nodiscard]] const Environment& environment() const { return environment_; }
 
   [[nodiscard]] Tid line() const { return line_; }
-  // The newest transaction at or below the line; kNoTid when there is none.
-  [[nodiscard]] Tid last_transaction() const { return last_transaction_; }
+  // What ZEO clients are told is the last transaction (storage/last_told.h), at or below the line;
+  // kNoTid when there is none.
+  [[nodiscard]] Tid last_told() const { return last_told_; }
   [[nodiscard]] StorageEngine& engine() const { return engine_; }
   // Objects asked for since the start. Any thread.
   [[nodiscard]] std::uint64_t loads() const { return loads_.load(std::memory_order_relaxed); }
@@ -128,8 +129,22 @@ class ShardHub {
   using Published = std::vector<commit::CommitEffects::Publish>;
 
   void set_attended(bool attended);
+  // Calls `tell(connection)` for each; what that does may close connections.
+  template <typename Tell>
+  void for_each_connection(Tell tell) {
+    walking_ = true;
+    for (const auto& [owner, connection] : connections_) tell(*connection);
+    walking_ = false;
+    for (const commit::OwnerId owner : std::exchange(closed_while_walking_, {})) {
+      connections_.erase(owner);
+    }
+    if (connections_.empty()) set_attended(false);
+  }
+
   void carry_out(Delivery delivery);
   void publish(const Published& published, std::vector<commit::CommitEffects::Reply>& replies);
+  // What of the server's own records matters here.
+  void note_own(const commit::CommitEffects::Publish& published);
   void answer(commit::CommitEffects::Reply reply);
   static void answer_committed(HubClient& client, Tid tid,
                                const std::vector<commit::CommitEffects::Reply*>& committed);
@@ -156,15 +171,16 @@ class ShardHub {
   StorageEngine& engine_;
   const Environment& environment_;
   Tid line_;
-  Tid last_transaction_;
+  Tid last_told_;
   invalidation::LineHistory history_;
   server::RecordCache records_;  // all current at line_
+  Tid packed_line_{};            // where the last pack ended: what was read before may be gone
   LineWaiters waiters_;
   std::unordered_map<commit::OwnerId, std::shared_ptr<HubClient>> connections_;
   std::size_t subscribers_ = 0;  // of connections_, those that want invalidations
-  // publish() is walking connections_, and these closed meanwhile.
-  bool publishing_ = false;
-  std::vector<commit::OwnerId> closed_while_publishing_;
+  // for_each_connection() is walking connections_, and these closed meanwhile.
+  bool walking_ = false;
+  std::vector<commit::OwnerId> closed_while_walking_;
   std::atomic<std::uint64_t> loads_ = 0;
   std::atomic<std::size_t> clients_ = 0;
 };

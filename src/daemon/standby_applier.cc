@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "storage/last_told.h"
 #include "storage/log_tail.h"
 
 namespace zeolite::daemon {
@@ -232,19 +233,11 @@ void StandbyApplier::show(Tid visible) {
 
 std::vector<CommitEffects::Publish> StandbyApplier::first_shown(Tid visible) const {
   std::vector<CommitEffects::Publish> published;
-  Tid before = visible.next();
-  while (true) {
-    const auto page = engine_.store().read_log_back(before, {.entries = 16});
-    if (!page || page->empty()) break;
-    const auto found = std::ranges::find(*page, RecordKind::transaction, &LogEntry::kind);
-    if (found != page->end()) {
-      published.push_back({.tid = found->position.tid, .kind = RecordKind::transaction});
-      break;
-    }
-    before = page->back().position.tid;
+  if (const auto told = storage::last_told(engine_.store(), visible); told && *told) {
+    published.push_back({.tid = (*told)->position.tid, .kind = (*told)->kind});
   }
   if (published.empty() || published.back().tid < visible) {
-    published.push_back({.tid = visible, .kind = RecordKind::epoch});
+    published.push_back({.tid = visible, .kind = RecordKind::oids});  // one that nobody is told of
   }
   return published;
 }

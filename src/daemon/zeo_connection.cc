@@ -151,7 +151,7 @@ void ZeoConnection::attach(const zeo::SessionEffects::Register& request,
   }
   hub_ = hub;
   hub_->take_deliveries();
-  session_.registered(hub_->last_transaction(), effects);
+  session_.registered(hub_->last_told(), effects);
   hub_->add(shared_from_this());
   socket_->set_message_max(environment().config->transaction_bytes_max + kFirstMessagesMax);
   environment().log(LogLevel::debug, "ZEO client " + name() + " uses storage " +
@@ -222,7 +222,7 @@ std::string ZeoConnection::info() const {
 void ZeoConnection::committed(const zeo::SessionEffects::Committed& committed) {
   if (!uploads_.empty()) uploads_.drop(*hub_->engine().blobs(), true);
   std::string messages = info();
-  const Tid tid = committed.tid.is_zero() ? hub_->last_transaction() : committed.tid;
+  const Tid tid = committed.tid.is_zero() ? hub_->last_told() : committed.tid;
   zeo::encode_result(session_.encoding(), committed.id, zeo::value_of(tid), messages);
   socket_->send_encoded(messages);
 }

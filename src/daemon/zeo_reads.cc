@@ -91,7 +91,7 @@ void load(ShardHub& hub, const Connection& connection, const Value& id, Oid oid,
           load(hub, connection, id, oid, before, send);
         } else {
           hub.correct_end(oid, line, *read);
-          hub.remember(oid, *read);
+          hub.remember(oid, *read, line);
           send(*connection, *read);
         }
       });
@@ -278,7 +278,7 @@ void answer(ShardHub& hub, const Connection& connection, const Value& id,
           connection->fail(id, zeo::exception_of(missed.error()));
           return;
         }
-        connection->reply(id, missed_value(*std::move(missed), hub.last_transaction()));
+        connection->reply(id, missed_value(*std::move(missed), hub.last_told()));
       });
 }
 
@@ -289,7 +289,7 @@ void answer(ShardHub& hub, const Connection& connection, const Value& id,
 
 void answer(ShardHub& hub, const Connection& connection, const Value& id,
             const requests::LastTransaction& /*request*/) {
-  connection->reply(id, zeo::value_of(hub.last_transaction()));
+  connection->reply(id, zeo::value_of(hub.last_told()));
 }
 
 void answer(ShardHub& /*hub*/, const Connection& connection, const Value& id,

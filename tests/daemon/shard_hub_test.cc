@@ -55,6 +55,35 @@ TEST_P(ShardHubTest, TheAnswerStandsInItsPlaceAmongTheInvalidations) {
   EXPECT_EQ(control_->group_sizes().back(), 3U);
 }
 
+TEST_P(ShardHubTest, WhatAPackRemovedIsNotFoundInMemory) {
+  wire::Hello quiet = hello();
+  quiet.wants_invalidations = false;
+  net::Peer writer = connect(quiet);
+  const Tid seven = commit(writer, 1, 7);
+  const Tid eight = commit(writer, 2, 8);
+  writer.send(wire::Load{Oid(7)}, 2);
+  EXPECT_EQ(writer.expect<wire::Loaded>(2).tid, seven);
+  // This read is under way all the time.
+  net::Peer slow = connect(quiet);
+  const std::size_t before = control_->disk_read.arrived();
+  control_->disk_read.shut();
+  control_->set_cold(true);
+  slow.send(wire::Load{Oid(8)}, 3);
+  control_->disk_read.wait_for(before + 1);
+  control_->set_cold(false);
+
+  ASSERT_TRUE(engine_->append_pack(eight, true));
+  const Tid pack = engine_->store().pack_state().record;
+  ASSERT_TRUE(engine_->append_removal(pack, {{Oid(7), seven}, {Oid(8), eight}}, false));
+  ASSERT_TRUE(engine_->append_removal(pack, {}, true));
+  control_->disk_read.open();
+  EXPECT_EQ(slow.expect<wire::Loaded>(3).tid, eight) << "it was there when it was asked for";
+  for (const std::uint64_t gone : {7U, 8U}) {
+    writer.send(wire::Load{Oid(gone)}, 4);
+    EXPECT_EQ(writer.expect<wire::Loaded>(4).status, wire::LoadedStatus::unknown);
+  }
+}
+
 TEST_P(ShardHubTest, NothingIsReadableBeforeItsSyncReturned) {
   net::Peer writer = connect();
   net::Peer reader = connect();

@@ -56,6 +56,19 @@ TEST_F(ZeoConnectionTest, MonitoringIsAnsweredAndEnds) {
   EXPECT_TRUE(peer.at_end());
 }
 
+TEST_F(ZeoConnectionTest, ConnectionsMayEndWhileAllAreToldOfAPack) {
+  constexpr std::size_t kPeers = 30;
+  ServingLimits limits;
+  environment_.limits = &limits;
+  std::vector<ZeoPeer> peers;
+  for (std::size_t i = 0; i < kPeers; ++i) peers.push_back(connect_zeo());
+  run([&] { limits.set(false, Instant{}, std::nullopt); });  // nobody may be told any more
+  hub_->packed();
+  for (ZeoPeer& peer : peers) EXPECT_TRUE(peer.at_end());
+  closed_.wait_for(kPeers);
+  EXPECT_EQ(hub_->clients(), 0U);
+}
+
 TEST_F(ZeoConnectionTest, WhoSaysNothingIsClosedInTime) {
   ZeoPeer silent = dial_zeo();
   ZeoPeer half = dial_zeo();

@@ -176,7 +176,7 @@ class ZeoHubTest : public HubTest {
       ZeoStatus status;
       status.storage = engine.name();
       status.counters = engine.counters();
-      status.last_transaction = hub_->last_transaction();
+      status.last_transaction = engine_->store().last_transaction();
       return status;
     };
     hub_environment_.pack = [this](ShardHub& hub, const PackService::Request& request,

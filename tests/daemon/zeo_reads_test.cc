@@ -239,6 +239,103 @@ TEST_F(ZeoReadsTest, PackIsPassedOn) {
   }
 }
 
+// A server that follows, with one transaction, and then leads.
+class ZeoReignTest : public ZeoHubTest {
+ protected:
+  ZeoReignTest() : ZeoHubTest(1U << 20) {
+    hub_.reset();
+    engine_.reset();
+    StorageEngine::Options options;
+    options.name = "main";
+    options.leads = false;
+    engine_ =
+        StorageEngine::start(
+            std::move(options), std::make_unique<ControlledStore>(control_), clock_,
+            [this](std::size_t) { hub_->wake(); }, [](Error why) { ADD_FAILURE() << why.detail; })
+            .value();
+    make_hubs();
+    TransactionRecord record = next(RecordKind::transaction);
+    record.writes.push_back(
+        {.oid = Oid(1), .previous = kNoTid, .data = Bytes::copy_of("one"), .back = kNoTid});
+    follow(record);
+    tid_ = record.tid;
+  }
+  TransactionRecord next(RecordKind kind) const {
+    TransactionRecord record;
+    record.kind = kind;
+    record.epoch = Epoch{1'000};
+    record.tid = engine_->store().last_position().tid.next();
+    return record;
+  }
+  void follow(const TransactionRecord& record) {
+    EXPECT_TRUE(engine_->mutable_store().append({&record, 1}));
+    commit::CommitEffects::Publish news{.tid = record.tid, .kind = record.kind};
+    for (const ObjectWrite& write : record.writes) news.oids.push_back(write.oid);
+    engine_->show({news});
+  }
+  Tid lead(bool takeover) {
+    const Result<Position> begin = engine_->lead(Epoch{2'000}, takeover);
+    EXPECT_TRUE(begin);
+    engine_->serve();
+    run([] {});
+    return begin ? begin->tid : kNoTid;
+  }
+  Value register_now() {
+    ZeoPeer peer = dial_zeo();
+    peer.say("Z5");
+    return peer.ask("register", {text("main"), Value(false)});
+  }
+
+  Tid tid_;
+};
+
+// A client that has seen what was lost is told of something newer: else it would refuse the server.
+TEST_F(ZeoReignTest, ATakeoverIsToldAsTheLastTransaction) {
+  ZeoPeer reader = connect_zeo();
+  EXPECT_EQ(reader.ask("lastTransaction"), value_of(tid_));
+  clock_.advance(std::chrono::hours(1));
+  const Tid begin = lead(true);
+  ASSERT_GT(begin, tid_.next());
+  EXPECT_EQ(reader.ask("lastTransaction"), value_of(begin));
+  EXPECT_EQ(register_now(), value_of(begin));
+  EXPECT_EQ(reader.ask("getInvalidations", {value_of(tid_)}), tuple({value_of(begin), list({})}));
+  EXPECT_EQ(reader.ask("getInvalidations", {value_of(begin)}), tuple({value_of(begin), list({})}));
+  EXPECT_EQ(reader.ask("getInvalidations", {value_of(tid_.next())}), none());  // lost
+  // Also by a server that begins with this log.
+  hub_.reset();
+  make_hubs();
+  EXPECT_EQ(register_now(), value_of(begin));
+}
+
+TEST_F(ZeoReignTest, WhatAPackRemovedIsNotFoundInTheMemoryOfAStandby) {
+  ZeoPeer reader = connect_zeo();
+  EXPECT_NE(reader.ask("loadBefore", {oid(1), value_of(kMaxTid)}), none());
+  TransactionRecord pack = next(RecordKind::pack);
+  pack.pack_horizon = tid_;
+  pack.collect_garbage = true;
+  follow(pack);
+  TransactionRecord removal = next(RecordKind::removal);
+  removal.pack_record = pack.tid;
+  removal.removed = {{Oid(1), tid_}};
+  follow(removal);
+  TransactionRecord complete = next(RecordKind::removal);
+  complete.pack_record = pack.tid;
+  complete.pack_complete = true;
+  follow(complete);
+  EXPECT_EQ(reader.ask_error("loadBefore", {oid(1), value_of(kMaxTid)}),
+            zeo::pos_key_error(Oid(1)));
+}
+
+TEST_F(ZeoReignTest, ARestartIsNot) {
+  ZeoPeer reader = connect_zeo();
+  lead(false);
+  EXPECT_EQ(reader.ask("lastTransaction"), value_of(tid_));
+  EXPECT_EQ(register_now(), value_of(tid_));
+  hub_.reset();
+  make_hubs();
+  EXPECT_EQ(register_now(), value_of(tid_));
+}
+
 // --- getInvalidations
 
 class ZeoMissedTest : public ZeoReadsTest {};

@@ -142,6 +142,51 @@ class FallbackTest(PairTest):
         self.assertEqual(2, self.read(reader, "x"))
 
 
+class LostTransactionsTest(PairTest):
+    """A takeover by a standby that has not got everything, as an operator may force it."""
+
+    options = {"replicates": True, "durability": "local"}
+    waits_in_sync = False  # it never is
+
+    def test_a_cache_beyond_the_new_history_is_dropped(self):
+        log = Records(self)
+        options = {"client": "warm", "var": str(self.directory)}
+        database = self.client(self.write_ports, **options)
+        connection = self.connection(database)
+        self.write(connection, x=1)
+        self.wait_shown()
+        self.standby.kill()
+        self.write(connection, x=2)
+        newest = connection.db().lastTransaction()
+        self.primary.kill()
+        self.wait_lost(database)
+        self.standby.start()
+        self.promote(self.standby, "--force")
+        # Nothing is committed there yet, and still the client is told of something newer than it
+        # has: else it would refuse this server for ever.
+        self.wait_connected(database)
+        self.assertEqual("cache too old, clearing", self.verdict(database))
+        self.assertTrue(any("dropping stale cache" in text for text in log.texts), log.texts)
+        self.assertEqual(1, self.read(connection, "x"))
+        self.write(connection, x=3)
+        client = RawClient(self.standby.address)
+        self.addCleanup(client.close)
+        self.assertIsNone(client.call("getInvalidations", newest))
+
+        # What the client kept of this is right again.
+        database.close()
+        database = self.client([self.standby.address], **options)
+        self.assertIn(self.verdict(database), WARM)
+        self.assertEqual(3, self.read(self.connection(database), "x"))
+
+        # The old primary undoes what only it had, and serves the same.
+        self.primary.options["follows"] = self.standby
+        self.primary.start()
+        reader = self.connection(self.client([self.primary.read_address], read_only=True))
+        self.wait_connected(reader.db(), read_only=True)
+        wait_until(lambda: self.read(reader, "x") == 3, "the old primary follows")
+
+
 class LostReplyTest(PairTest):
     limit_s = 180
 

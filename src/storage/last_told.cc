@@ -1,0 +1,26 @@
+#include "storage/last_told.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace zeolite::storage {
+
+namespace {
+
+constexpr std::size_t kPage = 16;  // it is nearly always among the last few
+
+}  // namespace
+
+Result<std::optional<LogEntry>> last_told(const ObjectStore& store, Tid end) {
+  Tid before = end.next();
+  while (true) {
+    ASSIGN_OR_RETURN(std::vector<LogEntry> page, store.read_log_back(before, {.entries = kPage}));
+    if (page.empty()) return std::nullopt;
+    const auto found = std::ranges::find_if(page, is_told);
+    if (found != page.end()) return std::move(*found);
+    before = page.back().position.tid;
+  }
+}
+
+}  // namespace zeolite::storage
