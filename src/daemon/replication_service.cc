@@ -452,9 +452,11 @@ void ReplicationService::refresh_view() {
   const std::shared_ptr<const ClusterView> now_view = board_.view();
   events_.changed(*now_view);
   if (now_view->role == wire::NodeRole::primary && before->role != wire::NodeRole::primary) {
-    events_.log(LogLevel::info, "storage " + engine_->name() + ": now primary, epoch " +
-                                    std::to_string(now_view->epoch.value()) +
-                                    ", after transaction " + to_hex(engine_->visible()));
+    // Of one that is set to lead "ready" says enough.
+    const LogLevel level = options_.node.leads ? LogLevel::debug : LogLevel::info;
+    events_.log(level, "storage " + engine_->name() + ": now primary, epoch " +
+                           std::to_string(now_view->epoch.value()) + ", after transaction " +
+                           to_hex(engine_->visible()));
   }
 }
 
