@@ -193,12 +193,21 @@ class ReadOnlyTest(ServerTest):
             reader.new_oid()
 
 
+def opened(address):
+    """A database; its opening loads and pings, so the server may die under it."""
+    while True:
+        try:
+            return ZEO.DB(address, wait_timeout=60, server_sync=True)
+        except ClientDisconnected:
+            time.sleep(0.1)
+
+
 def hammer(address, worker, until):
     """Commits +1 to an own counter and to the shared ones until then; what was acknowledged.
 
     Returns (acknowledged, unknown): of an unknown one the client does not know the outcome."""
     logging.disable(logging.CRITICAL)
-    database = ZEO.DB(address, wait_timeout=60, server_sync=True)
+    database = opened(address)
     manager = transaction.TransactionManager()
     connection = database.open(transaction_manager=manager)
     acknowledged = unknown = 0
