@@ -170,9 +170,9 @@ class Election {
   bool view_is_new_ = false;  // nothing was tried since it was read
   std::optional<NodeId> following_;
   Epoch following_epoch_;
-  LeaseId leader_lease_ = 0;  // of the leader that was seen last
-  Duration leader_ttl_{};     // of that one
-  Duration earlier_ttl_{};    // and of the one before
+  LeaseId leader_lease_ = 0;             // of the leader that was seen last
+  Duration leader_ttl_{};                // of that one
+  Duration earlier_ttl_{};               // and of the one before
   std::optional<Instant> silent_since_;  // no request was answered since
   bool silence_told_ = false;
   std::optional<Instant> try_at_;
