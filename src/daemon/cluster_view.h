@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/milliseconds.h"
 #include "model/ids.h"
 #include "replication/node.h"
 #include "wire/messages.h"
@@ -35,8 +36,7 @@ inline void fill_cluster(const ClusterView& view, wire::StatusReport& report) {
   report.standbys = view.standbys;
   report.sync_changes = view.counters.sync_changes;
   report.delayed_groups = view.counters.delayed_groups;
-  report.longest_delay_ms = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(view.counters.longest_delay).count());
+  report.longest_delay_ms = whole_milliseconds(view.counters.longest_delay);
   report.blocked = view.counters.blocked;
   if (view.role != wire::NodeRole::primary) {
     report.accepts_writes = false;

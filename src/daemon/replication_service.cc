@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/milliseconds.h"
 #include "daemon/checkpoint_receiver.h"
 #include "daemon/divergence_file.h"
 
@@ -18,11 +19,6 @@ constexpr std::size_t kRingBytes = 16 << 20;
 constexpr std::size_t kQueuedBytesLow = 32 << 20;
 // How long the end waits for the lease to be given back.
 constexpr auto kResignTimeout = std::chrono::milliseconds(500);
-
-std::uint64_t milliseconds(Duration duration) {
-  const auto count = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(count, 0));
-}
 
 wire::NodeRole to_wire(replication::Role role) {
   switch (role) {
@@ -413,7 +409,7 @@ wire::StatusReport::Standby ReplicationService::status_of(const replication::Pee
   standby.acknowledged = peer.flushed;
   standby.lag_transactions = lag.transactions;
   standby.lag_bytes = lag.bytes;
-  if (peer.behind_since) standby.lag_ms = milliseconds(now - *peer.behind_since);
+  if (peer.behind_since) standby.lag_ms = whole_milliseconds(now - *peer.behind_since);
   standby.address = peer.address;
   standby.in_sync = peer.in_sync;
   standby.state = peer.streaming ? "streaming" : "catching up";

@@ -14,6 +14,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/milliseconds.h"
 #include "blobs/blob_location.h"
 #include "blobs/recovery.h"
 #include "daemon/connection_limit.h"
@@ -401,9 +402,7 @@ class Server::Impl {
     if (replication_) report.shown_age_ms = replication_->limits().age_ms(clock_.now().instant);
     report.version = kVersion;
     report.clients = limit_.open();
-    report.uptime_ms = static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now().instant - started_)
-            .count());
+    report.uptime_ms = whole_milliseconds(clock_.now().instant - started_);
     for (const Shard& shard : shards_) {
       for (std::size_t i = 0; i < config_.storages.size(); ++i) {
         if (config_.storages[i].name == report.storage) report.loads += shard.hubs[i]->loads();

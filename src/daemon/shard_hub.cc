@@ -131,6 +131,11 @@ void ShardHub::add(std::shared_ptr<HubClient> client) {
   connections_.emplace(owner, std::move(client));
 }
 
+void ShardHub::forget(commit::OwnerId owner) {
+  connections_.erase(owner);
+  if (connections_.empty()) set_attended(false);
+}
+
 void ShardHub::set_attended(bool attended) {
   if (engine_.set_attended(shard_index_, attended)) wake();
 }
@@ -141,9 +146,8 @@ void ShardHub::remove(HubClient& client) {
   if (walking_) {
     closed_while_walking_.push_back(client.owner());
   } else {
-    connections_.erase(client.owner());
+    forget(client.owner());
   }
-  if (connections_.empty()) set_attended(false);
   waiters_.forget(client.owner());
   engine_.owner_lost(client.owner());
 }

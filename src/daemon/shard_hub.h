@@ -128,6 +128,7 @@ class ShardHub {
  private:
   using Published = std::vector<commit::CommitEffects::Publish>;
 
+  void forget(commit::OwnerId owner);
   void set_attended(bool attended);
   // Calls `tell(connection)` for each; what that does may close connections.
   template <typename Tell>
@@ -135,10 +136,7 @@ class ShardHub {
     walking_ = true;
     for (const auto& [owner, connection] : connections_) tell(*connection);
     walking_ = false;
-    for (const commit::OwnerId owner : std::exchange(closed_while_walking_, {})) {
-      connections_.erase(owner);
-    }
-    if (connections_.empty()) set_attended(false);
+    for (const commit::OwnerId owner : std::exchange(closed_while_walking_, {})) forget(owner);
   }
 
   void carry_out(Delivery delivery);

@@ -110,12 +110,12 @@ Result<replication::Node::Options> node_options(const ServerConfig& config,
   ASSIGN_OR_RETURN(const std::optional<RoleDecision> decision,
                    read_role_file(config.storages.front().directory));
   // An option that was forgotten promotes nobody.
-  const bool forgotten = decision && !decision->leads && configured.empty();
-  if (decision && (decision->configured == configured || forgotten)) {
+  const bool stays_standby = decision && !decision->leads && configured.empty();
+  if (decision && (decision->configured == configured || stays_standby)) {
     options.leads = decision->leads;
     options.upstream = decision->follows.empty() ? decision->configured : decision->follows;
   }
-  if (forgotten) {
+  if (stays_standby) {
     log(LogLevel::info, "this node was a standby" +
                             (options.upstream.empty() ? "" : " of " + options.upstream) +
                             " and goes on as one; 'zeolite promote' makes it the primary");

@@ -223,11 +223,7 @@ Result<> StorageEngine::append_removal(Tid pack_record, std::vector<RevisionKey>
   if (!record) return make_error(ErrorCode::aborted, "there is nothing to remove for this pack");
   // Not end_call: commits would wait for a group that this thread writes, and it may be slow.
   run_effects(lock);
-  if (!failed_) {
-    wake_writer(lock);
-  } else {
-    lock.unlock();
-  }
+  wake_writer(lock);
   return wait_visible(*record);
 }
 
@@ -356,7 +352,8 @@ void StorageEngine::wake_writer(std::unique_lock<std::mutex>& lock) {
 }
 
 bool StorageEngine::writer_is_due() {
-  if (writing_ || !coordinator_) return false;  // who writes looks again when it is done
+  // Who writes looks again when it is done.
+  if (failed_ || writing_ || !coordinator_) return false;
   const bool group_is_worth_it = open_group_.size() >= wake_writer_at_;
   // A deadline before the one that the idle writer waits for: a vote was taken, or waits for locks.
   const bool deadline_moved =

@@ -4,6 +4,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/milliseconds.h"
 #include "etcd/json_fields.h"
 
 namespace zeolite::etcd {
@@ -18,11 +19,6 @@ namespace {
 constexpr std::uint64_t kVersion = 1;
 // Longer than anything that can be set, and no overflow when it is counted in nanoseconds.
 constexpr std::uint64_t kLeaseMsMax = 24ULL * 60 * 60 * 1000;
-
-std::uint64_t milliseconds_of(Duration duration) {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
-}
 
 Result<json::object> parse_value(std::string_view value) {
   ASSIGN_OR_RETURN(json::object object, parse_object(value));
@@ -43,7 +39,7 @@ std::string encode_leader(const LeaderKey& leader) {
                                       {"name", leader.name},
                                       {"address", leader.address},
                                       {"epoch", leader.epoch.value()},
-                                      {"lease_ms", milliseconds_of(leader.ttl)}});
+                                      {"lease_ms", whole_milliseconds(leader.ttl)}});
 }
 
 std::string encode_epoch(Epoch epoch) {

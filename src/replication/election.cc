@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/milliseconds.h"
 
 namespace zeolite::replication {
 namespace {
@@ -26,9 +27,8 @@ bool same_content(const SyncKey& a, const SyncKey& b) {
          a.automatic == b.automatic;
 }
 
-std::string milliseconds_of(Duration duration) {
-  const auto count = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
-  return std::to_string(count) + " ms";
+std::string in_milliseconds(Duration duration) {
+  return std::to_string(whole_milliseconds(duration)) + " ms";
 }
 
 bool names(const SyncKey& sync, const NodeId& node) {
@@ -322,8 +322,8 @@ void Election::note_lease(const LeaderKey& leader, Effects& effects) {
   if (leader.ttl == ttl_) return;
   effects.notes.push_back({.warning = true,
                            .text = "the leader " + leader.name + " has a lease of " +
-                                   milliseconds_of(leader.ttl) + ", this node one of " +
-                                   milliseconds_of(ttl_) + ": set all nodes to the same --lease"});
+                                   in_milliseconds(leader.ttl) + ", this node one of " +
+                                   in_milliseconds(ttl_) + ": set all nodes to the same --lease"});
 }
 
 // What was read while leading is of interest only after an unclear publication.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/milliseconds.h"
 
 namespace zeolite::replication {
 namespace {
@@ -506,8 +507,7 @@ void Node::note_change(const SyncSet::Change& change, Actions& actions) {
       if (change.delayed > Duration(0)) {
         ++counters_.delayed_groups;
         counters_.longest_delay = std::max(counters_.longest_delay, change.delayed);
-        const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(change.delayed);
-        text += "; they waited " + std::to_string(ms.count()) + " ms";
+        text += "; they waited " + std::to_string(whole_milliseconds(change.delayed)) + " ms";
       }
       return note(true, std::move(text));
     }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/milliseconds.h"
 #include "replication/node.h"
 
 namespace zeolite::replication {
@@ -145,8 +146,7 @@ void Node::welcome(PeerId peer, Peer& /*state*/, wire::ReplicaWelcome welcome, A
   welcome.cluster_id = follower_.cluster();
   welcome.node = options_.id;
   welcome.name = options_.name;
-  welcome.heartbeat_ms = static_cast<std::uint32_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(options_.heartbeat).count());
+  welcome.heartbeat_ms = static_cast<std::uint32_t>(whole_milliseconds(options_.heartbeat));
   actions.emplace_back(action::ToPeer{peer, std::move(welcome)});
 }
 

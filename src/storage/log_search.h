@@ -43,7 +43,7 @@ struct HistoryMatch {
                                                    const Position& candidate);
 
 // A standby that has nothing gets a copy of a database from this size on: applying its log takes
-// about twenty times as long.
+// many times as long (docs/performance.md).
 inline constexpr std::uint64_t kCopyFromBytes = 64 << 20;
 
 // Whether a copy of the database brings a standby at `position` up sooner than the log would.
