@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+#include "base/milliseconds.h"
+
 namespace zeolite {
 namespace {
 
@@ -14,6 +16,11 @@ TEST(Instant, IsMovedAndComparedByDurations) {
   EXPECT_EQ(start + 500ms, Instant{1500ms});
   EXPECT_EQ((start + 2s) - start, 2s);
   EXPECT_LT(start, start + 1ns);
+}
+
+TEST(WholeMilliseconds, AreRoundedDownAndNeverNegative) {
+  EXPECT_EQ(whole_milliseconds(1'999us), 1U);
+  EXPECT_EQ(whole_milliseconds(-5ms), 0U);
 }
 
 TEST(SystemClock, NeverStepsBack) {

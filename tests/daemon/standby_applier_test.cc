@@ -29,6 +29,27 @@ TransactionRecord record(std::uint64_t tid) {
   return made;
 }
 
+TransactionRecord pack_record(std::uint64_t tid, std::uint64_t horizon) {
+  TransactionRecord made;
+  made.kind = RecordKind::pack;
+  made.epoch = kEpoch;
+  made.tid = Tid(tid);
+  made.pack_horizon = Tid(horizon);
+  return made;
+}
+
+// For the pack record right before it, which it completes: what object 1 was at first goes.
+TransactionRecord removal_record(std::uint64_t tid) {
+  TransactionRecord made;
+  made.kind = RecordKind::removal;
+  made.epoch = kEpoch;
+  made.tid = Tid(tid);
+  made.pack_record = Tid(tid - 1);
+  made.pack_complete = true;
+  made.removed = {{Oid(1), Tid(1)}};
+  return made;
+}
+
 // A following engine on a store in memory, and what became of what it was given.
 class StandbyApplierTest : public ::testing::Test {
  protected:
@@ -124,20 +145,8 @@ TEST(StandbyApplier, RemovesNothingThatReadersMayStillLookAt) {
   group.records = {record(1), record(2), record(3)};
   group.records[1].writes[0].oid = Oid(1);  // what 1 wrote, again
   group.records[1].writes[0].previous = Tid(1);
-  TransactionRecord pack;
-  pack.kind = RecordKind::pack;
-  pack.epoch = kEpoch;
-  pack.tid = Tid(4);
-  pack.pack_horizon = Tid(3);
-  TransactionRecord removal;
-  removal.kind = RecordKind::removal;
-  removal.epoch = kEpoch;
-  removal.tid = Tid(5);
-  removal.pack_record = Tid(4);
-  removal.pack_complete = true;
-  removal.removed = {{Oid(1), Tid(1)}};
-  group.records.push_back(pack);
-  group.records.push_back(removal);
+  group.records.push_back(pack_record(4, 3));
+  group.records.push_back(removal_record(5));
   group.records.push_back(record(6));
   std::vector<Position> ends;
   StandbyApplier::Events events;
@@ -248,19 +257,7 @@ TEST_F(StandbyApplierTest, ARemovalTakesRevisionsAndTheirBlobs) {
   TransactionRecord newer = record(2);
   newer.writes[0].oid = Oid(1);
   newer.writes[0].previous = Tid(1);
-  TransactionRecord pack;
-  pack.kind = RecordKind::pack;
-  pack.epoch = kEpoch;
-  pack.tid = Tid(3);
-  pack.pack_horizon = Tid(2);
-  TransactionRecord removal;
-  removal.kind = RecordKind::removal;
-  removal.epoch = kEpoch;
-  removal.tid = Tid(4);
-  removal.pack_record = Tid(3);
-  removal.pack_complete = true;
-  removal.removed = {{Oid(1), Tid(1)}};
-  append({}, {record(1), newer, pack, removal});
+  append({}, {record(1), newer, pack_record(3, 2), removal_record(4)});
   settle();
   EXPECT_EQ(end().tid, Tid(4));
   EXPECT_TRUE(store_->pack_state().swept);

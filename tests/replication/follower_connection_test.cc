@@ -59,12 +59,7 @@ TEST_F(FollowerTest, LeavesACopyOfWhichNothingMoreComes) {
     follower.tick(now, actions);
   }
   EXPECT_TRUE(actions.empty());
-  now = now + kSilence;
-  follower.tick(now, actions);
-  EXPECT_TRUE(actions.empty());
-  now = now + 1ms;
-  follower.tick(now, actions);
-  only<Follower::Close>();
+  expect_closed_after_silence();
   EXPECT_TRUE(follower.settled());
 }
 

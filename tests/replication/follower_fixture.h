@@ -35,6 +35,15 @@ class FollowerTest : public ::testing::Test {
     message.position = position;
     follower.on_welcome(message, now, actions);
   }
+  // It gives its upstream up when nothing is heard for longer than it may take, and not before.
+  void expect_closed_after_silence() {
+    now = now + kSilence;
+    follower.tick(now, actions);
+    EXPECT_TRUE(actions.empty()) << "it was heard of";
+    now = now + 1ms;
+    follower.tick(now, actions);
+    only<Follower::Close>();
+  }
   void stream(std::uint64_t epoch = 2) {
     connect();
     welcome(Decision::stream, epoch, follower.last());

@@ -426,24 +426,14 @@ TEST_F(FollowerTest, ComparesAnewWhenAGroupDidNotFit) {
 TEST_F(FollowerTest, LeavesWhoIsSilent) {
   connect();
   actions.clear();
-  now = now + kSilence;
-  follower.tick(now, actions);
-  EXPECT_TRUE(actions.empty());
-  now = now + 1ms;
-  follower.tick(now, actions);
-  only<Follower::Close>();
+  expect_closed_after_silence();
 
   follower.disconnected();
   stream();
   now = now + kSilence;
   beat(2, 0, 1);
   actions.clear();
-  now = now + kSilence;
-  follower.tick(now, actions);
-  EXPECT_TRUE(actions.empty()) << "it was heard of";
-  now = now + 1ms;
-  follower.tick(now, actions);
-  only<Follower::Close>();
+  expect_closed_after_silence();
   EXPECT_FALSE(follower.streaming());
 }
 

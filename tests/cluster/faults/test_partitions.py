@@ -13,36 +13,36 @@ from server_nodes import command, until
 SCHEDULING_S = 2
 
 
-class FromEtcdTest(FaultCase):
-    def test_from_etcd(self):
-        old = self.begin()
-        partition = nemeses.from_etcd(self.cluster, old)
+class ReplacedCase(FaultCase):
+    def replaced(self, partition):
+        """The primary is cut off, another takes over, and it comes back as a standby. When the cut was,
+        who took over, and when that acknowledged the first commit."""
         at = partition.begin()
         leader, first = self.takeover(at, partition.says)
         self.wait_commits(time.monotonic())
-        self.assertNotEqual(old.role(), "primary")
+        self.assertNotEqual(self.primary.role(), "primary")
         partition.end()
-        self.wait_standby(old)
+        self.wait_standby(self.primary)
         self.all_is_well()
+        return at, leader, first
+
+
+class FromEtcdTest(ReplacedCase):
+    def test_from_etcd(self):
+        old = self.begin()
+        at, leader, first = self.replaced(nemeses.from_etcd(self.cluster, old))
         self.assert_silent_since(first, f"{leader.name} had acknowledged a commit")
         last = self.acknowledged.ends_s(self.epoch)[-1]
         self.tell(f"its last answer came {last - at:.2f} s after the cut, "
                   f"{first - last:.2f} s before the first of {leader.name}")
 
 
-class FromAllTest(FaultCase):
+class FromAllTest(ReplacedCase):
     def test_from_all(self):
         """It has transactions that nobody confirmed, keeps them aside and undoes them."""
         old = self.begin()
         first_line = len(old.lines)
-        partition = nemeses.from_all(self.cluster, old)
-        at = partition.begin()
-        leader, first = self.takeover(at, partition.says)
-        self.wait_commits(time.monotonic())
-        self.assertNotEqual(old.role(), "primary")
-        partition.end()
-        self.wait_standby(old)
-        self.all_is_well()
+        at, leader, first = self.replaced(nemeses.from_all(self.cluster, old))
         last = self.acknowledged.ends_s(self.epoch)[-1]
         self.assert_silent_since(first, f"{leader.name} had acknowledged a commit")
         self.assert_silent_since(at + LEASE_S + SCHEDULING_S, "the end of its lease")
