@@ -69,7 +69,6 @@ void BenchClient::wait(Duration pause, std::function<void()> then) {
                      then = std::move(then)](const boost::system::error_code& error) {
     if (error || alive.expired()) return;
     then();
-    shard_.end_turn();
   });
 }
 

@@ -71,7 +71,6 @@ void ClientLink::open(std::size_t index) {
     self->attempt_failed(
         self->connection_ ? Error{ErrorCode::timeout, "it was reached, but did not answer in time"}
                           : Error{ErrorCode::unavailable, "nothing was heard from there in time"});
-    self->shard_.end_turn();
   });
   ServerAddress& address = options_.addresses[index];
   if (!address.endpoints.empty()) {
@@ -90,7 +89,6 @@ void ClientLink::open(std::size_t index) {
                                                                                found.end());
                               self->dial(attempt);
                             }
-                            self->shard_.end_turn();
                           });
 }
 
@@ -99,7 +97,6 @@ void ClientLink::dial(std::uint64_t attempt) {
       socket_, options_.addresses[index_].endpoints,
       [self = shared_from_this(), attempt](const boost::system::error_code& error, const auto&) {
         self->connected(attempt, error);
-        self->shard_.end_turn();
       });
 }
 

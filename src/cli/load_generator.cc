@@ -152,7 +152,6 @@ class LoadGenerator {
     check_timer_.async_wait([this](const boost::system::error_code& error) {
       if (error || ended_) return;
       check();
-      shard_.end_turn();
     });
   }
 
@@ -197,7 +196,6 @@ class LoadGenerator {
     timer_.async_wait([this, then = std::move(then)](const boost::system::error_code& error) {
       if (error || ended_) return;
       then();
-      shard_.end_turn();
     });
   }
 

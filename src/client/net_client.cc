@@ -140,7 +140,6 @@ void NetClient::attempt() {
     } else {
       attempt_failed(why, {});
     }
-    shard_->end_turn();
   });
   io_->resolver.async_resolve(
       address().host, std::to_string(address().port),
@@ -169,7 +168,6 @@ void NetClient::connect_to(const tcp::resolver::results_type& endpoints) {
         } else {
           on_socket(std::move(*socket));
         }
-        shard_->end_turn();
       });
 }
 
@@ -207,7 +205,6 @@ void NetClient::try_again_after(Duration pause) {
   io_->pause.async_wait([this](const boost::system::error_code& cancelled) {
     if (cancelled || !io_) return;
     attempt();
-    shard_->end_turn();
   });
 }
 
@@ -306,7 +303,6 @@ void NetClient::on_tick() {
   }
   session_->tick(present, effects_);
   carry_out();
-  shard_->end_turn();
 }
 
 // ---- calls -------------------------------------------------------------------------------------

@@ -176,7 +176,6 @@ bool CheckpointSender::may_send() {
   timer_.async_wait([self = shared_from_this()](const boost::system::error_code& cancelled) {
     self->waiting_ = false;
     if (!cancelled) self->pump();
-    self->environment_.shard->end_turn();
   });
   return false;
 }

@@ -15,7 +15,6 @@ void LineWaiters::add(commit::OwnerId owner, Tid at_least, Duration timeout, Don
       [this, at, alive = std::weak_ptr(waiter)](const boost::system::error_code& cancelled) {
         if (cancelled || alive.expired()) return;
         expire(at);
-        shard_.end_turn();
       });
 }
 

@@ -219,7 +219,6 @@ void ReplicationService::run(action::AskDcs& ask) {
                 with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
                   node.answered(request, std::move(answer), sent, now, actions);
                 });
-                shard_.end_turn();
               });
 }
 

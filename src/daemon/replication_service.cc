@@ -125,7 +125,6 @@ void ReplicationService::schedule_tick() {
     if (cancelled || stopped_) return;
     tick();
     schedule_tick();
-    shard_.end_turn();
   });
 }
 

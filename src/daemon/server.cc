@@ -448,7 +448,6 @@ class Server::Impl {
     shard.sweep->async_wait([this, index](const boost::system::error_code& cancelled) {
       if (cancelled) return;
       sweep(index);
-      shards_[index].io->end_turn();
     });
   }
 

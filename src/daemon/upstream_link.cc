@@ -37,7 +37,6 @@ void UpstreamLink::connect(const net::HostPort& address, Duration timeout) {
   timer_.expires_after(timeout);
   timer_.async_wait([self = shared_from_this()](const boost::system::error_code& cancelled) {
     if (!cancelled && !self->socket_) self->fail("no connection in time");
-    self->shard_.end_turn();
   });
   resolver_.async_resolve(
       address.host, std::to_string(address.port),
@@ -46,7 +45,6 @@ void UpstreamLink::connect(const net::HostPort& address, Duration timeout) {
         if (self->over_) return;
         if (error) {
           self->fail(error.message());
-          self->shard_.end_turn();
           return;
         }
         self->connecting_ = std::make_shared<tcp::socket>(self->shard_.context());
@@ -59,7 +57,6 @@ void UpstreamLink::connect(const net::HostPort& address, Duration timeout) {
               } else {
                 self->on_socket(std::move(*self->connecting_));
               }
-              self->shard_.end_turn();
             });
       });
 }

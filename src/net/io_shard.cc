@@ -6,8 +6,15 @@
 
 namespace zeolite::net {
 
+namespace {
+
+// So many handlers run before what they wrote leaves; a bound, for a busy shard always has one.
+constexpr int kTurnHandlersMax = 64;
+
+}  // namespace
+
 IoShard::IoShard(const std::string& name) : work_(boost::asio::make_work_guard(context_)) {
-  thread_ = std::thread([this] { context_.run(); });
+  thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), name.substr(0, 15).c_str());
 }
 
@@ -22,10 +29,20 @@ void IoShard::join() {
 
 void IoShard::stop() { context_.stop(); }
 
-void IoShard::end_turn() {
+void IoShard::run() {
+  while (context_.run_one() > 0) {
+    for (int ran = 1; ran < kTurnHandlersMax && context_.poll_one() > 0; ++ran) {
+    }
+    flush();
+  }
+}
+
+void IoShard::flush() {
   flushing_.swap(dirty_);
   for (const std::shared_ptr<StreamConnection>& connection : flushing_) connection->flush();
   flushing_.clear();
+  // What was written because there was room again leaves with the next turn.
+  if (!dirty_.empty()) boost::asio::post(context_, [] {});
 }
 
 }  // namespace zeolite::net

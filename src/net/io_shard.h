@@ -17,8 +17,10 @@ class StreamConnection;
 // One io_context and the one thread that runs it. Whatever lives on a shard (connections, their
 // sessions) is only touched by that thread, so it needs no lock.
 //
-// Output is gathered: connections that were written to are flushed once at the end of the turn that
-// wrote, so that replies and invalidations made together leave in one system call.
+// A turn is all that is ready to run when the thread looks: the requests of every connection that
+// has some, and what was posted. Output is gathered: connections that were written to are flushed at
+// the end of the turn, so that replies and invalidations made together leave in one system call, and
+// a peer with many connections is not woken for each of them.
 //
 // Thread: post and stop from any; all else on the shard's own.
 class IoShard {
@@ -33,13 +35,10 @@ class IoShard {
   [[nodiscard]] boost::asio::io_context& context() { return context_; }
   [[nodiscard]] bool on_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
 
-  // Runs `function` on the shard's thread as one turn. After stop() it may never run.
+  // Runs `function` on the shard's thread. After stop() it may never run.
   template <typename F>
   void post(F function) {
-    boost::asio::post(context_, [this, function = std::move(function)]() mutable {
-      function();
-      end_turn();
-    });
+    boost::asio::post(context_, std::move(function));
   }
 
   // Ends the thread after the handler it is in. Idempotent; does not wait.
@@ -55,15 +54,16 @@ class IoShard {
   void flush_at_end_of_turn(std::shared_ptr<StreamConnection> connection) {
     dirty_.push_back(std::move(connection));
   }
-  // Flushes what was written during this turn. Called by post() and by the connections' handlers.
-  void end_turn();
 
  private:
+  void run();
+  void flush();
+
   boost::asio::io_context context_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   std::unique_ptr<char[]> scratch_ = std::make_unique<char[]>(kScratchSize);
   std::vector<std::shared_ptr<StreamConnection>> dirty_;
-  std::vector<std::shared_ptr<StreamConnection>> flushing_;  // end_turn's, kept for its capacity
+  std::vector<std::shared_ptr<StreamConnection>> flushing_;  // flush's, kept for its capacity
   std::thread thread_;
 };
 

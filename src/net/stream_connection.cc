@@ -73,7 +73,6 @@ void StreamConnection::wait_readable() {
                        } else {
                          self->on_readable();
                        }
-                       self->shard_.end_turn();
                      });
 }
 
@@ -164,7 +163,6 @@ void StreamConnection::write_some() {
                            } else {
                              self->flush();
                            }
-                           self->shard_.end_turn();
                          });
       return;
     }
