@@ -31,6 +31,14 @@ class RocksDatabase::Listener final : public rocksdb::EventListener {
     }
   }
 
+  // In the thread that does it; see db().
+  void OnFlushBegin(rocksdb::DB* /*db*/, const rocksdb::FlushJobInfo& /*job*/) override {
+    rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
+  }
+  void OnCompactionBegin(rocksdb::DB* /*db*/, const rocksdb::CompactionJobInfo& /*job*/) override {
+    rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
+  }
+
   std::atomic<Health> health = Health::good;
 };
 
