@@ -33,14 +33,11 @@ class LoadGenerator {
   LoadGenerator(const BenchOptions& options, std::uint64_t seed) : run_(options, seed) {}
 
   ~LoadGenerator() {
-    std::promise<void> gone;
-    shard_.post([this, &gone] {
+    shard_.run([this] {
       timer_.cancel();
       check_timer_.cancel();
       clients_.clear();
-      gone.set_value();
     });
-    gone.get_future().wait();
   }
 
   // Objects that loads pick from: existing ones, and new ones when there are too few.

@@ -1,6 +1,5 @@
 #include "cli/native_session.h"
 
-#include <future>
 #include <random>
 
 #include "base/check.h"
@@ -21,12 +20,7 @@ NativeSession::NativeSession(Duration timeout)
 
 NativeSession::~NativeSession() {
   if (!link_) return;
-  std::promise<void> shut;
-  shard_->post([this, &shut] {
-    link_->shut();
-    shut.set_value();
-  });
-  shut.get_future().wait();
+  shard_->run([this] { link_->shut(); });
 }
 
 Result<std::unique_ptr<NativeSession>> NativeSession::open(const Target& target,

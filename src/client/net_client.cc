@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <boost/asio/connect.hpp>
-#include <future>
 #include <limits>
 #include <utility>
 
@@ -342,12 +341,7 @@ void NetClient::close() noexcept {
   }
   CHECK(!on_own_thread(), "a client cannot be closed on its own thread");
   view().shut_down();
-  std::promise<void> done;
-  shard_->post([this, &done] {
-    shut_down();
-    done.set_value();
-  });
-  done.get_future().wait();
+  shard_->run([this] { shut_down(); });
   shard_->stop();
   shard_->join();
   if (!saver_.joinable()) return;

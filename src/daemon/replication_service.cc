@@ -67,8 +67,7 @@ void ReplicationService::start(StorageEngine& engine, storage::RocksObjectStore&
 
 void ReplicationService::stop() {
   if (engine_ == nullptr || std::exchange(ended_, true)) return;
-  std::promise<void> resigned;
-  shard_.post([this, &resigned] {
+  shard_.run([this] {
     with_node([](replication::Node& node, Instant now, replication::Actions& actions) {
       node.stop(now, actions);
     });
@@ -79,15 +78,11 @@ void ReplicationService::stop() {
     for (auto& [id, done] : std::exchange(commands_, {})) {
       done(make_error(ErrorCode::shutting_down, "the server is stopping"));
     }
-    resigned.set_value();
   });
-  resigned.get_future().wait();
   const Instant until = clock_.now().instant + kResignTimeout;
   bool pending = true;
   while (pending && clock_.now().instant < until) {
-    std::promise<bool> answer;
-    shard_.post([this, &answer] { answer.set_value(etcd_pending_ > 0); });
-    pending = answer.get_future().get();
+    shard_.run([this, &pending] { pending = etcd_pending_ > 0; });
     if (pending) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   applier_.reset();  // appends what it has been given; its events go nowhere

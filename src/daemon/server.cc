@@ -6,7 +6,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <condition_variable>
-#include <future>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -234,7 +233,7 @@ class Server::Impl {
   void open_port(const std::unique_ptr<net::Listener>& listener) {
     if (!listener) return;
     // Waits: who is told that the server is ready finds it open.
-    run_on(*shards_[0].io, [this, &listener] {
+    shards_[0].io->run([this, &listener] {
       if (!opened_.insert(listener.get()).second) return;
       if (Result<> listening = listener->start(); !listening) {
         log_(LogLevel::error, listening.error().detail);
@@ -472,17 +471,6 @@ class Server::Impl {
     stop_changed_.notify_all();
   }
 
-  // Runs `function` on the shard's thread and waits for it.
-  template <typename F>
-  void run_on(net::IoShard& shard, F function) {
-    std::promise<void> done;
-    shard.post([&] {
-      function();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
-
   void say_goodbye() {
     {
       const std::lock_guard lock(mutex_);
@@ -491,7 +479,7 @@ class Server::Impl {
       }
     }
     for (Shard& shard : shards_) {
-      run_on(*shard.io, [&] {
+      shard.io->run([&] {
         shard.connections.for_each([this](ClientConnection& one) { one.end(goodbye_); });
       });
     }
@@ -505,7 +493,7 @@ class Server::Impl {
   void shut_down() {
     if (std::exchange(shut_down_, true)) return;
     for (const auto* listener : {&native_, &zeo_, &zeo_read_}) {
-      if (*listener) run_on(*shards_[0].io, [listener] { (*listener)->stop(); });
+      if (*listener) shards_[0].io->run([listener] { (*listener)->stop(); });
     }
     const bool failed = [this] {
       const std::lock_guard lock(mutex_);
@@ -521,7 +509,7 @@ class Server::Impl {
       pool->join();
     }
     for (Shard& shard : shards_) {
-      run_on(*shard.io, [&] {
+      shard.io->run([&] {
         if (shard.sweep) shard.sweep->cancel();
         std::exchange(shard.connections, {}).for_each([](ClientConnection& one) {
           one.close(Error{ErrorCode::shutting_down, "the server is stopping"});

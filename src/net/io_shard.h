@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -18,11 +19,11 @@ class StreamConnection;
 // sessions) is only touched by that thread, so it needs no lock.
 //
 // A turn is all that is ready to run when the thread looks: the requests of every connection that
-// has some, and what was posted. Output is gathered: connections that were written to are flushed at
-// the end of the turn, so that replies and invalidations made together leave in one system call, and
-// a peer with many connections is not woken for each of them.
+// has some, and what was posted. Output is gathered: connections that were written to are flushed
+// at the end of the turn, so that replies and invalidations made together leave in one system call,
+// and a peer with many connections is not woken for each of them.
 //
-// Thread: post and stop from any; all else on the shard's own.
+// Thread: post, run and stop from any; all else on the shard's own.
 class IoShard {
  public:
   // `name` is given to the thread (at most 15 bytes are shown by the system).
@@ -40,6 +41,17 @@ class IoShard {
   void post(F function) {
     boost::asio::post(context_, std::move(function));
   }
+  // The same, and waits until the turn that ran it has ended: what it wrote has left, as far as the
+  // system took it. From other threads only, and not after stop().
+  template <typename F>
+  void run(F&& function) {
+    std::promise<void> ended;
+    post([this, &function, &ended] {
+      function();
+      turn_awaited_.push_back(&ended);
+    });
+    ended.get_future().wait();
+  }
 
   // Ends the thread after the handler it is in. Idempotent; does not wait.
   void stop();
@@ -56,14 +68,15 @@ class IoShard {
   }
 
  private:
-  void run();
-  void flush();
+  void run_turns();
+  void end_turn();
 
   boost::asio::io_context context_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   std::unique_ptr<char[]> scratch_ = std::make_unique<char[]>(kScratchSize);
   std::vector<std::shared_ptr<StreamConnection>> dirty_;
-  std::vector<std::shared_ptr<StreamConnection>> flushing_;  // flush's, kept for its capacity
+  std::vector<std::shared_ptr<StreamConnection>> flushing_;  // end_turn's, kept for its capacity
+  std::vector<std::promise<void>*> turn_awaited_;            // by run()
   std::thread thread_;
 };
 

@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <functional>
-#include <future>
 
 #include "base/check.h"
 #include "client/fake_server.h"
@@ -37,12 +36,7 @@ class ServedFake : private net::FramedConnection::Handler {
   // Runs on the server's thread and waits for it.
   template <typename F>
   void on_shard(F function) {
-    std::promise<void> done;
-    shard_.post([&] {
-      function();
-      done.set_value();
-    });
-    done.get_future().wait();
+    shard_.run(std::move(function));
   }
   template <typename M>
   void tell(const M& message) {

@@ -195,14 +195,7 @@ class CheckpointTransfer : public ::testing::Test, private net::FramedConnection
     on_shard([] {});
   }
 
-  void on_shard(const std::function<void()>& function) {
-    std::promise<void> done;
-    shard_.post([&] {
-      function();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
+  void on_shard(const std::function<void()>& function) { shard_.run(function); }
   void on_frame(wire::Frame /*frame*/) override {}
   void on_drained() override {
     if (sender_) sender_->pump();

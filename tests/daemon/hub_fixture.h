@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <boost/asio/thread_pool.hpp>
-#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -90,12 +89,8 @@ class HubTest : public ::testing::Test {
   // One turn of shard number `i`; all that was posted to it before has run when this returns.
   template <typename F>
   void run_on(std::size_t i, F function) {
-    std::promise<void> done;
-    shard(i).post([&] {
-      function();
-      shard(i).post([&] { done.set_value(); });
-    });
-    done.get_future().wait();
+    shard(i).run(std::move(function));
+    shard(i).run([] {});  // what that posted
   }
   // One turn of each shard, `function` on the first.
   template <typename F>

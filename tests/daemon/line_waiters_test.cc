@@ -21,12 +21,7 @@ class LineWaitersTest : public ::testing::Test {
   // On the shard's thread, as everything else.
   template <typename F>
   void run(F function) {
-    std::promise<void> done;
-    shard_.post([&] {
-      function();
-      done.set_value();
-    });
-    done.get_future().wait();
+    shard_.run(std::move(function));
   }
   // Notes when it is answered.
   LineWaiters::Done noting(std::string name) {

@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -79,13 +78,9 @@ class FramedConnectionTest : public ::testing::Test {
         std::make_shared<FramedConnection>(shard_, std::move(pair.near), recorder_, limits);
     run([&] { connection_->start(); });
   }
-  // One turn of the shard; has ended, and its output is written, when this returns.
   template <typename F>
   void run(F function) {
-    std::promise<void> done;
-    shard_.post(std::move(function));
-    shard_.post([&] { done.set_value(); });
-    done.get_future().wait();
+    shard_.run(std::move(function));
   }
   static wire::Ping ping(std::size_t size, char fill = 'p') {
     return {Bytes(std::string(size, fill))};

@@ -2,9 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <functional>
 #include <future>
 #include <memory>
 #include <vector>
+
+#include "net/framed_connection.h"
+#include "net/loopback_peer.h"
 
 namespace zeolite::net {
 namespace {
@@ -25,6 +30,61 @@ TEST(IoShard, TakesWorkThatCannotBeCopied) {
   std::promise<int> done;
   shard.post([&done, box = std::make_unique<int>(5)] { done.set_value(*box); });
   EXPECT_EQ(done.get_future().get(), 5);
+}
+
+// A shard with a connection on which something is written.
+class IoShardTurnTest : public ::testing::Test, public FramedConnection::Handler {
+ protected:
+  IoShardTurnTest() {
+    shard_.run([&] { connection_->start(); });
+  }
+  ~IoShardTurnTest() override {
+    shard_.run([&] { connection_->detach(); });
+  }
+  void write() { connection_->send(wire::Ping{}, 1); }
+  std::size_t arrived() { return pair_.far.available(); }
+
+  IoShard shard_{"test"};
+
+ private:
+  void on_frame(wire::Frame /*frame*/) override {}
+  void on_closed(const Error& /*why*/) override {}
+
+  boost::asio::io_context far_context_;
+  SocketPair pair_ = SocketPair::make(shard_.context(), far_context_);
+  std::shared_ptr<FramedConnection> connection_ = std::make_shared<FramedConnection>(
+      shard_, std::move(pair_.near), *this, FramedConnection::Limits{});
+};
+
+TEST_F(IoShardTurnTest, WhatWasWrittenLeavesAtTheEnd) {
+  shard_.run([&] {
+    write();
+    EXPECT_EQ(arrived(), 0U);
+  });
+  EXPECT_GT(arrived(), 0U);
+}
+
+TEST_F(IoShardTurnTest, WhatIsReadyRunsFirst) {
+  shard_.run([&] {
+    shard_.post([&] { write(); });
+    shard_.post([&] { EXPECT_EQ(arrived(), 0U); });
+  });
+  shard_.run([] {});
+  EXPECT_GT(arrived(), 0U);
+}
+
+// A shard that always has something to run still lets go of what was written.
+TEST_F(IoShardTurnTest, HasAnEndWhereMoreIsAlwaysReady) {
+  bool stop = false;
+  std::function<void()> again = [&] {
+    if (!stop) shard_.post(again);
+  };
+  shard_.run([&] {
+    write();
+    again();
+  });
+  EXPECT_GT(arrived(), 0U);
+  shard_.run([&] { stop = true; });
 }
 
 TEST(IoShard, StopsAfterTheHandlerItIsInAndDestroysTheRest) {

@@ -34,12 +34,7 @@ class ListenerTest : public ::testing::Test {
         });
   }
   void stop(Listener& listener) {
-    std::promise<void> stopped;
-    shard_.post([&] {
-      listener.stop();
-      stopped.set_value();
-    });
-    stopped.get_future().wait();
+    shard_.run([&] { listener.stop(); });
   }
 
   IoShard shard_{"listen"};
