@@ -288,7 +288,8 @@ void CheckpointReceiver::on_chunk(const wire::CheckpointChunk& chunk) {
 
 void CheckpointReceiver::finish(Result<Id128> result) {
   if (std::exchange(finished_, true)) return;
-  events_->finished(std::move(result));
+  const std::shared_ptr<Events> kept = events_;  // who is told may destroy this
+  kept->finished(std::move(result));
 }
 
 }  // namespace zeolite::daemon

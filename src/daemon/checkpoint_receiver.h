@@ -28,7 +28,7 @@ class CheckpointReceiver {
   struct Events {
     std::function<void(const wire::CheckpointRequest&)> request;
     std::function<void(const wire::CheckpointAck&)> acknowledge;
-    // Once. Success: complete, for the cluster that is named.
+    // Once. Success: complete, for the cluster that is named. May destroy the receiver.
     std::function<void(Result<Id128> cluster)> finished;
     LogSink log;
   };
@@ -52,7 +52,7 @@ class CheckpointReceiver {
 
   net::IoShard& shard_;
   boost::asio::thread_pool& pool_;
-  const std::shared_ptr<Events> events_;  // null inside when this is gone
+  const std::shared_ptr<Events> events_;
   const std::shared_ptr<Files> files_;    // the pool's
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   bool finished_ = false;

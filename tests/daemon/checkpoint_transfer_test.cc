@@ -139,6 +139,7 @@ class CheckpointTransfer : public ::testing::Test, private net::FramedConnection
       events.request = [this](const wire::CheckpointRequest& request) { sender_->start(request); };
       events.acknowledge = [this](const wire::CheckpointAck& ack) { sender_->on_ack(ack); };
       events.finished = [this](Result<Id128> finished) {
+        receiver_.reset();  // as who follows another now does
         finished_ = std::move(finished);
         connection_->close_after_flush(Error{ErrorCode::unavailable, "it is over"});
       };
