@@ -33,5 +33,11 @@ endif()
 if(ZEOLITE_SANITIZE)
   target_compile_options(zeolite_options INTERFACE
     -fsanitize=${ZEOLITE_SANITIZE} -fno-sanitize-recover=all -O1 -g1)
+  if(ZEOLITE_SANITIZE MATCHES undefined)
+    # A check at each use of a pointer doubles the time to compile, and the address sanitizer finds
+    # the same at run time.
+    target_compile_options(zeolite_options INTERFACE
+      -fno-sanitize=null,alignment,object-size,vptr)
+  endif()
   target_link_options(zeolite_options INTERFACE -fsanitize=${ZEOLITE_SANITIZE})
 endif()
