@@ -158,7 +158,7 @@ TEST(NetClient, AsksTheNextPrimaryWhatBecameOfACommit) {
   // The commit happens and is replicated; then its primary is gone before it answers.
   first.on_shard([&] {
     first.cut_at_commit = true;
-    first.when_cut = [&] {
+    first.when_cut = [&, leader = second.address()] {
       testing::FakeServer& old = first.server;
       second.on_shard([&] {
         second.server.objects = old.objects;
@@ -167,8 +167,7 @@ TEST(NetClient, AsksTheNextPrimaryWhatBecameOfACommit) {
         second.server.visible = old.visible;
         second.server.epoch = Epoch(2);
       });
-      old.refuse_hello =
-          wire::ErrorReply{{ErrorCode::not_primary, "stepped down"}, second.address()};
+      old.refuse_hello = wire::ErrorReply{{ErrorCode::not_primary, "stepped down"}, leader};
     };
   });
   client::Transaction transaction = client.begin();

@@ -260,6 +260,12 @@ class ZeoReignTest : public ZeoHubTest {
     follow(record);
     tid_ = record.tid;
   }
+  // As a server that begins with this log.
+  void begin_anew() {
+    close_all(zeo_connections_);
+    hub_.reset();
+    make_hubs();
+  }
   TransactionRecord next(RecordKind kind) const {
     TransactionRecord record;
     record.kind = kind;
@@ -301,9 +307,7 @@ TEST_F(ZeoReignTest, ATakeoverIsToldAsTheLastTransaction) {
   EXPECT_EQ(reader.ask("getInvalidations", {value_of(tid_)}), tuple({value_of(begin), list({})}));
   EXPECT_EQ(reader.ask("getInvalidations", {value_of(begin)}), tuple({value_of(begin), list({})}));
   EXPECT_EQ(reader.ask("getInvalidations", {value_of(tid_.next())}), none());  // lost
-  // Also by a server that begins with this log.
-  hub_.reset();
-  make_hubs();
+  begin_anew();
   EXPECT_EQ(register_now(), value_of(begin));
 }
 
@@ -331,8 +335,7 @@ TEST_F(ZeoReignTest, ARestartIsNot) {
   lead(false);
   EXPECT_EQ(reader.ask("lastTransaction"), value_of(tid_));
   EXPECT_EQ(register_now(), value_of(tid_));
-  hub_.reset();
-  make_hubs();
+  begin_anew();
   EXPECT_EQ(register_now(), value_of(tid_));
 }
 
