@@ -32,7 +32,7 @@ if(ZEOLITE_WERROR)
 endif()
 if(ZEOLITE_SANITIZE)
   target_compile_options(zeolite_options INTERFACE
-    -fsanitize=${ZEOLITE_SANITIZE} -fno-sanitize-recover=all -O1 -g1)
+    -fsanitize=${ZEOLITE_SANITIZE} -fno-sanitize-recover=all)
   if(ZEOLITE_SANITIZE MATCHES undefined)
     # A check at each use of a pointer doubles the time to compile, and the address sanitizer finds
     # the same at run time.

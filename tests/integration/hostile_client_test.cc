@@ -30,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t kMegabyte = 1 << 20;
 
 // Sanitizers keep what was freed, and more, and take ten times as long for everything.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(ZEOLITE_SANITIZED)
 constexpr bool kMemoryIsOurs = false;
 constexpr int kSlowdown = 10;
 #else
