@@ -53,7 +53,7 @@ class CheckpointReceiver {
   net::IoShard& shard_;
   boost::asio::thread_pool& pool_;
   const std::shared_ptr<Events> events_;
-  const std::shared_ptr<Files> files_;    // the pool's
+  const std::shared_ptr<Files> files_;  // the pool's
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   bool finished_ = false;
   std::uint64_t total_ = 0;
