@@ -39,8 +39,9 @@ inline void fill_cluster(const ClusterView& view, wire::StatusReport& report) {
   report.longest_delay_ms = whole_milliseconds(view.counters.longest_delay);
   report.blocked = view.counters.blocked;
   if (view.role != wire::NodeRole::primary) {
+    const std::string more = report.accepts_writes ? "" : "; " + report.refuses_why;
     report.accepts_writes = false;
-    report.refuses_why = "it is not the primary";
+    report.refuses_why = "it is not the primary" + more;
   }
 }
 

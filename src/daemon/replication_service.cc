@@ -268,13 +268,23 @@ void ReplicationService::make_applier() {
   };
   events.mismatched = [this](Error why) {
     post([this, why = std::move(why)] {
-      events_.log(LogLevel::warning, why.detail);
       with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
         node.append_failed(why.detail, now, actions);
       });
     });
   };
   events.failed = [this](Error why) { post([this, why] { events_.fatal(why); }); };
+  events.starved = [this](const std::optional<Error>& why) {
+    const std::string name = "storage " + engine_->name() + ": ";
+    if (why) {
+      events_.log(LogLevel::warning, name + why->detail +
+                                         "; this standby appends nothing, and the primary stops " +
+                                         "waiting for it: free space for " +
+                                         options_.data.string() + ", then it goes on by itself");
+    } else {
+      events_.log(LogLevel::info, name + "there is space again: this standby goes on");
+    }
+  };
   events.rolled_back = [this](Result<Position> end) {
     post([this, end = std::move(end)] { on_rolled_back(end); });
   };

@@ -16,6 +16,8 @@ using commit::CommitEffects;
 
 // What is appended as one: enough to make the syncs cheap, and no more memory than that.
 constexpr std::size_t kGroupBytesMax = 4 << 20;
+// What found no space is tried again this often.
+constexpr auto kSpaceRetry = std::chrono::milliseconds(200);
 
 std::size_t bytes_of(std::span<const TransactionRecord> records) {
   std::size_t bytes = 0;
@@ -194,8 +196,34 @@ std::span<TransactionRecord> StandbyApplier::before_next_removal(
   return before_next_removal(records);
 }
 
+// The result of `step`, which has done nothing while it answers out_of_space: then it is done again
+// until there is space, or until this is ended.
+template <typename Step>
+auto StandbyApplier::when_there_is_space(Step step) -> decltype(step()) {
+  const auto starved = [](const auto& result) {
+    return !result && result.error().code == ErrorCode::out_of_space;
+  };
+  auto result = step();
+  if (!starved(result)) return result;
+  events_.starved(result.error());
+  while (starved(result)) {
+    {
+      std::unique_lock lock(mutex_);
+      if (wake_.wait_for(lock, kSpaceRetry, [this] { return stopping_; })) {
+        tasks_.clear();  // they would not follow the log
+        return result;
+      }
+    }
+    result = step();
+  }
+  events_.starved(std::nullopt);
+  return result;
+}
+
 bool StandbyApplier::append_part(std::span<TransactionRecord> records) {
-  const Result<Position> last = engine_.mutable_store().append(records);
+  const Result<Position> last =
+      when_there_is_space([&] { return engine_.mutable_store().append(records); });
+  if (!last && last.error().code == ErrorCode::out_of_space) return false;  // this is being ended
   if (!last) {
     events_.failed(last.error());
     return false;
@@ -242,22 +270,33 @@ std::vector<CommitEffects::Publish> StandbyApplier::first_shown(Tid visible) con
   return published;
 }
 
+// The disk may fill up in between: what was archived stays so, and what is left is undone later.
+Result<Position> StandbyApplier::undo(const Position& to,
+                                      const std::function<Result<>(Position to)>& archive) {
+  storage::ObjectStore& store = engine_.mutable_store();
+  if (!to.tid.is_zero()) {
+    ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store.log_entry(to.tid));
+    if (!entry || entry->position != to) {
+      return make_error(ErrorCode::not_found, "the position to go back to is not in the log");
+    }
+  }
+  const auto archive_all = [&]() -> Result<> {
+    RETURN_IF_ERROR(store.check_space());
+    Result<> archived = archive(to);
+    // It may have needed more than there was.
+    if (!archived) RETURN_IF_ERROR(store.check_space());
+    return archived;
+  };
+  RETURN_IF_ERROR(when_there_is_space(archive_all));
+  RETURN_IF_ERROR(when_there_is_space([&] { return store.rollback(to); }));
+  return store.last_position();
+}
+
 void StandbyApplier::rollback(Position to, std::function<Result<>(Position to)> archive) {
   Task task;
   task.other = [this, to, archive = std::move(archive)] {
-    storage::ObjectStore& store = engine_.mutable_store();
-    const auto run = [&]() -> Result<Position> {
-      if (!to.tid.is_zero()) {
-        ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store.log_entry(to.tid));
-        if (!entry || entry->position != to) {
-          return make_error(ErrorCode::not_found, "the position to go back to is not in the log");
-        }
-      }
-      RETURN_IF_ERROR(archive(to));
-      RETURN_IF_ERROR(store.rollback(to));
-      return store.last_position();
-    };
-    Result<Position> end = run();
+    Result<Position> end = undo(to, archive);
+    if (!end && end.error().code == ErrorCode::out_of_space) return;  // this is being ended
     if (end) {
       const std::lock_guard lock(mutex_);
       while (!unshown_.empty() && unshown_.back().tid > to.tid) unshown_.pop_back();

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -23,6 +24,10 @@ namespace zeolite::daemon {
 // one before, the first the end of the log, chain included; so two histories are never joined. If
 // one does not, none of those that are appended with it is.
 //
+// While the disk is full, what was given waits and is tried again, as the primary's log writer
+// does; nothing is acknowledged meanwhile, so the primary lets this standby go and may take it
+// back.
+//
 // Thread: one of its own appends; the public functions are called by one other, which is told of
 // the ends through `tell` (called on the own thread). Owner: the ReplicationService.
 class StandbyApplier {
@@ -32,12 +37,14 @@ class StandbyApplier {
     // A group does not follow the log: it is dropped, and what comes until resume().
     std::function<void(Error why)> mismatched;
     std::function<void(Error why)> failed;  // nothing can be appended any more
+    // The disk is full: it waits. And nothing: there is space again, and it goes on.
+    std::function<void(std::optional<Error> why)> starved;
     std::function<void(Result<Position> end)> rolled_back;
   };
 
   // `engine` follows, and outlives this.
   StandbyApplier(StorageEngine& engine, Events events);
-  // Appends what it has been given, and stops.
+  // Appends what it has been given, if there is space for it, and stops.
   ~StandbyApplier();
 
   // A blob of a group, complete and not sealed.
@@ -57,7 +64,7 @@ class StandbyApplier {
   void show(Tid visible);
   // Undoes what is after `to`, when what was given before is appended; `archive` is called first.
   // Errors of rolled_back: not_found (`to` is not in the log), conflict (a pack removed what would
-  // have to come back), io_error.
+  // have to come back), io_error. Not told when this is ended while the disk is full.
   void rollback(Position to, std::function<Result<>(Position to)> archive);
 
  private:
@@ -70,6 +77,10 @@ class StandbyApplier {
   };
 
   void main();
+  template <typename Step>
+  [[nodiscard]] auto when_there_is_space(Step step) -> decltype(step());
+  [[nodiscard]] Result<Position> undo(const Position& to,
+                                      const std::function<Result<>(Position to)>& archive);
   void mismatch(Error why);
   [[nodiscard]] bool take(Task& task);
   void append_groups(Task& task);

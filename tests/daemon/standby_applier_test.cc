@@ -165,6 +165,81 @@ TEST(StandbyApplier, RemovesNothingThatReadersMayStillLookAt) {
   EXPECT_EQ(engine->visible(), Tid(4)) << "of what comes after, nothing is known yet";
 }
 
+// As the primary's log writer does.
+class StandbyApplierOnAFullDisk : public ::testing::Test {
+ protected:
+  StandbyApplierOnAFullDisk() {
+    StorageEngine::Options options;
+    options.name = "main";
+    options.leads = false;
+    engine_ = *StorageEngine::start(
+        std::move(options), std::make_unique<ControlledStore>(control_), clock_, [](std::size_t) {},
+        [](const Error&) {});
+    StandbyApplier::Events events;
+    events.appended = [this](const Position& last) { appended_.push_back(last.tid); };
+    events.mismatched = events.failed = [](const Error& why) { ADD_FAILURE() << why.detail; };
+    events.starved = [this](const std::optional<Error>& why) {
+      if (why) starving_.set_value(*why);
+      if (!why) recovered_.set_value(appended_.size());
+    };
+    events.rolled_back = [this](Result<Position> end) { rolled_back_.set_value(std::move(end)); };
+    applier_ = std::make_unique<StandbyApplier>(*engine_, std::move(events));
+  }
+  void append(const Position& previous, std::vector<TransactionRecord> records) {
+    applier_->append({.epoch = kEpoch, .previous = previous, .records = std::move(records)}, {});
+  }
+  [[nodiscard]] Tid end() const { return control_->content.last_position().tid; }
+
+  SystemClock clock_;
+  std::shared_ptr<StoreControl> control_ = std::make_shared<StoreControl>();
+  std::unique_ptr<StorageEngine> engine_;
+  std::vector<Tid> appended_;  // the applier's thread's, until it has ended
+  std::promise<Error> starving_;
+  std::promise<std::size_t> recovered_;
+  std::promise<Result<Position>> rolled_back_;
+  std::unique_ptr<StandbyApplier> applier_;
+};
+
+TEST_F(StandbyApplierOnAFullDisk, WaitsAndGoesOnWhenThereIsSpace) {
+  control_->fail_appends(ErrorCode::out_of_space, 3);
+  append({}, {record(1)});
+  EXPECT_EQ(starving_.get_future().get().code, ErrorCode::out_of_space);
+  EXPECT_EQ(recovered_.get_future().get(), 0U) << "nothing is told before it is durable";
+  applier_.reset();
+  EXPECT_EQ(appended_, std::vector<Tid>{Tid(1)});
+  EXPECT_EQ(end(), Tid(1));
+}
+
+TEST_F(StandbyApplierOnAFullDisk, CanBeEnded) {
+  control_->fail_appends(ErrorCode::out_of_space, SIZE_MAX);
+  append({}, {record(1)});
+  starving_.get_future().wait();
+  append(storage::position_after({}, record(1)), {record(2)});
+  applier_.reset();
+  EXPECT_TRUE(appended_.empty());
+  EXPECT_EQ(end(), kNoTid);
+}
+
+TEST_F(StandbyApplierOnAFullDisk, ArchivesAndUndoesWhenThereIsSpace) {
+  append({}, {record(1)});
+  applier_->rollback({Epoch(9), Tid(9), {}}, [](Position) -> Result<> { return {}; });
+  EXPECT_FALSE(rolled_back_.get_future().get()) << "so what came before has been appended";
+  rolled_back_ = {};
+  control_->content.set_out_of_space(true);
+  std::size_t archived = 0;
+  applier_->rollback({}, [&](Position) -> Result<> {
+    ++archived;
+    return {};
+  });
+  EXPECT_EQ(starving_.get_future().get().code, ErrorCode::out_of_space);
+  EXPECT_EQ(archived, 0U);
+  control_->content.set_out_of_space(false);
+  const Result<Position> undone = rolled_back_.get_future().get();
+  ASSERT_TRUE(undone) << undone.error().detail;
+  EXPECT_EQ(archived, 1U);
+  EXPECT_EQ(end(), kNoTid);
+}
+
 // Readers of a standby that takes over are told of what it had not shown yet, before all else.
 TEST_F(StandbyApplierTest, AReignBeginsByTellingWhatItInherited) {
   append({}, {record(1), record(2), record(3)});

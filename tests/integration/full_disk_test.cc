@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include "filestorage/data_fs_builder.h"
 #include "integration/program.h"
@@ -142,6 +143,64 @@ TEST_F(FullDisk, KilledServerOpensOnAFullDiskAndServesReads) {
   const auto until = Clock::now() + seconds(20);
   while (!commit(*client, 1000)) ASSERT_LT(Clock::now(), until);
   EXPECT_EQ(server_->stop(), 0);
+}
+
+// A standby does as a primary does: it waits, and goes on when there is space.
+TEST(FullDiskOfAStandby, CommitsGoOnWithoutItAndItComesBackByItself) {
+  const TemporaryDirectory directory;
+  const SmallDisk disk(directory / "disk");
+  if (!disk.mounted()) GTEST_SKIP() << "a tmpfs cannot be mounted here: " << disk.why();
+  ServerProcess::Options options = serve_options(directory);
+  options.arguments = {"--name", "a", "--lease", "2"};
+  ServerProcess primary(options);
+  ASSERT_TRUE(primary.start()) << primary.standard_error();
+  options.data = directory / "disk/data";
+  options.config = "[memory]\nmemtable = \"2 MiB\"\n";
+  options.arguments = {"--name", "b", "--standby-of", primary.address()};
+  ServerProcess standby(options);
+  ASSERT_TRUE(standby.start()) << standby.standard_error();
+  const auto status_of = [](const ServerProcess& server) {
+    return zeolite({"status", "--at", server.address()}).out;
+  };
+  const auto in_sync = [&] { return status_of(primary).find("in sync") != std::string::npos; };
+  const auto says = [&](const std::string& words) {
+    return standby.standard_error().find(words) != std::string::npos;
+  };
+  const auto become = [](const auto& condition) {
+    for (const auto until = Clock::now() + seconds(30); !condition();) {
+      if (Clock::now() > until) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return true;
+  };
+  ASSERT_TRUE(become(in_sync)) << standby.standard_error();
+
+  disk.fill(18 << 20);  // below the reserve
+  wire::Hello hello;
+  hello.session = random_session();
+  RawClient client = *RawClient::open(primary.port(), hello);
+  std::uint64_t number = 0;
+  const auto commit = [&] {
+    wire::Commit request;
+    request.number = ++number;
+    request.begun = client.welcome().visible.tid;
+    request.writes = {{.oid = Oid(number), .base = {}, .data = Bytes(std::string(1000, 'x'))}};
+    return client.ask<wire::Committed>(request).has_value();
+  };
+  // How full the disk is, it looks every 100 ms.
+  EXPECT_TRUE(become([&] { return commit() && says("this standby appends nothing"); }));
+  ASSERT_TRUE(commit()) << primary.standard_error();
+  EXPECT_FALSE(in_sync()) << status_of(primary) << "yet a commit was answered that it has not";
+  EXPECT_NE(status_of(standby).find("the disk is nearly full"), std::string::npos);
+  EXPECT_EQ(zeolite({"promote", "--at", standby.address()}).exit_code, 4);
+
+  disk.release();
+  EXPECT_TRUE(become(in_sync)) << standby.standard_error();
+  EXPECT_TRUE(says("there is space again"));
+  ASSERT_TRUE(commit());
+  EXPECT_EQ(standby.stop(), 0) << standby.standard_error();
+  EXPECT_EQ(primary.stop(), 0);
+  EXPECT_EQ(verify(directory / "disk/data").out, verify(directory / "data").out);
 }
 
 // What does not fit leaves no half of a database under its name, and can be tried again.
