@@ -149,8 +149,9 @@ void ReplicationService::run(action::Connect& connect) {
 
 void ReplicationService::run(action::Disconnect& disconnect) {
   receiver_.reset();
-  if (upstream_) upstream_->close(disconnect.why);
-  upstream_.reset();
+  if (!upstream_) return;
+  upstream_->close(disconnect.why);
+  let_leave(std::exchange(upstream_, nullptr));
 }
 
 void ReplicationService::run(action::ToUpstream& message) {
@@ -168,6 +169,7 @@ void ReplicationService::run(action::ClosePeer& close) {
   const auto peer = peers_.find(close.peer);
   if (peer == peers_.end()) return;
   peer->second->close(close.why);
+  let_leave(std::move(peer->second));
   peers_.erase(peer);
   update_wanted();
 }

@@ -17,6 +17,8 @@ namespace action = replication::action;
 constexpr std::size_t kRingBytes = 16 << 20;
 // Groups that wait to be appended; below it an upstream that is not read is read again.
 constexpr std::size_t kQueuedBytesLow = 32 << 20;
+// How long a link that was closed has for its last words.
+constexpr Duration kLeaveTime = std::chrono::seconds(3);
 // How long the end waits for the lease to be given back.
 constexpr auto kResignTimeout = std::chrono::milliseconds(500);
 
@@ -93,6 +95,7 @@ void ReplicationService::stop() {
   shard_.stop();
   shard_.join();
   receiver_.reset();
+  leaving_.clear();
   peers_.clear();
   upstream_.reset();
   etcd_.reset();
@@ -134,6 +137,7 @@ void ReplicationService::tick() {
     if (options_.lease_taken) options_.lease_taken(lease_);
   }
   const Instant now = clock_.now().instant;
+  while (!leaving_.empty() && leaving_.front().first <= now) leaving_.pop_front();
   if (upstream_) upstream_->check_progress(now);
   const auto peers = peers_;  // one that is closed is forgotten
   for (const auto& [id, peer] : peers) peer->check_progress(now);
@@ -200,7 +204,10 @@ PeerLink::Events ReplicationService::peer_events(replication::PeerId peer) {
     // The link is in the middle of a call: it goes when that is over.
     post([this, peer, why] {
       events_.log(LogLevel::debug, "a standby's connection ended: " + why);
-      peers_.erase(peer);
+      if (const auto ended = peers_.find(peer); ended != peers_.end()) {
+        let_leave(std::move(ended->second));
+        peers_.erase(ended);
+      }
       update_wanted();
       with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
         node.peer_lost(peer, now, actions);
@@ -235,6 +242,12 @@ UpstreamLink::Events ReplicationService::upstream_events() {
     });
   };
   return events;
+}
+
+// A link that goes away takes with it what it has not sent: why it was closed, or that another
+// leads.
+void ReplicationService::let_leave(std::shared_ptr<void> link) {
+  leaving_.emplace_back(clock_.now().instant + kLeaveTime, std::move(link));
 }
 
 void ReplicationService::pump_peers() {

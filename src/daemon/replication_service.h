@@ -3,12 +3,14 @@
 #include <atomic>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -132,6 +134,7 @@ class ReplicationService final : public LogObserver {
   [[nodiscard]] Result<> archive(Position to) const;
   void on_rolled_back(const Result<Position>& end);
   void make_applier();
+  void let_leave(std::shared_ptr<void> link);
   void pump_peers();
   void update_wanted();
   void restart(Events::Restart restart);
@@ -172,6 +175,8 @@ class ReplicationService final : public LogObserver {
   std::shared_ptr<UpstreamLink> upstream_;
   std::map<replication::PeerId, std::shared_ptr<PeerLink>> peers_;
   replication::PeerId next_peer_ = 1;
+  // Links that were closed, and until when each is kept.
+  std::deque<std::pair<Instant, std::shared_ptr<void>>> leaving_;
   std::unique_ptr<StandbyApplier> applier_;
   bool reading_paused_ = false;
   std::unique_ptr<CheckpointReceiver> receiver_;
