@@ -20,6 +20,7 @@ struct ClusterView {
   Epoch epoch;
   Epoch promised;
   std::string leader;      // address of the primary; empty: not known
+  std::string advice;      // what people are to do so that somebody leads; empty: nothing
   std::string durability;  // "local", "standby", "standby, strict"
   std::vector<wire::StatusReport::Standby> standbys;
   std::vector<std::string> addresses;  // of the standbys, for clients
@@ -42,6 +43,7 @@ inline void fill_cluster(const ClusterView& view, wire::StatusReport& report) {
     const std::string more = report.accepts_writes ? "" : "; " + report.refuses_why;
     report.accepts_writes = false;
     report.refuses_why = "it is not the primary" + more;
+    if (!view.advice.empty()) report.refuses_why += "; " + view.advice;
   }
 }
 

@@ -386,6 +386,7 @@ void ReplicationService::demote(CommandDone done) {
 
 void ReplicationService::restart(Events::Restart restart) {
   if (std::exchange(restarting_, true)) return;
+  restart.heard = node_->heard();
   events_.restart(std::move(restart));
 }
 
@@ -446,6 +447,7 @@ void ReplicationService::refresh_view() {
   view.epoch = node_->epoch();
   view.promised = node_->promised();
   view.leader = node_->leader();
+  view.advice = node_->advice();
   view.durability = options_.durability;
   view.counters = node_->counters();
   for (const replication::PeerStatus& peer : node_->peers()) {
@@ -457,7 +459,7 @@ void ReplicationService::refresh_view() {
                      before->epoch != view.epoch || before->leader != view.leader ||
                      before->addresses != view.addresses;
   if (!moved && before->standbys == view.standbys && before->promised == view.promised &&
-      before->counters == view.counters) {
+      before->counters == view.counters && before->advice == view.advice) {
     return;
   }
   board_.set(std::move(view));

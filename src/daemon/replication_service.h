@@ -58,6 +58,7 @@ class ReplicationService final : public LogObserver {
       std::string follow;
       bool was_primary = false;
       std::optional<Id128> cluster = std::nullopt;  // that the own, empty database is to join
+      Epoch heard{};                                // replication::Node::heard()
     };
     std::function<void(Restart)> restart;
     std::function<void(Error)> fatal;

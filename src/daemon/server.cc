@@ -247,7 +247,7 @@ class Server::Impl {
     if (native_) next.native = native_->address().tcp;
     if (zeo_) next.zeo = zeo_->address();
     if (zeo_read_) next.zeo_read = zeo_read_->address();
-    begin_anew(restart.was_primary, restart.follow, restart.cluster, next.replication);
+    begin_anew(restart, next.replication);
     if (restart.was_primary) {
       keep({.configured = {}, .leads = false, .follows = restart.follow});
     }

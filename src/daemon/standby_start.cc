@@ -16,6 +16,19 @@ constexpr int kAbstainLeases = 2;
 // A primary that begins asks so many of the standbys it had; each may take a second.
 constexpr std::size_t kAskedMax = 4;
 
+// A node that is to follow itself would wait for itself for ever.
+Result<> check_upstream(const ReplicationConfig& config, const net::HostPort& native) {
+  if (!config.standby_of) return {};
+  const std::string upstream = config.standby_of->to_string();
+  const bool own = upstream == native.to_string() ||
+                   (config.advertise && upstream == config.advertise->to_string());
+  if (!own) return {};
+  return make_error(ErrorCode::invalid_argument,
+                    "--standby-of " + upstream +
+                        " is this server's own address; name the server "
+                        "that it is to follow, or leave the option out");
+}
+
 std::string configured_upstream(const ReplicationConfig& config) {
   return config.standby_of ? config.standby_of->to_string() : std::string();
 }
@@ -82,10 +95,14 @@ Result<replication::Node::Options> node_options(const ServerConfig& config,
                                                 const storage::NodeFile& node,
                                                 const net::HostPort& native, const LogSink& log) {
   const ReplicationConfig& replication = config.replication;
+  RETURN_IF_ERROR(check_upstream(replication, native));
   replication::Node::Options options;
   options.id = node.id();
   options.name = config.node_name;
   options.address = replication.advertise.value_or(native).to_string();
+  options.storage = config.storages.front().name;
+  options.stepped_down = replication.resume.stepped_down;
+  options.heard = replication.resume.heard;
   options.elects = !replication.etcd.empty();
   options.sync.durability = replication.waits_for_standby ? replication::Durability::standby
                                                           : replication::Durability::local;
@@ -118,7 +135,7 @@ Result<replication::Node::Options> node_options(const ServerConfig& config,
   if (stays_standby) {
     log(LogLevel::info, "this node was a standby" +
                             (options.upstream.empty() ? "" : " of " + options.upstream) +
-                            " and goes on as one; 'zeolite promote' makes it the primary");
+                            " and goes on as one until it is promoted");
   }
   if (decision && options.leads) options.ask_first = decision->standbys;
   return options;
@@ -142,13 +159,14 @@ Result<> keep_role(const ServerConfig& config, RoleDecision decision) {
   return write_role_file(directory, decision);
 }
 
-void begin_anew(bool was_primary, const std::string& follow, const std::optional<Id128>& cluster,
-                ReplicationConfig& config) {
+void begin_anew(const ReplicationService::Events::Restart& restart, ReplicationConfig& config) {
   ReplicationConfig::Resume& resume = config.resume;
-  resume.as_standby = resume.as_standby || was_primary;
-  if (!follow.empty()) resume.follow = follow;
-  resume.cluster = cluster;
-  resume.abstain = was_primary ? config.lease * kAbstainLeases : Duration{};
+  resume.as_standby = resume.as_standby || restart.was_primary;
+  if (!restart.follow.empty()) resume.follow = restart.follow;
+  resume.stepped_down = restart.was_primary ? restart.why : std::string();
+  resume.heard = restart.heard;
+  resume.cluster = restart.cluster;
+  resume.abstain = restart.was_primary ? config.lease * kAbstainLeases : Duration{};
 }
 
 std::string durability_name(const ReplicationConfig& config) {

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "daemon/config.h"
+#include "daemon/replication_service.h"
 #include "daemon/role_file.h"
 #include "daemon/server.h"
 #include "replication/node.h"
@@ -38,10 +39,9 @@ struct NodeDirectory {
 // filled in; standbys known from before are added.
 [[nodiscard]] Result<> keep_role(const ServerConfig& config, RoleDecision decision);
 
-// How a server of the same process begins next: after a reign as a standby, of `follow` if it is
-// known; with `cluster`, in that one.
-void begin_anew(bool was_primary, const std::string& follow, const std::optional<Id128>& cluster,
-                ReplicationConfig& config);
+// How a server of the same process begins next: after a reign as a standby, of `restart.follow` if
+// it is known; with `restart.cluster`, in that one.
+void begin_anew(const ReplicationService::Events::Restart& restart, ReplicationConfig& config);
 
 // "local", "standby" or "strict", for people.
 [[nodiscard]] std::string durability_name(const ReplicationConfig& config);

@@ -17,6 +17,18 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
+namespace {
+
+// Whether what was read until `error` may have been HTTP: that it ends early is nothing strange.
+bool speaks_http(const error_code& error) {
+  const bool of_content =
+      error.category() == http::make_error_code(http::error::bad_version).category();
+  return !of_content || error == http::error::end_of_stream ||
+         error == http::error::partial_message;
+}
+
+}  // namespace
+
 bool HttpConnection::is_stale() {
   std::array<char, 1> byte{};
   const ssize_t size =
@@ -104,6 +116,10 @@ void HttpAttempt::read() {
                      if (!self->done_) return;
                      if (error == http::error::body_limit) {
                        return self->fail(ErrorCode::protocol_error, "the answer is too long");
+                     }
+                     if (error && !speaks_http(error)) {
+                       return self->fail(ErrorCode::protocol_error,
+                                         "what is there does not speak HTTP: " + error.message());
                      }
                      if (error) return self->fail(ErrorCode::unavailable, error.message());
                      auto answer = self->parser_->release();

@@ -11,6 +11,7 @@ namespace zeolite::replication {
 namespace {
 
 constexpr Duration kPollInterval = std::chrono::milliseconds(250);
+constexpr Duration kSlowPollIntervalMax = std::chrono::seconds(1);
 constexpr Duration kHurriedPollInterval = std::chrono::milliseconds(40);
 constexpr Duration kRegisterInterval = std::chrono::seconds(1);
 constexpr Duration kHurryTime = std::chrono::seconds(10);
@@ -38,7 +39,11 @@ bool names(const SyncKey& sync, const NodeId& node) {
 }  // namespace
 
 Election::Election(Options options)
-    : options_(std::move(options)), random_state_(options_.seed | 1U), ttl_(options_.ttl) {}
+    : options_(std::move(options)),
+      random_state_(options_.seed | 1U),
+      ttl_(options_.ttl),
+      slower_(kPollInterval * 2, kSlowPollIntervalMax, options_.seed),
+      poll_interval_(kPollInterval) {}
 
 template <typename R>
 void Election::ask(R request, Instant now, Effects& effects) {
@@ -71,7 +76,7 @@ void Election::start(Instant now, Effects& effects) {
 void Election::tick(const Local& local, Instant now, Effects& effects) {
   if (state_ == State::ended) return;
   if (lease_ == 0) {
-    if (due<dcs::GrantLease>(kPollInterval, now)) {
+    if (due<dcs::GrantLease>(poll_interval_, now)) {
       ask(dcs::GrantLease{options_.ttl}, now, effects);
     }
   } else {
@@ -91,7 +96,9 @@ void Election::tick(const Local& local, Instant now, Effects& effects) {
     return;
   }
   const bool hurried = now < hurry_until_;
-  if (due<dcs::Read>(hurried ? kHurriedPollInterval : kPollInterval, now)) {
+  const Duration interval =
+      hurried && poll_interval_ == kPollInterval ? kHurriedPollInterval : poll_interval_;
+  if (due<dcs::Read>(interval, now)) {
     ask(dcs::Read{}, now, effects);
   }
   try_to_lead(local, now, effects);
@@ -140,6 +147,12 @@ void Election::answered(const dcs::Request& request, Result<dcs::Answer> answer,
 
 // An outage that nobody hears of ends the service with the next fault.
 void Election::note_contact(const Result<dcs::Answer>& answer, Instant now, Effects& effects) {
+  if (answer) {
+    slower_.begin_anew();
+    poll_interval_ = kPollInterval;
+  } else if (silence_told_ || answer.error().code == ErrorCode::protocol_error) {
+    poll_interval_ = slower_.pause();
+  }
   if (answer || answer.error().code == ErrorCode::not_found) {
     if (std::exchange(silence_told_, false)) {
       effects.notes.push_back({false, "the coordination service answers again"});

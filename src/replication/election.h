@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "model/ids.h"
 #include "replication/dcs.h"
+#include "replication/reconnect.h"
 
 namespace zeolite::replication {
 
@@ -181,6 +182,10 @@ class Election {
   std::optional<Instant> regressed_since_{};  // the counter is below the own promise
   std::string warned_view_;                   // what was warned of last
   std::string warned_answer_;
+  // What answers nothing for a while, or not as the service does, is asked less often: something
+  // else may be there.
+  Reconnect slower_;
+  Duration poll_interval_;
 
   // The last Acquire, whose answer may be lost.
   struct Tried {

@@ -70,6 +70,8 @@ void Follower::greet(const Position& position, Actions& actions) {
   hello.promised = promised_;
   hello.position = position;
   hello.last = last_;
+  hello.storage = identity_.storage;
+  hello.by_command = identity_.by_command;
   actions.emplace_back(Send{std::move(hello)});
 }
 

@@ -27,6 +27,8 @@ class Follower {
     Id128 node{};
     std::string name;
     std::string address;
+    std::string storage{};
+    bool by_command = false;  // it takes part in no election
   };
 
   // To be carried out in order.

@@ -10,7 +10,10 @@ namespace zeolite::replication {
 namespace {
 
 constexpr Duration kRetryMin = std::chrono::milliseconds(50);
-constexpr std::uint32_t kRetryDoublingsMax = 4;
+constexpr Duration kRetryMax = std::chrono::milliseconds(800);
+// Standbys that did not answer whether one was promoted are asked again.
+constexpr Duration kAskAgainMin = std::chrono::milliseconds(200);
+constexpr Duration kAskAgainMax = std::chrono::seconds(5);
 
 template <typename... Ts>
 struct Overloaded : Ts... {
@@ -22,9 +25,16 @@ struct Overloaded : Ts... {
 Node::Node(Options options, const Durable& durable)
     : options_(std::move(options)),
       epoch_(durable.last.epoch),
-      follower_({.node = options_.id, .name = options_.name, .address = options_.address},
+      follower_({.node = options_.id,
+                 .name = options_.name,
+                 .address = options_.address,
+                 .storage = options_.storage,
+                 .by_command = !options_.elects},
                 durable.cluster, durable.last, std::max(durable.promised, durable.last.epoch),
-                options_.silence_max) {
+                options_.silence_max),
+      to_ask_(options_.ask_first.begin(), options_.ask_first.end()),
+      ask_again_(kAskAgainMin, kAskAgainMax, options_.seed),
+      reconnect_(kRetryMin, kRetryMax, options_.seed) {
   if (options_.elects) {
     election_.emplace(Election::Options{.node = options_.id,
                                         .name = options_.name,
@@ -51,6 +61,7 @@ void Node::start(Instant now, Actions& actions) {
     return;
   }
   if (!options_.upstream.empty()) follow(options_.upstream, now, actions);
+  if (upstream_.empty()) actions.emplace_back(action::Note{true, advice()});
 }
 
 void Node::tick(Instant now, Actions& actions) {
@@ -65,7 +76,7 @@ void Node::tick(Instant now, Actions& actions) {
     actions.emplace_back(action::Disconnect{"no answer in time"});
     lose_upstream("no answer in time", {}, now, actions);
   }
-  if (retry_at_ && now >= *retry_at_) connect(now, actions);
+  if (retry_at_ && now >= *retry_at_) retry(now, actions);
   if (connecting_ && now - connecting_since_ > options_.silence_max) {
     actions.emplace_back(action::Disconnect{"no connection in time"});
     lose_upstream("no connection in time", {}, now, actions);
@@ -75,6 +86,7 @@ void Node::tick(Instant now, Actions& actions) {
     follower_.tick(now, follower);
     run(std::move(follower), now, actions);
   }
+  note_held(now, actions);
   // Not before the empty S is published: one publication is under way at a time.
   if (sync_ && ready_) {
     SyncSet::Effects effects;
@@ -162,11 +174,17 @@ void Node::elected(const Election::Lead& lead, Instant now, Actions& actions) {
 // Nobody counts the reigns that begin by command. Two nodes that are promoted without knowing of
 // each other shall not have the same epoch, in which each would take the other's word: it ends in a
 // number of the node. And it is above all in which their common primary may begin when it is
-// restarted.
-Epoch Node::commanded_epoch(Epoch above) const {
+// restarted, and above all that this node has heard of: one that has promised such a one would end
+// the reign.
+Epoch Node::commanded_epoch() const {
+  const Epoch above = std::max(heard(), own_end().epoch);
   constexpr std::uint64_t kNodes = 1U << 16U;
   const std::uint64_t node = options_.id[0] * 256U + options_.id[1];
   return Epoch((above.value() / kNodes + 1) * kNodes + node);
+}
+
+void Node::hears_of(const Id128& cluster, Epoch epoch) {
+  if (cluster == follower_.cluster()) options_.heard = std::max(options_.heard, epoch);
 }
 
 void Node::resign_and_step_down(std::string why, Instant now, Actions& actions) {
@@ -177,190 +195,6 @@ void Node::resign_and_step_down(std::string why, Instant now, Actions& actions) 
   }
   step_down(std::move(why), {}, actions);
 }
-
-// ---- following ----------------------------------------------------------------------------------
-
-void Node::follow(std::string address, Instant now, Actions& actions) {
-  if (address == options_.address && !address.empty()) return;
-  if (linked_ || connecting_) {
-    follower_.disconnected();
-    actions.emplace_back(action::Disconnect{"it follows another"});
-  }
-  linked_ = false;
-  role_ = Role::standby;
-  upstream_ = std::move(address);
-  retries_ = 0;
-  told_why_.clear();
-  connect(now, actions);
-}
-
-void Node::connect(Instant now, Actions& actions) {
-  retry_at_.reset();
-  connecting_ = true;
-  connecting_since_ = now;
-  actions.emplace_back(action::Connect{upstream_});
-}
-
-void Node::upstream_connected(Instant now, Actions& actions) {
-  if (!connecting_) return;
-  connecting_ = false;
-  linked_ = true;
-  Follower::Actions follower;
-  follower_.connected(now, follower);
-  run(std::move(follower), now, actions);
-}
-
-void Node::upstream_lost(const std::string& why, Instant now, Actions& actions) {
-  if (!linked_ && !connecting_) return;
-  lose_upstream(why, {}, now, actions);
-}
-
-void Node::lose_upstream(const std::string& why, const std::string& leader, Instant now,
-                         Actions& actions) {
-  if (linked_ && follower_.streaming()) {
-    actions.emplace_back(action::Note{true, "the stream from " + upstream_ + " ended: " + why});
-    told_why_ = why;
-  } else if (role_ == Role::standby && !asking_ && std::exchange(told_why_, why) != why) {
-    actions.emplace_back(action::Note{true, "cannot follow " + upstream_ + ": " + why});
-  }
-  follower_.disconnected();
-  linked_ = false;
-  connecting_ = false;
-  if (asking_) {
-    ask_next(now, actions);
-    return;
-  }
-  if (role_ != Role::standby) return;
-  // Without an election, what was told at a rejection is followed, and the own setting next.
-  if (!election_ && !leader.empty() && leader != options_.address) {
-    upstream_ = leader;
-  } else if (!election_) {
-    upstream_ = options_.upstream;
-  }
-  if (upstream_.empty()) return;
-  const std::uint32_t doublings = std::min(retries_++, kRetryDoublingsMax);
-  retry_at_ = now + kRetryMin * (1U << doublings);
-}
-
-void Node::from_upstream(UpstreamMessage message, Instant now, Actions& actions) {
-  if (!linked_) return;
-  if (asking_ && !heard_while_asking(message, now, actions)) return;
-  if (role_ != Role::standby) return;
-  Follower::Actions follower;
-  std::visit(
-      Overloaded{
-          [&](wire::ReplicaWelcome& welcome) {
-            if (welcome.decision == wire::ReplicaWelcome::Decision::stream) {
-              retries_ = 0;
-              told_why_.clear();
-            }
-            follower_.on_welcome(welcome, now, follower);
-          },
-          [&](wire::ReplicaAppend& append) {
-            follower_.on_append(std::move(append), now, follower);
-          },
-          [&](const wire::ReplicaHeartbeat& heartbeat) {
-            follower_.on_heartbeat(heartbeat, now, follower);
-          },
-          [&](const wire::StaleEpoch& stale) { follower_.on_stale(stale, follower); },
-          [&](const wire::Handover& handover) { follower_.on_handover(handover, now, follower); },
-      },
-      message);
-  run(std::move(follower), now, actions);
-}
-
-void Node::run(Follower::Actions from, Instant now, Actions& actions) {
-  for (Follower::Action& step : from) {
-    std::visit(
-        Overloaded{
-            [&](const Follower::StorePromise& promise) {
-              epoch_ = promise.epoch;
-              actions.emplace_back(action::StorePromise{promise.epoch});
-            },
-            [&](Follower::Send& send) {
-              actions.emplace_back(action::ToUpstream{std::move(send.message)});
-            },
-            [&](Follower::Append& append) {
-              actions.emplace_back(action::Append{std::move(append.group)});
-            },
-            [&](const Follower::Rollback& rollback) {
-              drop_all_peers("the node undoes what it had beyond the others", now, actions);
-              actions.emplace_back(action::Rollback{rollback.to});
-            },
-            [&](const Follower::Locate& locate) {
-              actions.emplace_back(action::Locate{locate.max});
-            },
-            [&](const Follower::TakeCheckpoint&) {
-              drop_all_peers("the node takes a checkpoint", now, actions);
-              actions.emplace_back(action::TakeCheckpoint{});
-            },
-            [&](const Follower::Show& show) {
-              actions.emplace_back(action::Show{show.visible});
-              beat_all(now, actions);
-            },
-            [&](const Follower::HandedOver& handed) { take_over(handed.epoch, now, actions); },
-            [&](const Follower::Close& close) {
-              if (close.refused && std::exchange(told_why_, close.why) != close.why) {
-                actions.emplace_back(action::Note{true, upstream_ + " refused: " + close.why});
-              }
-              actions.emplace_back(action::Disconnect{close.why});
-              lose_upstream(close.why, close.leader, now, actions);
-            },
-        },
-        step);
-  }
-}
-
-void Node::take_over(Epoch from, Instant now, Actions& actions) {
-  actions.emplace_back(action::Note{false, "the primary hands over"});
-  handed_over_ = from;
-  if (!election_) {
-    begin_reign(commanded_epoch(std::max(from, follower_.promised())), true, actions);
-    return;
-  }
-  Election::Effects effects;
-  // If somebody has led since, S alone tells who has everything.
-  election_->hurry(Election::Trust{from}, now, effects);
-  run(std::move(effects), now, actions);
-}
-
-// ---- the own disk, following --------------------------------------------------------------------
-
-void Node::appended(const Position& last, Instant now, Actions& actions) {
-  Follower::Actions follower;
-  follower_.appended(last, now, follower);
-  run(std::move(follower), now, actions);
-}
-
-void Node::append_failed(std::string why, Instant now, Actions& actions) {
-  Follower::Actions follower;
-  follower_.append_failed(std::move(why), follower);
-  run(std::move(follower), now, actions);
-}
-
-void Node::rolled_back(const Position& last, Instant now, Actions& actions) {
-  Follower::Actions follower;
-  follower_.rolled_back(last, now, follower);
-  run(std::move(follower), now, actions);
-}
-
-void Node::rollback_refused(bool needs_checkpoint, Instant now, Actions& actions) {
-  Follower::Actions follower;
-  if (needs_checkpoint) {
-    follower_.needs_checkpoint(now, follower);
-  } else {
-    follower_.rollback_refused(now, follower);
-  }
-  run(std::move(follower), now, actions);
-}
-
-void Node::located(const Position& position, Instant now, Actions& actions) {
-  Follower::Actions follower;
-  follower_.located(position, now, follower);
-  run(std::move(follower), now, actions);
-}
-
-void Node::database_made(const Id128& cluster) { follower_.database_made(cluster); }
 
 // ---- leading ------------------------------------------------------------------------------------
 
@@ -404,7 +238,7 @@ void Node::reign_begun(const Position& begin, Instant now, Actions& actions) {
   sync_.emplace(options_.sync, begin.tid);
   if (sync_->waiting()) actions.emplace_back(action::SetWaiting{true});
   for (const auto& [id, peer] : peers_) {
-    if (peer.state != Peer::State::streaming) continue;
+    if (peer.state != Peer::State::streaming || !may_count(peer.hello)) continue;
     SyncSet::Effects effects;
     sync_->connected(peer.hello.node, peer.flushed.tid, now, effects);
     run(std::move(effects), now, actions);

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -14,6 +17,7 @@
 #include "replication/election.h"
 #include "replication/follower.h"
 #include "replication/node_actions.h"
+#include "replication/reconnect.h"
 #include "replication/sync_set.h"
 #include "wire/messages_replication.h"
 
@@ -36,12 +40,17 @@ class Node {
     NodeId id{};
     std::string name;
     std::string address;  // own native port as others reach it
+    std::string storage;  // name of the one that it serves; standbys of another are turned away
     // With a coordination service it elects, and the two below say nothing.
     bool elects = false;
     bool leads = false;  // begins as the primary
     // Before it does: who of these has promised a later epoch is followed instead.
     std::vector<std::string> ask_first{};
     std::string upstream;  // is followed; empty: waits for a command
+    // Why this process, which led before, does not any more; empty: it did not lead.
+    std::string stepped_down{};
+    // The latest epoch that this process has heard of: a reign by command is later.
+    Epoch heard{};
     // An election is left to others for so long: after a switchover, or having been the primary.
     Duration abstain{};
     SyncSet::Options sync;
@@ -118,6 +127,11 @@ class Node {
   [[nodiscard]] Epoch promised() const { return follower_.promised(); }
   // The primary's address as far as known; the own when it is this node; may be empty.
   [[nodiscard]] std::string leader() const;
+  // The latest epoch that any node of the cluster is known to have promised.
+  [[nodiscard]] Epoch heard() const { return std::max(options_.heard, follower_.promised()); }
+  // What people are to know and type when nobody leads as far as this node knows and nobody will by
+  // itself; empty: nothing.
+  [[nodiscard]] std::string advice() const;
   [[nodiscard]] const Follower& follower() const { return follower_; }
   [[nodiscard]] std::vector<PeerStatus> peers() const;
   // What happened to the set of those that are waited for, in this reign.
@@ -163,10 +177,14 @@ class Node {
   };
 
   void ask_next(Instant now, Actions& actions);
+  void ask(Instant now, Actions& actions);
+  void note_unasked(Actions& actions) const;
   [[nodiscard]] bool heard_while_asking(const UpstreamMessage& message, Instant now,
                                         Actions& actions);
   void follow(std::string address, Instant now, Actions& actions);
   void connect(Instant now, Actions& actions);
+  void retry(Instant now, Actions& actions);
+  void note_held(Instant now, Actions& actions);
   // Carry out what the parts ask for.
   void run(Follower::Actions from, Instant now, Actions& actions);
   void run(SyncSet::Effects from, Instant now, Actions& actions);
@@ -175,7 +193,8 @@ class Node {
   void lose_upstream(const std::string& why, const std::string& leader, Instant now,
                      Actions& actions);
   void take_over(Epoch from, Instant now, Actions& actions);
-  [[nodiscard]] Epoch commanded_epoch(Epoch above) const;
+  [[nodiscard]] Epoch commanded_epoch() const;
+  void hears_of(const Id128& cluster, Epoch epoch);
   void elected(const Election::Lead& lead, Instant now, Actions& actions);
   void begin_reign(Epoch epoch, bool takeover, Actions& actions);
   [[nodiscard]] Instant earliest_service() const;
@@ -186,6 +205,11 @@ class Node {
   void compare_when_durable(PeerId peer, Peer& state, Actions& actions);
   void welcome(PeerId peer, Peer& state, wire::ReplicaWelcome welcome, Actions& actions);
   [[nodiscard]] std::string objection(const wire::ReplicaHello& hello) const;
+  [[nodiscard]] std::string copy_of_a_peer(PeerId peer, const wire::ReplicaHello& hello,
+                                           Instant now) const;
+  void warn_once(std::string text, Actions& actions);
+  void note_same_name(const wire::ReplicaHello& hello, Actions& actions);
+  [[nodiscard]] bool may_count(const wire::ReplicaHello& hello) const;
   void reject(PeerId peer, std::string why, Instant now, Actions& actions);
   void drop_peer(PeerId peer, std::string why, Instant now, Actions& actions);
   void drop_all_peers(const std::string& why, Instant now, Actions& actions);
@@ -200,6 +224,8 @@ class Node {
   void hand_over_when_ready(Instant now, Actions& actions);
   void give_up_handover(const std::string& why, Actions& actions);
   void answer_promoted(Actions& actions);
+  [[nodiscard]] std::string promote_command(bool force) const;
+  [[nodiscard]] std::string what_it_may_lack() const;
   void fail_commands(const std::string& why, Actions& actions);
   [[nodiscard]] wire::RoleChanged role_changed() const;
   [[nodiscard]] std::optional<PeerId> choose_target(const std::string& name) const;
@@ -225,22 +251,24 @@ class Node {
   std::optional<Epoch> handed_over_;  // the reign whose primary handed over to this node
 
   // Asking whether another leads.
-  bool asking_ = false;
-  std::size_t asked_ = 0;  // of options_.ask_first
-  Instant ask_until_{};    // the one that is asked now
+  bool asking_ = false;             // the connection to `upstream_` is for that
+  std::size_t asked_ = 0;           // of options_.ask_first, before it led
+  std::deque<std::string> to_ask_;  // who has not answered, the next first
+  Reconnect ask_again_;
+  Instant ask_until_{};  // the one that is asked now
 
   // Following.
   std::string upstream_;  // address; empty: nobody
   bool connecting_ = false;
   Instant connecting_since_{};
-  bool linked_ = false;  // the connection is there
-  std::optional<Instant> retry_at_;
-  std::uint32_t retries_ = 0;
-  std::string told_why_;  // why the upstream cannot be followed, as noted last
+  bool linked_ = false;              // the connection is there
+  std::optional<Instant> retry_at_;  // or the next question
+  Reconnect reconnect_;
 
   // Feeding; a standby feeds, too.
   std::map<PeerId, Peer> peers_;
   std::map<NodeId, std::string> names_;  // of standbys, also of some that have gone
+  std::set<std::string> warned_;         // of what standbys are set to
   std::uint64_t sequence_ = 0;
   std::map<std::uint64_t, Instant> beats_;  // when the newest sequences were sent
   Instant beat_at_{};

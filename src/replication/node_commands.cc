@@ -11,8 +11,6 @@ namespace zeolite::replication {
 namespace {
 
 constexpr Duration kPromoteTimeout = std::chrono::seconds(15);
-// How long one that may have taken over has for its answer.
-constexpr Duration kAskTimeout = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -24,6 +22,40 @@ wire::RoleChanged Node::role_changed() const {
   changed.epoch = epoch_;
   changed.primary = leader();
   return changed;
+}
+
+std::string Node::promote_command(bool force) const {
+  const std::string at = options_.address.empty() ? "HOST:PORT" : options_.address;
+  return "zeolite promote --at " + at + (force ? " --force" : "");
+}
+
+// Why acknowledged commits may be missing here.
+std::string Node::what_it_may_lack() const {
+  if (follower_.upstream_epoch() != Epoch{}) {
+    return "this standby was not in sync when it last heard of the primary, so acknowledged "
+           "commits may be missing here";
+  }
+  if (!options_.stepped_down.empty()) {
+    return "this node was the primary and stepped down (" + options_.stepped_down +
+           "), and has heard of no primary since; another that was promoted may have commits that "
+           "this one lacks, and they would be lost";
+  }
+  return "this node has heard of no primary since it was started, so acknowledged commits may be "
+         "missing here: promote the one that was in sync, or that served last";
+}
+
+std::string Node::advice() const {
+  const bool waits = role_ == Role::starting || role_ == Role::standby;
+  if (election_ || !waits || asking_ || follower_.streaming()) return {};
+  const bool sure = follower_.in_sync();
+  const std::string reason =
+      sure ? "this standby was in sync when it last heard of the primary" : what_it_may_lack();
+  if (upstream_.empty()) {
+    return "nobody leads as far as this node knows, and it follows nobody; " + reason +
+           "; to make it the primary, type: " + promote_command(!sure);
+  }
+  return "it cannot follow " + upstream_ + " now; if that does not lead any more: " + reason +
+         "; to make this node the primary, type: " + promote_command(!sure);
 }
 
 void Node::promote(CommandId command, bool force, Instant now, Actions& actions) {
@@ -40,17 +72,17 @@ void Node::promote(CommandId command, bool force, Instant now, Actions& actions)
     return refuse("the end of this node's log is being undone or replaced; try again");
   }
   if (linked_ && follower_.streaming() && !force) {
-    return refuse("the primary " + upstream_ + " is alive; use switchover" +
-                  (election_ ? "" : ", or --force to take over from it all the same"));
+    return refuse("the primary " + upstream_ + " is alive; to hand over in order, type: zeolite " +
+                  "switchover --at " + upstream_ +
+                  (election_ ? "" : "; to take over all the same: " + promote_command(true)));
   }
   if (!election_ && !follower_.in_sync() && !force) {
-    return refuse(
-        "this standby was not in sync when it last heard of the primary, so acknowledged commits "
-        "may be missing; use --force to accept that");
+    return refuse(what_it_may_lack() +
+                  "; to make it the primary all the same, type: " + promote_command(true));
   }
   promoting_ = {.command = command, .until = now + kPromoteTimeout};
   if (!election_) {
-    begin_reign(commanded_epoch(std::max(follower_.promised(), own_end().epoch)), true, actions);
+    begin_reign(commanded_epoch(), true, actions);
     return;
   }
   Election::Effects effects;
@@ -95,6 +127,11 @@ void Node::switchover(CommandId command, const wire::Switchover& request, Instan
     return refuse(ErrorCode::conflict,
                   request.target.empty() ? "no standby is in sync"
                                          : "no standby named " + request.target + " is connected");
+  }
+  if (!may_count(peers_.at(*target).hello)) {
+    return refuse(ErrorCode::conflict, "the standby " + request.target +
+                                           " takes part in no election (it has no --etcd), so it "
+                                           "does not lead this cluster");
   }
   handing_ = {.command = command,
               .target = *target,
@@ -191,41 +228,6 @@ void Node::fail_commands(const std::string& why, Actions& actions) {
         action::Answer{handing_->command, make_error(ErrorCode::unavailable, why)});
     handing_.reset();
   }
-}
-
-// ---- leading again, without an election ---------------------------------------------------------
-
-// One of the standbys it had may have been promoted while it was away.
-void Node::ask_next(Instant now, Actions& actions) {
-  asking_ = asked_ < options_.ask_first.size();
-  if (!asking_) {
-    upstream_.clear();
-    begin_reign(follower_.promised().next(), false, actions);
-    return;
-  }
-  upstream_ = options_.ask_first[asked_++];
-  ask_until_ = now + kAskTimeout;
-  connect(now, actions);
-}
-
-// True: it is a standby from now on, of the sender or of whom that names. False: the next is asked.
-bool Node::heard_while_asking(const UpstreamMessage& message, Instant now, Actions& actions) {
-  const auto* welcome = std::get_if<wire::ReplicaWelcome>(&message);
-  const bool later = welcome != nullptr && welcome->cluster_id == follower_.cluster() &&
-                     welcome->epoch > follower_.promised();
-  if (!later) {
-    actions.emplace_back(action::Disconnect{"it knows of no later epoch"});
-    lose_upstream("it knows of no later epoch", {}, now, actions);
-    return false;
-  }
-  asking_ = false;
-  role_ = Role::standby;
-  const bool named = !welcome->leader.empty() && welcome->leader != options_.address;
-  options_.upstream = named ? welcome->leader : upstream_;
-  actions.emplace_back(action::Note{
-      true, upstream_ + " has promised epoch " + std::to_string(welcome->epoch.value()) +
-                ", in which this server does not lead: it begins as a standby"});
-  return true;
 }
 
 }  // namespace zeolite::replication

@@ -15,6 +15,8 @@ using Decision = wire::ReplicaWelcome::Decision;
 
 // How many of the newest beats are remembered; an echo of an older one confirms nothing.
 constexpr std::size_t kBeatsMax = 256;
+// Who was heard of within so many heartbeats is there now.
+constexpr int kBeatsOfOneThatIsThere = 5;
 // More nodes than a cluster has; their names are for people.
 constexpr std::size_t kNamesMax = 64;
 
@@ -36,12 +38,21 @@ bool Node::feeds() const {
 
 // Why this node does not compare histories with who sent `hello`; empty: it does.
 std::string Node::objection(const wire::ReplicaHello& hello) const {
-  if (!feeds()) return "this node does not serve standbys now";
+  if (hello.node == options_.id) {
+    return "this is the node itself, or a copy of its data directory: check the address that it is "
+           "to follow; in a copy, remove the file NODE, and start it again";
+  }
+  if (!feeds()) {
+    const bool idle = role_ == Role::starting && !election_ && !asking_;
+    return idle ? "this node neither leads nor follows: one of the nodes is to be promoted"
+                : "this node does not serve standbys now";
+  }
   if (hello.cluster_id != Id128{} && hello.cluster_id != follower_.cluster()) {
     return "this node has the database of another cluster";
   }
-  if (hello.node == options_.id) {
-    return "this is the node itself, or a copy of its directory with its NODE file";
+  if (!hello.storage.empty() && !options_.storage.empty() && hello.storage != options_.storage) {
+    return "the storage is called '" + options_.storage + "' here and '" + hello.storage +
+           "' there: clients would not find it after a takeover; give both the same name";
   }
   if (hello.promised > follower_.promised()) {
     return "this node has not heard of the epoch that was promised";
@@ -56,14 +67,50 @@ std::string Node::objection(const wire::ReplicaHello& hello) const {
   return {};
 }
 
+// Two that are there at the same time at different addresses are not one that connects again.
+std::string Node::copy_of_a_peer(PeerId peer, const wire::ReplicaHello& hello, Instant now) const {
+  for (const auto& [id, other] : peers_) {
+    const bool there = other.state == Peer::State::streaming &&
+                       now - other.heard_at < options_.heartbeat * kBeatsOfOneThatIsThere;
+    if (id == peer || other.hello.node != hello.node || !there) continue;
+    if (other.hello.address == hello.address) continue;
+    return "the standby " + other.hello.name + " (" + other.hello.address +
+           ") is connected, and this one has the same NODE file: one directory is a copy of the "
+           "other; stop the copy, remove its file NODE, and start it again";
+  }
+  return {};
+}
+
+// By their names people choose between nodes, and switchover does.
+void Node::note_same_name(const wire::ReplicaHello& hello, Actions& actions) {
+  std::string other;
+  if (hello.name == options_.name) other = options_.address;
+  for (const auto& [id, peer] : peers_) {
+    if (peer.hello.node != hello.node && peer.hello.name == hello.name) other = peer.hello.address;
+  }
+  if (other.empty()) return;
+  warn_once("two nodes are called " + hello.name + " (" + other + ", " + hello.address +
+                "): give each a name of its own with --name, or a switchover to that name may go "
+                "to the wrong one",
+            actions);
+}
+
+// Of what is there whenever a standby connects, and that may be every second.
+void Node::warn_once(std::string text, Actions& actions) {
+  if (warned_.size() >= kNamesMax || !warned_.insert(text).second) return;
+  actions.emplace_back(action::Note{true, std::move(text)});
+}
+
 void Node::peer_hello(PeerId peer, const wire::ReplicaHello& hello, Instant now, Actions& actions) {
   const bool leads = role_ == Role::primary || role_ == Role::promoting;
+  hears_of(hello.cluster_id, hello.promised);
   // Only of the own cluster: any server may be told a wrong address.
   if (leads && hello.promised > epoch_ && hello.cluster_id == follower_.cluster()) {
     actions.emplace_back(action::ClosePeer{peer, "it has promised a later epoch"});
     step_down("standby " + hello.name + " has promised a later epoch", {}, actions);
     return;
   }
+  if (leads) std::erase(to_ask_, hello.address);  // its greeting is an answer
   if (std::string why = objection(hello); !why.empty()) {
     reject(peer, std::move(why), now, actions);
     return;
@@ -71,6 +118,11 @@ void Node::peer_hello(PeerId peer, const wire::ReplicaHello& hello, Instant now,
   if (const auto known = peers_.find(peer);
       known != peers_.end() && known->second.state == Peer::State::comparing) {
     drop_peer(peer, "it did not wait for the answer to its greeting", now, actions);
+    return;
+  }
+  if (std::string why = copy_of_a_peer(peer, hello, now); !why.empty()) {
+    warn_once("a standby at " + hello.address + " is refused: " + why, actions);
+    reject(peer, std::move(why), now, actions);
     return;
   }
   for (const auto& [id, other] : peers_) {
@@ -131,14 +183,26 @@ void Node::peer_compared(PeerId peer, const Comparison& comparison, Instant now,
   if (names_.size() < kNamesMax) names_[state.hello.node] = state.hello.name;
   state.flushed = state.hello.position;
   state.heard_at = now;
+  note_same_name(state.hello, actions);
   actions.emplace_back(action::Feed{peer, state.hello.position});
-  if (sync_) {
+  if (sync_ && !may_count(state.hello)) {
+    warn_once("standby " + state.hello.name +
+                  " takes part in no election (it has no --etcd): it is fed, but commits do not "
+                  "wait for it, and it does not take over",
+              actions);
+  } else if (sync_) {
     SyncSet::Effects effects;
     sync_->connected(state.hello.node, state.flushed.tid, now, effects);
     run(std::move(effects), now, actions);
   }
   note_lags(now);
   beat(peer, state, now, actions);
+}
+
+// Where the coordination service promotes, only those that it can promote are waited for: a commit
+// that only another has is not in the log of who takes over.
+bool Node::may_count(const wire::ReplicaHello& hello) const {
+  return !election_ || !hello.by_command;
 }
 
 void Node::welcome(PeerId peer, Peer& /*state*/, wire::ReplicaWelcome welcome, Actions& actions) {
@@ -169,6 +233,7 @@ void Node::peer_ack(PeerId peer, const wire::ReplicaAck& ack, Instant now, Actio
   if (found == peers_.end() || found->second.state != Peer::State::streaming) return;
   Peer& state = found->second;
   if (ack.epoch > follower_.promised()) {
+    hears_of(follower_.cluster(), ack.epoch);
     if (sync_) step_down("a standby has promised a later epoch", {}, actions);
     return;
   }
@@ -198,6 +263,7 @@ void Node::peer_ack(PeerId peer, const wire::ReplicaAck& ack, Instant now, Actio
 
 void Node::peer_stale(PeerId peer, const wire::StaleEpoch& stale, Instant now, Actions& actions) {
   if (!peers_.contains(peer)) return;
+  hears_of(follower_.cluster(), stale.promised);
   if (stale.promised > follower_.promised() && sync_) {
     step_down("a standby has promised a later epoch", stale.leader, actions);
     return;

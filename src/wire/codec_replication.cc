@@ -10,7 +10,7 @@ struct Codec<ReplicaHello> {
   static std::size_t words(const ReplicaHello& m) {
     return words_of_data(view_of(m.cluster_id)) + words_of_data(view_of(m.node)) +
            words_of_text(m.name) + words_of_text(m.address) + words_of(m.position) +
-           words_of(m.last);
+           words_of(m.last) + words_of_text(m.storage);
   }
   static void build(const ReplicaHello& m, Schema::Builder to) {
     to.setVersionMin(m.version_min);
@@ -22,6 +22,8 @@ struct Codec<ReplicaHello> {
     to.setPromised(m.promised.value());
     wire::build(m.position, to.initPosition());
     wire::build(m.last, to.initLast());
+    to.setStorage(as_text(m.storage));
+    to.setByCommand(m.by_command);
   }
   static ReplicaHello read(Schema::Reader from, BodyReader& body) {
     ReplicaHello m;
@@ -34,6 +36,8 @@ struct Codec<ReplicaHello> {
     m.promised = Epoch(from.getPromised());
     m.position = body.position(from.getPosition());
     m.last = body.position(from.getLast());
+    m.storage = BodyReader::text(from.getStorage());
+    m.by_command = from.getByCommand();
     return m;
   }
 };

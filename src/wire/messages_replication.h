@@ -22,8 +22,10 @@ struct ReplicaHello {
   std::string name;     // of the node, for people
   std::string address;  // its own native port as others reach it; may be empty
   Epoch promised;
-  Position position;  // to be compared; zero: an empty log
-  Position last;      // the end of its log, durable
+  Position position;        // to be compared; zero: an empty log
+  Position last;            // the end of its log, durable
+  std::string storage{};    // name of what it keeps; empty: an older version, which does not tell
+  bool by_command = false;  // it takes part in no election: nobody promotes it but people
   friend bool operator==(const ReplicaHello&, const ReplicaHello&) = default;
 };
 

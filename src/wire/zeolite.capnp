@@ -308,6 +308,8 @@ struct ReplicaHello {
   promised @6 :UInt64;
   position @7 :Position;
   last @8 :Position;
+  storage @9 :Text;
+  byCommand @10 :Bool;
 }
 
 struct ReplicaWelcome {

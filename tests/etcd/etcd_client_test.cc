@@ -220,6 +220,14 @@ TEST_F(EtcdClientTest, RefusesAnAnswerWithoutEnd) {
 TEST_F(EtcdClientTest, RefusesWhatIsNotHttp) {
   start(1);
   server().reply("SSH-2.0-OpenSSH_9.2\r\n\r\n");
+  EXPECT_EQ(error_of(dcs::Release{9}), ErrorCode::protocol_error);
+}
+
+TEST_F(EtcdClientTest, AnAnswerThatIsCutShortIsNotStrange) {
+  start(1);
+  server().reply("HTTP/1.1 200 OK\r\nContent-Length: 44\r\n\r\n{", true);
+  EXPECT_EQ(error_of(dcs::Release{9}), ErrorCode::unavailable);
+  server().reply("", true);
   EXPECT_EQ(error_of(dcs::Release{9}), ErrorCode::unavailable);
 }
 

@@ -492,11 +492,50 @@ TEST_F(ElectionTest, WarnsOfStrangeAnswersOnce) {
   start();
   for (int i = 0; i < 3; ++i) {
     fail<dcs::Read>(ErrorCode::protocol_error);
-    pass(300ms);
+    while (asked<dcs::Read>() == nullptr) pass(50ms);
   }
   EXPECT_EQ(notes.size(), 1U);
   fail<dcs::Read>(ErrorCode::unavailable);
   EXPECT_EQ(notes.size(), 1U) << "that it is away is nothing strange";
+}
+
+// How many requests it makes in ten seconds, when each is answered at once with this error.
+class ElectionPace : public ElectionTest {
+ protected:
+  std::size_t asks(ErrorCode code) {
+    std::size_t count = 0;
+    for (int i = 0; i < 200; ++i) {
+      pass(50ms);
+      for (; asked<dcs::Read>() != nullptr; ++count) fail<dcs::Read>(code);
+      for (; asked<dcs::GrantLease>() != nullptr; ++count) fail<dcs::GrantLease>(code);
+    }
+    return count;
+  }
+};
+
+// Something else is there, at a wrong address.
+TEST_F(ElectionPace, IsSlowWithWhatAnswersStrangely) {
+  start();
+  (void)asks(ErrorCode::protocol_error);
+  const std::size_t count = asks(ErrorCode::protocol_error);
+  EXPECT_LE(count, 30U) << "of two kinds, a second apart or a little less";
+  EXPECT_GE(count, 15U);
+}
+
+TEST_F(ElectionPace, IsSlowWithOneThatHasBeenAwayForALeaseAndQuickWhenItIsBack) {
+  start();
+  EXPECT_GE(asks(ErrorCode::unavailable), 32U) << "as long as it may be back at once";
+  EXPECT_LE(asks(ErrorCode::unavailable), 30U);
+  while (asked<dcs::Read>() == nullptr) pass(50ms);
+  show(view);
+  std::size_t count = 0;
+  for (const Instant until = now + 2s; now < until;) {
+    pass(50ms);
+    if (asked<dcs::Read>() == nullptr) continue;
+    ++count;
+    show(view);
+  }
+  EXPECT_GE(count, 6U);
 }
 
 }  // namespace

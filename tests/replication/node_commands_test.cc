@@ -24,6 +24,13 @@ class NodePromote : public NodeTest {
   void promote(bool force = false, CommandId command = kCommand) {
     node().promote(command, force, now, actions);
   }
+  // Why the command was refused.
+  std::string why() const {
+    const auto given = answer(kCommand);
+    return given && !*given ? given->error().detail : "it was not refused";
+  }
+  static inline const std::string kAllTheSame =
+      "; to make it the primary all the same, type: zeolite promote --at h:1 --force";
   // Follows, in sync or not, and the primary is gone.
   void lose_the_primary(bool in_sync = true) {
     follow();
@@ -86,6 +93,39 @@ TEST_F(NodePromote, IsAboveAllReignsItKnowsOf) {
   EXPECT_EQ(last<action::Lead>().epoch, Epoch(2 * 65536 + 256));
 }
 
+// One that has promised it would end the reign as soon as it connects.
+TEST_F(NodePromote, IsAboveThoseThatOthersHavePromised) {
+  start();
+  const Epoch theirs{kPromoted.value() + 65536};
+  greet(1, hello_of(kOther, at(2, 20), theirs.value()));
+  promote(true);
+  EXPECT_GT(last<action::Lead>().epoch, theirs);
+  // Also when it was the primary then, or is told by whom it follows.
+  options.heard = node().heard();
+  forget();
+  start();
+  promote(true);
+  EXPECT_GT(last<action::Lead>().epoch, theirs);
+  options.heard = {};
+  options.upstream = "h:2";
+  forget();
+  start();
+  connect();
+  welcome(Decision::reject, theirs.value(), {});
+  promote(true);
+  EXPECT_GT(last<action::Lead>().epoch, theirs);
+  EXPECT_EQ(node().heard(), last<action::Lead>().epoch);
+}
+
+TEST_F(NodePromote, ADifferentClusterSaysNothingOfEpochs) {
+  start();
+  auto hello = hello_of(kOther, at(2, 20), kPromoted.value() + 65536);
+  hello.cluster_id = Id128{0xc2};
+  greet(1, hello);
+  promote(true);
+  EXPECT_EQ(last<action::Lead>().epoch, kPromoted);
+}
+
 TEST_F(NodePromote, TheUpstreamLearnsOfItIfItIsAlive) {
   follow();
   forget();
@@ -111,9 +151,77 @@ TEST_F(NodePromote, IsRefusedWhenCommitsMayBeMissingUnlessForced) {
   lose_the_primary(false);
   promote();
   EXPECT_EQ(refused(kCommand), ErrorCode::conflict);
+  EXPECT_EQ(why(),
+            "this standby was not in sync when it last heard of the primary, so "
+            "acknowledged commits may be missing here" +
+                kAllTheSame);
+  EXPECT_EQ(node().advice(),
+            "it cannot follow h:2 now; if that does not lead any more: this "
+            "standby was not in sync when it last heard of the primary, so "
+            "acknowledged commits may be missing here; to make this node the "
+            "primary, type: zeolite promote --at h:1 --force");
   EXPECT_EQ(count<action::Lead>(), 0U);
   promote(true, kCommand + 1);
   EXPECT_EQ(count<action::Lead>(), 1U);
+}
+
+TEST_F(NodePromote, OfOneInSyncNeedsNoForceWhichItsAdviceSays) {
+  lose_the_primary();
+  EXPECT_EQ(node().advice(),
+            "it cannot follow h:2 now; if that does not lead any more: this "
+            "standby was in sync when it last heard of the primary; to make this "
+            "node the primary, type: zeolite promote --at h:1");
+  promote();
+  EXPECT_EQ(count<action::Lead>(), 1U);
+  EXPECT_EQ(node().advice(), "") << "it leads soon";
+}
+
+// It was the primary, and the one whose later epoch it heard of follows it.
+TEST_F(NodePromote, OfOneThatSteppedDownIsRefusedWithWhatIsTheCase) {
+  options.stepped_down = "standby b has promised a later epoch";
+  start();
+  const std::string lacks =
+      "this node was the primary and stepped down (standby b has promised a later epoch), and has "
+      "heard of no primary since; another that was promoted may have commits that this one lacks, "
+      "and they would be lost";
+  EXPECT_EQ(last<action::Note>().text,
+            "nobody leads as far as this node knows, and it follows "
+            "nobody; " +
+                lacks +
+                "; to make it the primary, type: "
+                "zeolite promote --at h:1 --force");
+  EXPECT_TRUE(last<action::Note>().warning);
+  EXPECT_EQ(node().advice(), last<action::Note>().text);
+  promote();
+  EXPECT_EQ(refused(kCommand), ErrorCode::conflict);
+  EXPECT_EQ(why(), lacks + kAllTheSame);
+  promote(true, kCommand + 1);
+  EXPECT_EQ(count<action::Lead>(), 1U);
+}
+
+TEST_F(NodePromote, OfOneThatHasHeardOfNoPrimaryIsRefusedWithWhatIsTheCase) {
+  options.upstream = "h:2";
+  start();
+  node().upstream_lost("connection refused", now, actions);
+  promote();
+  EXPECT_EQ(why(),
+            "this node has heard of no primary since it was started, so acknowledged "
+            "commits may be missing here: promote the one that was in sync, or that served "
+            "last" +
+                kAllTheSame);
+}
+
+TEST_F(NodePromote, WhatToTypeIsNotSaidWhileItFollowsOrLeadsOrElects) {
+  follow();
+  EXPECT_EQ(node().advice(), "");
+  options.leads = true;
+  start();
+  node().reign_begun(at(3, 30), now, actions);
+  EXPECT_EQ(node().advice(), "");
+  options.leads = false;
+  options.upstream.clear();
+  begin_election();
+  EXPECT_EQ(node().advice(), "");
 }
 
 TEST_F(NodePromote, IsRefusedWhileTheLogIsUndoneOrReplacedAlsoIfForced) {

@@ -1,6 +1,7 @@
 // The standbys that connect to a node.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,18 @@ using Kind = Comparison::Kind;
 class NodePeers : public NodeTest {
  protected:
   // It is told why, and the connection ends.
+  void expect_reason(PeerId peer, const std::string& words) {
+    const auto answer = told<wire::ReplicaWelcome>(peer);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->decision, Decision::reject);
+    EXPECT_NE(answer->reason.find(words), std::string::npos) << answer->reason;
+  }
+  [[nodiscard]] std::size_t notes_with(const std::string& words) const {
+    return static_cast<std::size_t>(std::ranges::count_if(actions, [&](const Action& action) {
+      const auto* note = std::get_if<action::Note>(&action);
+      return note != nullptr && note->warning && note->text.find(words) != std::string::npos;
+    }));
+  }
   void expect_rejected(PeerId peer, const std::string& leader) {
     const auto answer = told<wire::ReplicaWelcome>(peer);
     ASSERT_TRUE(answer);
@@ -74,6 +87,60 @@ TEST_F(NodePeers, AreNotTheNodeItself) {
   lead();
   greet(1, hello_of(kSelf, at(2, 20)));
   expect_rejected(1, "h:1");
+  expect_reason(1, "remove the file NODE");
+}
+
+// Also while it feeds nobody, as when it is told to follow itself.
+TEST_F(NodePeers, AreNotTheNodeItselfWhateverItDoes) {
+  options.upstream = "localhost:1";
+  start();
+  greet(1, hello_of(kSelf, at(2, 20)));
+  expect_reason(1, "this is the node itself");
+}
+
+TEST_F(NodePeers, OfACopiedDirectoryAreRejectedWhileTheOtherIsThere) {
+  lead();
+  attach(1, kOther, at(2, 20));
+  auto copy = hello_of(kOther, at(2, 20));
+  copy.address = "h:9";
+  greet(2, copy);
+  expect_reason(2, "one directory is a copy of the other; stop the copy, remove its file NODE");
+  EXPECT_FALSE(closed(1));
+  greet(2, copy);
+  EXPECT_EQ(notes_with("a standby at h:9 is refused: the standby b (h:2) is connected"), 1U);
+  // It is the same one, which has moved: of where it was, nothing is heard any more.
+  pass(600ms);
+  greet(3, copy);
+  EXPECT_TRUE(closed(1));
+  EXPECT_EQ(last<action::Compare>().peer, 3U);
+}
+
+TEST_F(NodePeers, OfAStorageOfAnotherNameAreRejected) {
+  options.storage = "main";
+  lead();
+  auto hello = hello_of(kOther, at(2, 20));
+  hello.storage = "other";
+  greet(1, hello);
+  expect_reason(1, "the storage is called 'main' here and 'other' there");
+  hello.storage = "";  // of an older version
+  greet(2, hello);
+  EXPECT_EQ(last<action::Compare>().peer, 2U);
+  hello.storage = "main";
+  greet(3, hello);
+  EXPECT_EQ(last<action::Compare>().peer, 3U);
+}
+
+TEST_F(NodePeers, OfOneNameAreWarnedOfOnce) {
+  lead();
+  attach(1, kOther, at(2, 20));
+  EXPECT_EQ(count<action::Note>(), 0U);
+  auto same = hello_of(kThird, at(2, 20));
+  same.name = "b";
+  for (const PeerId peer : {2U, 3U}) {
+    greet(peer, same);
+    compared(peer, Comparison::Kind::same);
+  }
+  EXPECT_EQ(notes_with("two nodes are called b (h:2, h:3): give each"), 1U);
 }
 
 TEST_F(NodePeers, DoNotFollowInACircle) {

@@ -231,6 +231,31 @@ TEST_F(NodeReign, WaitsForAStandbyBeforeItIsPublished) {
   EXPECT_TRUE(node().peers()[0].in_sync);
 }
 
+// It follows, and nobody promotes it by itself: whoever is promoted may lack what only it has.
+TEST_F(NodeReign, WhoTakesPartInNoElectionIsFedAndNotWaitedFor) {
+  auto hello = hello_of(kOther, at(3, 30));
+  hello.by_command = true;
+  forget();
+  greet(1, hello);
+  compared(1, Comparison::Kind::same);
+  EXPECT_EQ(count<action::Feed>(), 1U);
+  EXPECT_NE(last<action::Note>().text.find("takes part in no election"), std::string::npos);
+  ack(1, 3, at(3, 30));
+  pass(1s);
+  EXPECT_EQ(count<action::SetWaiting>(), 0U);
+  EXPECT_FALSE(node().peers().at(0).in_sync);
+  EXPECT_FALSE(node().peers().at(0).waited_for);
+  EXPECT_TRUE(view.sync->members.empty());
+  // Nor does it get the reign by a switchover.
+  node().switchover(5, {.target = "b", .timeout_ms = 1000}, now, actions);
+  EXPECT_EQ(refused(5), ErrorCode::conflict);
+  // One that does is waited for.
+  attach(2, kThird, at(3, 30));
+  ack(2, 3, at(3, 30));
+  pass(200ms);
+  EXPECT_TRUE(last<action::SetWaiting>().on);
+}
+
 TEST_F(NodeReign, IsWaitedForUntilSWithoutItIsPublished) {
   join(1, kOther);
   durable_up_to(at(3, 31));
