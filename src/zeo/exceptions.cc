@@ -19,7 +19,7 @@ Exception conflict(std::string_view class_name, const ConflictFacts& facts) {
   const bool known = !facts.committed.is_zero() || !facts.read.is_zero();
   Dict state;
   state.items.emplace_back(Value::text("message"), Value::text(facts.message));
-  state.items.emplace_back(Value::text("oid"), value_of(facts.oid));
+  state.items.emplace_back(Value::text("oid"), facts.oid ? value_of(*facts.oid) : Value(None{}));
   state.items.emplace_back(Value::text("class_name"), Value(None{}));
   state.items.emplace_back(
       Value::text("serials"),
@@ -99,7 +99,7 @@ Exception exception_of(const Error& error) {
     case ErrorCode::timeout:
     case ErrorCode::unavailable:
     case ErrorCode::aborted:
-      return conflict_error({.message = error.detail, .oid = Oid{}});
+      return conflict_error({.message = error.detail});
     case ErrorCode::read_only:
     case ErrorCode::not_primary:
       return read_only_error();

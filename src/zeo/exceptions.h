@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,7 +27,8 @@ namespace zeolite::zeo {
 
 struct ConflictFacts {
   std::string message;
-  Oid oid;
+  // Nothing: no object is to blame. Clients drop the one that is from their caches.
+  std::optional<Oid> oid{};
   // Committed and read revisions; both zero: not known.
   Tid committed{};
   Tid read{};

@@ -58,6 +58,7 @@ TEST(Exceptions, WhatMaySucceedAgainIsAConflict) {
     const Exception raised = exception_of({code, "text"});
     EXPECT_EQ(raised.class_name, "ZODB.POSException.ConflictError");
     EXPECT_EQ(*raised.state.get<pickle::Dict>()->find("message"), text("text"));
+    EXPECT_EQ(*raised.state.get<pickle::Dict>()->find("oid"), none());  // not the root's
   }
 }
 
