@@ -15,6 +15,7 @@
 #include <thread>
 #include <utility>
 
+#include "cli/output.h"
 #include "cli/process.h"
 #include "cli/supervisor.h"
 #include "daemon/config_file.h"
@@ -131,7 +132,8 @@ ExitCode serve(const ServeOptions& options, daemon::ServerConfig config) {
   raise_open_files_limit();
   const std::shared_ptr<spdlog::logger> logger = make_logger(options.log_level);
   const daemon::LogSink log = [logger](daemon::LogLevel level, std::string_view message) {
-    logger->log(level_of(level), "{}", message);
+    // It may hold what a client said: one message is one line.
+    logger->log(level_of(level), "{}", printable(message));
   };
   bool ready = false;
   while (true) {

@@ -1,5 +1,6 @@
 """Clients that do not keep to the protocol: they are cut off, and the others notice nothing."""
 
+import contextlib
 import os
 import pickle
 import socket
@@ -94,11 +95,25 @@ class HostileTest(ServerTest):
         s.settimeout(20)
         return s
 
+    @contextlib.contextmanager
+    def one_log_line(self):
+        """What is done here makes the server write one line, however it is done."""
+        if fixture.is_python_server():
+            yield
+            return
+        before = len(self.server.log_text().splitlines())
+        yield
+        until = time.monotonic() + 10
+        while len(self.server.log_text().splitlines()) == before and time.monotonic() < until:
+            time.sleep(0.01)
+        lines = self.server.log_text().splitlines()[before:]
+        self.assertEqual(1, len(lines), lines)
+
     def check_closes(self, bombs, encoding):
         for name, payload in bombs.items():
             if fixture.is_python_server() and name in PYTHON_TAKES:
                 continue
-            with self.subTest(name):
+            with self.subTest(name), self.one_log_line():
                 client = self.client(encoding=encoding)
                 client.socket.settimeout(5)
                 try:
@@ -164,8 +179,16 @@ class HostileTest(ServerTest):
     def test_methods_that_are_not_there_close_the_connection(self):
         for name in ("nonsense", "__init__", "__class__", "", "stop", "x" * 100000):
             client = self.client()
-            client.send(name)
-            self.assertTrue(client.is_closed(), name[:20])
+            with self.one_log_line():
+                client.send(name)
+                self.assertTrue(client.is_closed(), name[:20])
+
+    def test_what_a_client_says_is_no_line_of_the_log(self):
+        client = self.client()
+        client.call("set_client_label", "x\n2026-11-28T00:00:00.000Z error forged")
+        with self.one_log_line():
+            client.send("no\nsuch")
+            self.assertTrue(client.is_closed())
 
     def test_only_register_is_allowed_before_registering(self):
         for name in ("lastTransaction", "get_info", "vote", "tpc_begin"):
