@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <future>
 #include <utility>
+#include <variant>
 
 #include "client/error_mapping.h"
 
@@ -42,23 +43,40 @@ ConnectionView::Deadline ClientCore::wait_deadline() const {
          std::chrono::duration_cast<std::chrono::steady_clock::duration>(call_timeout_);
 }
 
+// Nobody waits for an answer with the lock held: the thread that brings the answer may want an oid,
+// too. So several threads that find none left may ask at the same time.
 Oid ClientCore::new_oid() {
-  const std::lock_guard lock(oids_mutex_);
-  if (oids_left_ == 0 || oids_history_ != view_.history()) {
-    const std::uint64_t history = view_.history();
-    const Answer answer = call(request(wire::NewOids{oids_count_}));
-    if (answer.error) throw_error(answer);
-    const auto* oids = std::get_if<wire::Oids>(&answer.message);
-    if (oids == nullptr || oids->count == 0) {
-      throw client::ServerError("the server answered a request for new oids with something else");
-    }
-    oids_next_ = oids->first.value();
-    oids_left_ = oids->count;
-    oids_history_ = history;
-    oids_count_ = std::min(oids_count_ * 2, kOidsAtOnceMax);
+  if (const std::optional<Oid> oid = take_oid()) return *oid;
+  const std::uint64_t history = view_.history();
+  const Answer answer = call(request(wire::NewOids{next_oids_count()}));
+  if (answer.error) throw_error(answer);
+  const auto* oids = std::get_if<wire::Oids>(&answer.message);
+  if (oids == nullptr || oids->count == 0) {
+    throw client::ServerError("the server answered a request for new oids with something else");
   }
-  --oids_left_;
-  return Oid(oids_next_++);
+  const std::uint64_t first = oids->first.value();
+  if (oids->count > 1) keep_oids({.next = first + 1, .left = oids->count - 1, .history = history});
+  return Oid(first);
+}
+
+std::optional<Oid> ClientCore::take_oid() {
+  const std::lock_guard lock(oids_mutex_);
+  std::erase_if(oids_, [now = view_.history()](const OidRange& r) { return r.history != now; });
+  if (oids_.empty()) return std::nullopt;
+  OidRange& range = oids_.back();
+  const Oid oid(range.next++);
+  if (--range.left == 0) oids_.pop_back();
+  return oid;
+}
+
+std::uint32_t ClientCore::next_oids_count() {
+  const std::lock_guard lock(oids_mutex_);
+  return std::exchange(oids_count_, std::min(oids_count_ * 2, kOidsAtOnceMax));
+}
+
+void ClientCore::keep_oids(OidRange range) {
+  const std::lock_guard lock(oids_mutex_);
+  oids_.push_back(range);
 }
 
 }  // namespace zeolite::client_core

@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/time.h"
 #include "client/client_counters.h"
@@ -44,7 +46,8 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
   // Throws client::UsageError on the client's own thread, which must not wait for itself.
   void check_may_block() const;
 
-  // An oid that nobody else has. May ask the server for more of them. Throws client::Error.
+  // An oid that nobody else has. Asks the server when none is left that it gave before. Throws
+  // client::Error; UsageError when it would have to ask on the client's own thread.
   [[nodiscard]] Oid new_oid();
 
   [[nodiscard]] ObjectCache& cache() { return cache_; }
@@ -54,17 +57,24 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
   [[nodiscard]] ClientCounters& counters() { return counters_; }
 
  private:
+  struct OidRange {
+    std::uint64_t next = 0;
+    std::uint64_t left = 0;
+    std::uint64_t history = 0;  // a takeover that lost the range may give it to somebody else
+  };
+  [[nodiscard]] std::optional<Oid> take_oid();
+  [[nodiscard]] std::uint32_t next_oids_count();
+  void keep_oids(OidRange range);
+
   ObjectCache cache_;
   ConnectionView view_;
   ClientCounters counters_;
   Duration call_timeout_;
 
-  // Oids the server gave us and nobody took yet.
+  // Oids the server gave us and nobody took yet. Held for moments, never while waiting.
   std::mutex oids_mutex_;
-  std::uint64_t oids_next_ = 0;
-  std::uint64_t oids_left_ = 0;
-  std::uint64_t oids_history_ = 0;  // a takeover that lost the range may give it to somebody else
-  std::uint32_t oids_count_ = 64;   // how many to ask for next; doubles
+  std::vector<OidRange> oids_;
+  std::uint32_t oids_count_ = 64;  // how many to ask for next; doubles
 };
 
 // How code outside the public headers makes a Client from a core, and sees it.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <utility>
@@ -28,6 +29,7 @@ class FakeClient final : public ClientCore {
   void submit(Request request) override {
     session.submit(std::move(request), effects_);
     carry_out();
+    submitted.fetch_add(1);
   }
   [[nodiscard]] bool on_own_thread() const override { return own_thread; }
   [[nodiscard]] Instant now() const override { return time; }
@@ -76,7 +78,8 @@ class FakeClient final : public ClientCore {
   ClientSession session;
   Instant time{std::chrono::hours(1)};
   bool deliver = true;
-  bool own_thread = false;
+  std::atomic<bool> own_thread = false;
+  std::atomic<int> submitted = 0;          // requests, so far
   std::optional<Error> closed;             // why the session last closed a connection
   std::string leader;                      // that it named then
   std::optional<wire::Topology> topology;  // as it was last told
