@@ -22,7 +22,7 @@ TEXT_FOLDERS = SOURCE_FOLDERS + (
     "tools", "cmake", ".ci", "packaging", "CMakeLists.txt", "CMakePresets.json", "run", "test")
 
 SANS_IO = tuple(f"src/{f}/*" for f in ("base", "model", "pickle", "wire", "zeo", "commit",
-                                            "invalidation", "server"))
+                                            "invalidation", "replication", "server"))
 UNIT_TESTS = ("tests/*",)
 NOT_UNIT_TESTS = ("tests/integration/*", "tests/cluster/*", "tests/support/*", "tests/package/*")
 

@@ -36,7 +36,8 @@ class BansTest(unittest.TestCase):
             ("std::shared_mutex m;", "threads"),
             ("auto h = getenv(x);", "environment"),
         ):
-            self.assertEqual(rules("src/commit/a.cc", text), [rule], text)
+            for folder in ("commit", "replication"):
+                self.assertEqual(rules(f"src/{folder}/a.cc", text), [rule], text)
             self.assertEqual(rules("src/daemon/a.cc", text), [], text)
 
     def test_everywhere(self):
