@@ -204,6 +204,19 @@ Result<> RocksObjectStore::put_record(rocksdb::WriteBatch& batch, const Transact
   return {};
 }
 
+Result<> RocksObjectStore::put_group(rocksdb::WriteBatch& batch,
+                                     std::span<const TransactionRecord> group,
+                                     LogTail& tail) const {
+  for (const TransactionRecord& record : group) {
+    RETURN_IF_ERROR(put_record(batch, record, tail));
+  }
+  if (!marks_needed(tail_, tail, group.back().kind)) return {};
+  const rocksdb::Status status =
+      batch.Put(records_->meta(), to_slice(kMarksKey), encode_marks(tail.marks()));
+  if (!status.ok()) return rocks_error("build the batch of a group", status);
+  return {};
+}
+
 Result<Position> RocksObjectStore::append(std::span<const TransactionRecord> group) {
   if (options_.read_only) return make_error(ErrorCode::read_only, "opened for reading only");
   if (group.empty()) return last_position();
@@ -221,16 +234,9 @@ Result<Position> RocksObjectStore::append(std::span<const TransactionRecord> gro
 
   LogTail tail = tail_;
   rocksdb::WriteBatch batch(size, 0, kProtectionBytesPerKey, 0);
-  for (const TransactionRecord& record : group) {
-    if (Result<> put = put_record(batch, record, tail); !put) {
-      broken_ = true;
-      return std::unexpected(std::move(put).error());
-    }
-  }
-  if (marks_needed(tail_, tail, group.back().kind)) {
-    const rocksdb::Status status =
-        batch.Put(records_->meta(), to_slice(kMarksKey), encode_marks(tail.marks()));
-    if (!status.ok()) return rocks_error("build the batch of a group", status);
+  if (Result<> put = put_group(batch, group, tail); !put) {
+    broken_ = true;
+    return std::unexpected(std::move(put).error());
   }
   {
     // What the group removes may be missing as soon as it is written.

@@ -132,6 +132,8 @@ class RocksObjectStore final : public ObjectStore {
   [[nodiscard]] Result<> check_chain() const;
   [[nodiscard]] Result<> put_record(rocksdb::WriteBatch& batch, const TransactionRecord& record,
                                     LogTail& tail) const;
+  [[nodiscard]] Result<> put_group(rocksdb::WriteBatch& batch,
+                                   std::span<const TransactionRecord> group, LogTail& tail) const;
   [[nodiscard]] Result<> check_writable(std::uint64_t bytes) const;
   [[nodiscard]] Result<> check_undo(std::uint64_t bytes);
   [[nodiscard]] Result<> undo_newest(const Position& to);
