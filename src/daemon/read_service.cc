@@ -189,6 +189,8 @@ Result<wire::VerifyReport> read_verify(const storage::ObjectStore& store,
 Result<bool> is_in_history(const storage::ObjectStore& store, const Position& position) {
   ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store.log_entry(position.tid));
   if (!entry) return false;
+  // Two reigns may each have given the tid to a transaction of its own.
+  if (!position.epoch.is_zero() && position.epoch != entry->position.epoch) return false;
   return position.chain == ChainHash{} || position.chain == entry->position.chain;
 }
 

@@ -50,7 +50,8 @@ namespace zeolite::daemon {
                                                      const blobs::BlobDirectory* blobs, Tid line,
                                                      const std::atomic<bool>* cancelled = nullptr);
 
-// Whether `position` names a place in the store's history (its chain is compared when not zero).
+// Whether `position` names a place in the store's history (its epoch and its chain
+// are compared when not zero).
 [[nodiscard]] Result<bool> is_in_history(const storage::ObjectStore& store,
                                          const Position& position);
 

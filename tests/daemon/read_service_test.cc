@@ -215,6 +215,9 @@ TEST_F(ReadServiceTest, KnowsItsHistory) {
   EXPECT_TRUE(is_in_history(store_, {Epoch(1), Tid(30), chain}).value());
   EXPECT_FALSE(is_in_history(store_, {Epoch(1), Tid(30), other}).value());
   EXPECT_FALSE(is_in_history(store_, {Epoch(1), Tid(31), {}}).value());
+  EXPECT_FALSE(is_in_history(store_, {Epoch(2), Tid(30), {}}).value());
+  EXPECT_FALSE(is_in_history(store_, {Epoch(2), Tid(30), chain}).value());
+  EXPECT_TRUE(is_in_history(store_, {Epoch(), Tid(30), {}}).value());
 }
 
 }  // namespace
