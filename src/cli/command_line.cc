@@ -203,6 +203,10 @@ class Parser {
     sub.add_flag("--zeo-msgpack", serve_.zeo_msgpack,
                  "offer ZEO clients msgpack; they need the Python package msgpack then");
     sub.add_flag("--zeo-read-only", serve_.zeo_read_only, "ZEO clients may only read");
+    sub.add_option("--zeo-standby", serve_.zeo_standby,
+                   "what --zeo does while this is a standby: refuse clients (default), or park: "
+                   "take them, and greet them once this is the primary")
+        ->check(CLI::IsMember({"refuse", "park"}));
     sub.add_option("--zeo-invalidation-limit", serve_.zeo_invalidation_limit,
                    "a ZEO client that missed more transactions drops its cache (no limit)")
         ->type_name("N");

@@ -38,6 +38,7 @@ struct ServeOptions {
   bool supervise = false;
   bool zeo_msgpack = false;
   bool zeo_read_only = false;
+  std::optional<std::string> zeo_standby;             // "refuse" or "park"
   std::optional<std::size_t> zeo_invalidation_limit;  // transactions
   std::optional<double> vote_timeout_s;
   std::optional<std::string> storage_name;  // of the storage in --data

@@ -221,6 +221,7 @@ Result<daemon::ServerConfig> server_config(const ServeOptions& options) {
   take_replication(options, config.replication);
   config.zeo_msgpack |= options.zeo_msgpack;
   config.zeo_read_only |= options.zeo_read_only;
+  if (options.zeo_standby) config.zeo_parks = *options.zeo_standby == "park";
   if (options.no_pack_gc) config.zeo_pack_gc = false;
   if (options.zeo_invalidation_limit) {
     config.zeo_invalidations_max = *options.zeo_invalidation_limit;

@@ -60,6 +60,9 @@ struct ServerConfig {
   bool zeo_msgpack = false;    // offer clients msgpack instead of pickles
   bool zeo_read_only = false;  // ZEO clients may read only
   bool zeo_pack_gc = true;     // packs that ZEO clients start collect garbage, too
+  // While this server is not the primary, its ZEO port takes clients, and greets them once it is.
+  // False: it refuses them.
+  bool zeo_parks = false;
   // A ZEO client that missed more transactions than this drops its cache.
   std::size_t zeo_invalidations_max = SIZE_MAX;
   ReplicationConfig replication;

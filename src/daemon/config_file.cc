@@ -282,6 +282,13 @@ Result<> take_durability(const toml::node& node, ReplicationConfig& config) {
   return {};
 }
 
+Result<> take_zeo_standby(const toml::node& node, ServerConfig& config) {
+  ASSIGN_OR_RETURN(const std::string text, text_of(node));
+  if (text != "refuse" && text != "park") return mistake(node, "expected \"refuse\" or \"park\"");
+  config.zeo_parks = text == "park";
+  return {};
+}
+
 Key flag_key(std::string_view name, bool& target) {
   return {name, [&target](const toml::node& node) -> Result<> {
             const auto* flag = node.as_boolean();
@@ -322,10 +329,13 @@ Result<ServerConfig> config_of(const toml::table& root,
                  time_key("heartbeat", c.replication.heartbeat, 10 * kMillisecond, kHour),
                  time_key("stall", c.replication.stall_timeout, 100 * kMillisecond, kHour),
                  size_key("checkpoint_rate", c.replication.checkpoint_bytes_per_second, 0, kTiB)}),
-      table_key("zeo", {flag_key("msgpack", c.zeo_msgpack), flag_key("read_only", c.zeo_read_only),
-                        flag_key("pack_gc", c.zeo_pack_gc),
-                        integer_key("invalidation_limit", c.zeo_invalidations_max, 0,
-                                    std::numeric_limits<std::int64_t>::max())}),
+      table_key("zeo",
+                {flag_key("msgpack", c.zeo_msgpack),
+                 flag_key("read_only", c.zeo_read_only),
+                 flag_key("pack_gc", c.zeo_pack_gc),
+                 {"standby", [&](const toml::node& node) { return take_zeo_standby(node, c); }},
+                 integer_key("invalidation_limit", c.zeo_invalidations_max, 0,
+                             std::numeric_limits<std::int64_t>::max())}),
       table_key("threads", {integer_key("io", c.io_threads, 0, 256),
                             integer_key("read", c.read_threads, 1, 256)}),
       table_key("memory", {size_key("block_cache", c.block_cache_bytes, kMiB, kTiB),

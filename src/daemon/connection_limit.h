@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -22,29 +23,36 @@ class ConnectionLimit {
   // Whether a native client may come in, which is hung up on otherwise: it tries again later.
   [[nodiscard]] bool admits() {
     if (open() < max_) return true;
-    log_(LogLevel::warning, "a connection was refused: " + already());
+    log_(LogLevel::warning, "a connection was refused: " + already(max_));
     return false;
   }
 
-  // Whether a ZEO client may come in, besides `under_way` ones that are not counted yet. It has to
-  // wait at the door otherwise: hung up on, it connects again without a pause, or never.
-  [[nodiscard]] bool has_room(std::size_t under_way) {
-    const bool full = open() + under_way >= max_;
-    if (full != was_full_.exchange(full) && full) {
-      log_(LogLevel::warning, "ZEO clients have to wait: " + already());
+  enum class ZeoClient : std::uint8_t {
+    served,
+    parked  // is not greeted yet
+  };
+  // Whether such a client may come in, besides `under_way` ones that are not counted yet. It has to
+  // wait at the door otherwise: hung up on, it connects again without a pause, or never. Parked
+  // ones leave half of the connections to others, above all to who has this server promoted.
+  [[nodiscard]] bool has_room(std::size_t under_way, ZeoClient client) {
+    const std::uint32_t room = client == ZeoClient::parked ? max_ - max_ / 2 : max_;
+    const bool full = open() + under_way >= room;
+    std::atomic<bool>& was_full = was_full_.at(static_cast<std::size_t>(client));
+    if (full != was_full.exchange(full) && full) {
+      log_(LogLevel::warning, "ZEO clients have to wait: " + already(room));
     }
     return !full;
   }
 
  private:
-  [[nodiscard]] std::string already() const {
-    return "there are " + std::to_string(max_) + " connections already";
+  [[nodiscard]] static std::string already(std::uint32_t connections) {
+    return "there are " + std::to_string(connections) + " connections already";
   }
 
   std::uint32_t max_;
   LogSink log_;
   std::atomic<std::uint32_t> open_ = 0;
-  std::atomic<bool> was_full_ = false;
+  std::array<std::atomic<bool>, 2> was_full_{};  // by ZeoClient
 };
 
 }  // namespace zeolite::daemon

@@ -52,6 +52,7 @@ unsigned io_threads(const ServerConfig& config) {
 class Server::Impl {
  public:
   using End = Server::End;
+  using ZeoClient = ConnectionLimit::ZeoClient;
 
   Impl(ServerConfig config, LogSink log)
       : config_(std::move(config)),
@@ -97,6 +98,7 @@ class Server::Impl {
     hub_environment_.fill_status = [this](wire::StatusReport& report) { fill_status(report); };
     read_config_ = config_;
     read_config_.zeo_read_only = true;
+    read_config_.zeo_parks = false;
   }
 
   ~Impl() { shut_down(); }
@@ -338,8 +340,11 @@ class Server::Impl {
     read_environment_.config = &read_config_;
     for (const auto* listener : {&zeo_, &zeo_read_}) {
       if (!*listener) continue;
-      (*listener)->accept_while(
-          [this](std::size_t under_way) { return limit_.has_room(under_way); });
+      const bool parks = config_.zeo_parks && replication_ && listener == &zeo_;
+      (*listener)->accept_while([this, parks](std::size_t under_way) {
+        const bool waits = parks && replication_->view()->role != wire::NodeRole::primary;
+        return limit_.has_room(under_way, waits ? ZeoClient::parked : ZeoClient::served);
+      });
     }
     if (!replication_) {
       for (const auto* listener : {&native_, &zeo_, &zeo_read_}) {
@@ -348,6 +353,7 @@ class Server::Impl {
       return {};
     }
     if (native_) RETURN_IF_ERROR(native_->start());
+    if (config_.zeo_parks) open_port(zeo_);
     replication_->start(*engines_.front(), *rocks_store_);
     if (!leads_at_start_) return {};
     std::unique_lock lock(mutex_);

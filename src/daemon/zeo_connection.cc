@@ -42,7 +42,6 @@ ZeoConnection::ZeoConnection(ConnectionEnvironment& environment, net::IoShard& s
                                         .outbound_max = environment.config->outbound_bytes_max,
                                         .buffers_shared = environment.buffers,
                                         .progress_timeout = environment.config->progress_timeout})),
-      opened_(environment.clock->now().instant),
       staged_(environment.staged),
       iterators_(environment.staged) {}
 
@@ -51,6 +50,20 @@ ZeoConnection::~ZeoConnection() { socket_->detach(); }
 void ZeoConnection::start() {
   const std::shared_ptr<ZeoConnection> self = shared_from_this();
   socket_->start();
+  if (!must_wait()) greet();
+}
+
+bool ZeoConnection::must_wait() const {
+  return environment().config->zeo_parks && environment().cluster &&
+         environment().cluster()->role != wire::NodeRole::primary;
+}
+
+void ZeoConnection::cluster_changed() {
+  if (!greeted_ && !must_wait()) greet();
+}
+
+void ZeoConnection::greet() {
+  greeted_ = environment().clock->now().instant;
   zeo::SessionEffects effects;
   session_.start(effects);
   run(effects);
@@ -252,7 +265,8 @@ void ZeoConnection::end(Error why) {
 }
 
 void ZeoConnection::check_progress(Instant now) {
-  if (hub_ == nullptr && now - opened_ > environment().config->handshake_timeout) {
+  // Who is parked waits for this server, not the other way round.
+  if (hub_ == nullptr && greeted_ && now - *greeted_ > environment().config->handshake_timeout) {
     end(Error{ErrorCode::timeout, "the client did not register in time"});
     return;
   }

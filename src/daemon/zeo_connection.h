@@ -19,7 +19,8 @@ namespace zeolite::daemon {
 //
 // A ZEO client is always live: registering tells it the newest transaction, and it asks for what
 // it missed by itself. It has no words for "go away": ending means hanging up, and it connects
-// again. Thread: its shard's. Owner: shared by the server's register, its hub and reads under way.
+// again. With zeo_parks one that comes while this server is not the primary is greeted when it is.
+// Thread: its shard's. Owner: shared by the server's register, its hub and reads under way.
 class ZeoConnection final : public SizedConnection::Handler,
                             public ClientConnection,
                             public std::enable_shared_from_this<ZeoConnection> {
@@ -50,6 +51,7 @@ class ZeoConnection final : public SizedConnection::Handler,
   void start() override;
   void close(Error why) override;
   void check_progress(Instant now) override;
+  void cluster_changed() override;
   // HubClient.
   [[nodiscard]] commit::OwnerId owner() const override { return session_.owner(); }
   [[nodiscard]] bool wants_invalidations() const override { return true; }
@@ -66,6 +68,9 @@ class ZeoConnection final : public SizedConnection::Handler,
   [[nodiscard]] bool holds_enough() const override;
   void on_closed(const Error& why) override;
 
+  // Whether this server has to become the primary first.
+  [[nodiscard]] bool must_wait() const;
+  void greet();
   void run(zeo::SessionEffects& effects);
   void after_run();
   void attach(const zeo::SessionEffects::Register& request, zeo::SessionEffects& effects);
@@ -81,7 +86,7 @@ class ZeoConnection final : public SizedConnection::Handler,
   zeo::Session session_;
   std::shared_ptr<SizedConnection> socket_;
   ShardHub* hub_ = nullptr;  // set once registered
-  Instant opened_;
+  std::optional<Instant> greeted_;
   std::string label_;
   net::BudgetCharge staged_;  // of what the session and unwritten uploads hold
   ZeoIterators iterators_;

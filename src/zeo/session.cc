@@ -21,6 +21,8 @@ Session::Session(commit::OwnerId owner, const Options& options)
     : owner_(owner), options_(options) {}
 
 void Session::start(SessionEffects& effects) {
+  if (state_ == State::closed) return;
+  state_ = State::expecting_greeting;
   put_u32(effects.output, static_cast<std::uint32_t>(1 + kVersion.size()));
   effects.output.push_back(static_cast<char>(options_.announce));
   effects.output.append(kVersion);
@@ -28,7 +30,7 @@ void Session::start(SessionEffects& effects) {
 
 void Session::on_message(const Bytes& message, SessionEffects& effects) {
   if (state_ == State::closed) return;
-  if (state_ == State::expecting_greeting) {
+  if (state_ == State::parked || state_ == State::expecting_greeting) {
     on_greeting(message, effects);
     return;
   }
@@ -45,6 +47,10 @@ void Session::on_greeting(const Bytes& message, SessionEffects& effects) {
   if (text == kAreYouOk) {
     state_ = State::closed;
     effects.answer_ruok = true;
+    return;
+  }
+  if (state_ == State::parked) {
+    protocol_error("the client did not wait to be greeted", effects);
     return;
   }
   const bool known = text.size() == 1 + kVersion.size() && text.substr(1) == kVersion &&

@@ -128,7 +128,8 @@ class Session {
   // `owner` names the connection to the coordinator: unique in the process, not 0, below 2^32.
   Session(commit::OwnerId owner, const Options& options);
 
-  // The server speaks first.
+  // Greets: the server speaks first. Until then the client is parked, and only its asking for the
+  // status is answered. Without effect when that has ended the session.
   void start(SessionEffects& effects);
 
   // One message without its length. What makes no sense ends the connection.
@@ -161,6 +162,7 @@ class Session {
 
  private:
   enum class State : std::uint8_t {
+    parked,
     expecting_greeting,
     expecting_register,
     registering,
@@ -250,7 +252,7 @@ class Session {
 
   commit::OwnerId owner_;
   Options options_;
-  State state_ = State::expecting_greeting;
+  State state_ = State::parked;
   Encoding encoding_ = Encoding::pickle;
   bool read_only_ = false;
   bool registering_read_only_ = false;

@@ -35,13 +35,14 @@ NoCommand refuse(const Args& args) {
 TEST(CommandLine, ServeTakesItsOptions) {
   const auto serve = parse<ServeOptions>({"serve", "--data", "d", "--config", "c.toml", "--name",
                                           "db1", "--native", "0.0.0.0:0", "--durability", "local",
-                                          "--log-level", "warning"});
+                                          "--log-level", "warning", "--zeo-standby", "park"});
   EXPECT_EQ(serve.data, "d");
   EXPECT_EQ(serve.config, "c.toml");
   EXPECT_EQ(serve.name, "db1");
   ASSERT_TRUE(serve.native);
   EXPECT_EQ(serve.native->to_string(), "0.0.0.0:0");
   EXPECT_EQ(serve.log_level, "warning");
+  EXPECT_EQ(serve.zeo_standby, "park");
 }
 
 TEST(CommandLine, ServeNeedsNoMoreThanData) {
@@ -206,6 +207,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadCommand{"ServeStrictAlone",
                    {"serve", "--data", "d", "--durability", "local", "--strict"},
                    "--strict is for"},
+        BadCommand{"ServeStandby", {"serve", "--data", "d", "--zeo-standby", "x"}, "--zeo-standby"},
         BadCommand{"ServeDurability", {"serve", "--data", "d", "--durability", "x"}, "durability"},
         BadCommand{"ServeNative", {"serve", "--data", "d", "--native", "x:y"}, "--native: 'x:y'"},
         BadCommand{"ServeEmptyNative", {"serve", "--data", "d", "--native", ""}, "--native: ''"},

@@ -55,6 +55,18 @@ TEST_F(ServerConfigTest, OptionsOverruleTheFile) {
   EXPECT_EQ(config->storages[1].directory, "/other");
 }
 
+TEST_F(ServerConfigTest, AStandbyRefusesUnlessItIsToldToPark) {
+  for (const bool file_parks : {false, true}) {
+    ServeOptions options = with_file(file_parks ? "[zeo]\nstandby = 'park'\n" : "");
+    options.data = "d";
+    EXPECT_EQ(server_config(options)->zeo_parks, file_parks);
+    options.zeo_standby = "park";
+    EXPECT_TRUE(server_config(options)->zeo_parks);
+    options.zeo_standby = "refuse";
+    EXPECT_FALSE(server_config(options)->zeo_parks);
+  }
+}
+
 TEST_F(ServerConfigTest, DataAddsMainToOtherStorages) {
   ServeOptions options = with_file("[[storage]]\nname = 'x'\ndirectory = '/x'\n");
   options.data = "/main";

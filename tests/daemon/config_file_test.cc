@@ -45,6 +45,8 @@ block_cache = "1 GiB"
 memtable = 8388608
 [disk]
 reserve = "1.5GB"
+[zeo]
+standby = "park"
 [limits]
 frame = "1MiB"
 transaction = "2 MiB"
@@ -77,6 +79,7 @@ group_wait = "0 us"
   EXPECT_EQ(config->staged_bytes_max, 3U << 20);
   EXPECT_EQ(config->outbound_bytes_max, 4U << 20);
   EXPECT_EQ(config->connections_max, 7U);
+  EXPECT_TRUE(config->zeo_parks);
   EXPECT_EQ(config->handshake_timeout, std::chrono::seconds(1));
   EXPECT_EQ(config->progress_timeout, std::chrono::seconds(2));
   EXPECT_EQ(config->vote_timeout, std::chrono::minutes(3));
@@ -111,6 +114,8 @@ INSTANTIATE_TEST_SUITE_P(
                   "z.toml:2:1: unknown key 'lokc' in [timeouts]; did you mean 'lock'?"},
         BadConfig{"UnknownKeyLikeNoOther", "[threads]\nelephants = 1\n",
                   "unknown key 'elephants' in [threads]; expected one of io, read"},
+        BadConfig{"NoWayToStandBy", "[zeo]\nstandby = 'wait'\n",
+                  "z.toml:2:11: expected \"refuse\" or \"park\""},
         BadConfig{"UnknownTable", "[limit]\n", "unknown key 'limit'; did you mean 'limits'?"},
         BadConfig{"EmptyName", "name = ''", "z.toml:1:8: expected a text that is not empty"},
         BadConfig{"NameIsNumber", "name = 3", "expected a text"},

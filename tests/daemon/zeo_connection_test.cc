@@ -56,6 +56,75 @@ TEST_F(ZeoConnectionTest, MonitoringIsAnsweredAndEnds) {
   EXPECT_TRUE(peer.at_end());
 }
 
+// On a server that is not the primary, and parks its writers.
+class ParkedZeoConnectionTest : public ZeoConnectionTest {
+ protected:
+  ParkedZeoConnectionTest() {
+    config_.zeo_parks = true;
+    environment_.cluster = [this] { return board_.view(); };
+    become(wire::NodeRole::standby);
+  }
+  void become(wire::NodeRole role) {
+    ClusterView view;
+    view.role = role;
+    board_.set(std::move(view));
+    run([&] {
+      for (const auto& [owner, connection] : std::map(zeo_connections_)) {
+        connection->cluster_changed();
+      }
+    });
+  }
+  void let_the_handshake_time_out() {
+    sweep(clock_.now().instant + config_.handshake_timeout + 1ns);
+  }
+
+  ClusterBoard board_;
+};
+
+TEST_F(ParkedZeoConnectionTest, IsGreetedOnceWhenTheServerLeads) {
+  ZeoPeer peer = dial_unheard();
+  for (const wire::NodeRole role : {wire::NodeRole::standby, wire::NodeRole::starting}) {
+    become(role);
+    let_the_handshake_time_out();
+    EXPECT_EQ(open(), 1U);
+  }
+  clock_.advance(config_.handshake_timeout * 10);
+  become(wire::NodeRole::primary);
+  become(wire::NodeRole::primary);
+  EXPECT_EQ(peer.hear()->view(), "Z5");
+  sweep(clock_.now().instant);
+  EXPECT_EQ(open(), 1U);
+  peer.say("Z5");
+  EXPECT_EQ(peer.ask("register", {text("main"), Value(false)}), value_of(kNoTid));
+}
+
+TEST_F(ParkedZeoConnectionTest, OnceGreetedHasToRegisterInTime) {
+  ZeoPeer peer = dial_unheard();
+  become(wire::NodeRole::primary);
+  EXPECT_EQ(peer.hear()->view(), "Z5");
+  let_the_handshake_time_out();
+  EXPECT_TRUE(peer.at_end());
+}
+
+TEST_F(ParkedZeoConnectionTest, IsForgottenWhenTheClientLeaves) {
+  dial_unheard().close();
+  closed_.wait_for(1);
+  EXPECT_EQ(open(), 0U);
+  EXPECT_EQ(warning(), "");
+  become(wire::NodeRole::primary);
+}
+
+TEST_F(ParkedZeoConnectionTest, IsToldTheStateAndOtherwiseHasToWait) {
+  ZeoPeer monitoring = dial_unheard();
+  monitoring.say("ruok");
+  EXPECT_EQ(monitoring.hear()->view(), "{}");
+  EXPECT_TRUE(monitoring.at_end());
+  ZeoPeer hasty = dial_unheard();
+  hasty.say("Z5");
+  EXPECT_TRUE(hasty.at_end());
+  EXPECT_THAT(warning(), ::testing::HasSubstr("did not wait to be greeted"));
+}
+
 TEST_F(ZeoConnectionTest, ConnectionsMayEndWhileAllAreToldOfAPack) {
   constexpr std::size_t kPeers = 30;
   ServingLimits limits;

@@ -217,6 +217,12 @@ class ZeoHubTest : public HubTest {
 
   // A connection that has said nothing yet.
   ZeoPeer dial_zeo(zeo::Encoding encoding = zeo::Encoding::pickle, int far_buffer = 0) {
+    ZeoPeer peer = dial_unheard(encoding, far_buffer);
+    EXPECT_EQ(peer.hear()->view(), "Z5");
+    return peer;
+  }
+  // The same, without waiting for the greeting.
+  ZeoPeer dial_unheard(zeo::Encoding encoding = zeo::Encoding::pickle, int far_buffer = 0) {
     const commit::OwnerId owner = ++opened_;
     const std::size_t i = shard_of(owner);
     net::SocketPair pair = net::SocketPair::make(shard(i).context(), peer_context_, far_buffer);
@@ -229,9 +235,7 @@ class ZeoHubTest : public HubTest {
       }
       connection->start();
     });
-    ZeoPeer peer(std::move(pair.far), encoding, i);
-    EXPECT_EQ(peer.hear()->view(), "Z5");
-    return peer;
+    return {std::move(pair.far), encoding, i};
   }
   ZeoPeer connect_zeo(zeo::Encoding encoding = zeo::Encoding::pickle, bool read_only = false) {
     ZeoPeer peer = dial_zeo(encoding);

@@ -139,6 +139,7 @@ class ZeoliteServer(Server):
     Further options:
       replicates         open these ports
       follows            the ZeoliteServer whose standby it is, until it is promoted
+      parks              take writing clients while it is a standby, and greet them later
       durability         local or standby
       connections        how many it takes at a time
     """
@@ -159,6 +160,8 @@ class ZeoliteServer(Server):
             command += ["--native", self.native, "--zeo-read", "%s:%d" % self.read_address]
         if o.get("follows"):
             command += ["--standby-of", o["follows"].native]
+        if o.get("parks"):
+            command += ["--zeo-standby", "park"]
         if o.get("durability"):
             command += ["--durability", o["durability"]]
         if o.get("connections"):

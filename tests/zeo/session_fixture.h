@@ -17,8 +17,15 @@ inline constexpr Tid kLast{0x03aabbccddeeff01};
 // A session and what came of the last thing that happened to it.
 class SessionTest : public testing::Test {
  protected:
-  explicit SessionTest(const Session::Options& options = {}) : session_(kOwner, options) {}
+  explicit SessionTest(const Session::Options& options = {}) : session_(begun(options)) {}
   static constexpr commit::OwnerId kOwner = 5;
+  // One that has greeted its client.
+  static Session begun(const Session::Options& options) {
+    Session session(kOwner, options);
+    SessionEffects greeting;
+    session.start(greeting);
+    return session;
+  }
 
   template <typename Step>
   void step(Step what) {

@@ -173,13 +173,13 @@ TEST_F(SessionTransactionsTest, BlobsOutOfPlaceEndIt) {
   };
   for (const Steps& story : stories) {
     SCOPED_TRACE(story.back().first);
-    session_ = Session(kOwner, {});
+    session_ = begun({});
     go_live();
     begin();
     for (const auto& [method, arguments] : story) one_way(method, arguments);
     EXPECT_TRUE(ended());
   }
-  session_ = Session(kOwner, {});
+  session_ = begun({});
   go_live();
   one_way("storeBlobStart");  // without a transaction
   EXPECT_TRUE(ended());

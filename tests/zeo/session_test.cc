@@ -18,6 +18,24 @@ TEST(Session, TheServerSpeaksFirst) {
   }
 }
 
+TEST(Session, BeforeTheGreetingOnlyTheMonitoringIsAnswered) {
+  Session monitored(1, {});
+  SessionEffects effects;
+  monitored.on_message(Bytes::copy_of("ruok"), effects);
+  EXPECT_TRUE(effects.answer_ruok);
+  effects = {};
+  monitored.start(effects);  // it is about to be hung up on
+  EXPECT_TRUE(effects.output.empty());
+
+  Session hasty(2, {});
+  hasty.on_message(Bytes::copy_of("Z5"), effects);
+  ASSERT_TRUE(effects.close);
+  EXPECT_EQ(effects.close->code, ErrorCode::protocol_error);
+  effects = {};
+  hasty.start(effects);
+  EXPECT_TRUE(effects.output.empty());
+}
+
 TEST_F(SessionTest, TheClientChoosesTheEncoding) {
   greet(Encoding::msgpack);  // it was offered pickles
   EXPECT_EQ(session_.encoding(), Encoding::msgpack);
@@ -31,6 +49,8 @@ TEST(Session, AGreetingItDoesNotKnowEndsIt) {
        {"Z4", "Z6", "X5", "z5", "Z", "", "Z55", "Z5 ", "GET / HTTP/1.1", "\xff\xff\xff\xff"}) {
     Session session(1, {});
     SessionEffects effects;
+    session.start(effects);
+    effects = {};
     session.on_message(Bytes::copy_of(greeting), effects);
     ASSERT_TRUE(effects.close) << greeting;
     EXPECT_EQ(effects.close->code, ErrorCode::protocol_error);
@@ -161,7 +181,7 @@ TEST_F(SessionTest, AMethodThatIsNotThereEndsIt) {
   for (const std::string_view method :
        {"new_oid", "undo", "tpc_commit", "__class__", "", "Register", "serialnos"}) {
     SCOPED_TRACE(method);
-    session_ = Session(kOwner, {});
+    session_ = begun({});
     go_live();
     call(method);
     EXPECT_TRUE(ended());
@@ -189,7 +209,7 @@ TEST_F(SessionTest, AFailureThatSomebodyWaitsForIsAnswered) {
 TEST_F(SessionTest, AskingWithoutWantingTheAnswerEndsIt) {
   for (const std::string_view method : {"ping", "register", "vote", "new_oids", "loadBefore"}) {
     SCOPED_TRACE(method);
-    session_ = Session(kOwner, {});
+    session_ = begun({});
     go_live();
     one_way(method);
     EXPECT_TRUE(ended());
@@ -209,7 +229,7 @@ TEST_F(SessionTest, MessagesThatCannotBeReadEndIt) {
   for (const std::string& message : {""s, "x"s, "\x80\x03."s, "\x80\x03K\x01."s, "\x80\x03N."s,
                                      deep, laughs, command, length, std::string(1000, '\xff')}) {
     SCOPED_TRACE(to_hex(message.substr(0, 40)));
-    session_ = Session(kOwner, {});
+    session_ = begun({});
     go_live();
     receive(message);
     EXPECT_TRUE(ended());

@@ -81,7 +81,7 @@ TEST_F(SessionTransactionsTest, CallsOfAnotherTransactionEndIt) {
   };
   for (const auto& [method, arguments] : calls) {
     SCOPED_TRACE(method);
-    session_ = Session(kOwner, {});
+    session_ = begun({});
     go_live();
     begin();
     one_way(method, arguments);
@@ -121,7 +121,7 @@ TEST_F(SessionTransactionsTest, AConflictIsTheClientsToResolve) {
 }
 
 TEST_F(SessionTransactionsTest, AConflictInTheOtherEncoding) {
-  session_ = Session(kOwner, {});
+  session_ = begun({});
   greet(Encoding::msgpack);
   call("register", {text("1"), Value(false)});
   registered();
@@ -398,7 +398,7 @@ TEST_F(SessionTransactionsTest, ATransactionOfChecksAloneIsFinished) {
 
 TEST_F(SessionTransactionsTest, StatusIsOneCharacterOfAscii) {
   for (const Value& status : {text(""), text("pp"), bytes("\xff"), text("\xc3\xa4"), integer(1)}) {
-    session_ = Session(kOwner, {});
+    session_ = begun({});
     go_live();
     one_way("tpc_begin", {id(), bytes(""), bytes(""), dict({}), none(), status});
     EXPECT_TRUE(ended());
@@ -412,7 +412,7 @@ TEST_F(SessionTransactionsTest, BeginWithoutItsArgumentsEndsIt) {
         {id(), none(), bytes("")},
         {id(), bytes(""), integer(1)},
         {id(), bytes(""), bytes(""), dict({}), bytes("short")}}) {
-    session_ = Session(kOwner, {});
+    session_ = begun({});
     go_live();
     one_way("tpc_begin", arguments);
     EXPECT_TRUE(ended());
@@ -480,7 +480,7 @@ TEST_F(SessionTransactionsTest, OidsHaveALimit) {
 }
 
 TEST_F(SessionTransactionsTest, ReadersDoNotWrite) {
-  session_ = Session(kOwner, {});
+  session_ = begun({});
   go_live(true);
   call("new_oids");
   EXPECT_EQ(error(), read_only_error());

@@ -17,15 +17,19 @@ class Closed(Exception):
 
 
 class RawClient:
-    """Connected and greeted; `registered` makes it one that may ask."""
+    """Connected and greeted; `register` makes it one that may ask. Without `waits` it is only
+    connected."""
 
-    def __init__(self, address, encoding=None, register=True, storage="1", read_only=False):
+    def __init__(self, address, encoding=None, register=True, storage="1", read_only=False,
+                 waits=True):
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(family)
         self.socket.settimeout(RECEIVE_LIMIT_S)
         self.socket.connect(address)
         self.received = []  # one-way messages and replies that nobody asked for yet, in order
         self.last_id = 0
+        if not waits:
+            return
         self.announced = self.receive_bytes()
         self.protocol = encoding or self.announced
         self.encode = encoder(self.protocol)

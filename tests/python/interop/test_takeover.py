@@ -1,12 +1,15 @@
 """What stock clients see of a takeover, of a switchover, and of what either may lose."""
 
 import concurrent.futures
+import json
+import socket
+import struct
 import time
 import unittest
 
 import fixture
 from BTrees.Length import Length
-from fixture import wait_until
+from fixture import wait_until, zeo_servers
 from pair import POLL_S, PairTest, Records
 from persistent.mapping import PersistentMapping
 from raw_client import RawClient
@@ -99,6 +102,109 @@ class RefusingTest(PairTest):
         self.assertEqual([], log.texts)
 
 
+class ParkingTest(PairTest):
+    """`--zeo-standby park`: the standby's write port takes clients, and is silent."""
+
+    options = {"replicates": True, "parks": True}
+
+    def wait_parked(self, database):
+        wait_until(lambda: fixture.attempt_at(database.storage, self.standby.address),
+                   "the client waits at the standby")
+
+    def test_a_parked_client_is_greeted_by_the_promoted_standby(self):
+        log = Records(self)
+        connection = self.connection(self.client(self.write_ports))
+        self.write(connection, x=1)
+        self.primary.kill()
+        self.wait_parked(connection.db())
+        attempt = fixture.attempt_at(connection.db().storage, self.standby.address)
+        self.promote(self.standby)
+        self.wait_connected(connection.db())
+        self.assertIs(attempt, connection.db().storage._server.client.protocol)
+        self.assertIn(self.verdict(connection.db()), WARM)
+        self.assertEqual(1, self.read(connection, "x"))
+        self.write(connection, x=2)
+        self.assertEqual([], log.texts)
+
+        # And when the old primary is back, the other way round.
+        self.rejoin()
+        self.write(connection, x=3)
+        self.wait_shown(self.standby, self.primary)
+        self.standby.kill()
+        wait_until(lambda: fixture.attempt_at(connection.db().storage, self.primary.address),
+                   "the client waits at the old primary")
+        self.promote(self.primary)
+        self.wait_connected(connection.db())
+        self.write(connection, x=4)
+        self.assertEqual([], log.texts)
+
+    def test_a_parked_client_that_leaves_is_forgotten(self):
+        clients = [socket.create_connection(self.standby.address) for _ in range(20)]
+        others = self.standby.status()["clients"] - len(clients)
+        for client in clients:
+            client.close()
+        wait_until(lambda: self.standby.status()["clients"] <= others, "they are gone")
+
+    def test_a_parked_client_takes_the_primary_that_is_back_first(self):
+        # Nothing that a client holds while it registers is held while it is parked.
+        connection = self.connection(self.client(self.write_ports))
+        self.write(connection, x=1)
+        self.primary.kill()
+        self.wait_parked(connection.db())
+        self.primary.start()
+        self.wait_connected(connection.db())
+        self.assertEqual(self.primary.address, self.address_of(connection.db()))
+        self.write(connection, x=2)
+
+    def test_a_silent_standby_named_first_does_not_keep_a_client_from_the_primary(self):
+        connection = self.connection(self.client(reversed(self.write_ports)))
+        self.write(connection, x=1)
+        self.assertEqual(self.primary.address, self.address_of(connection.db()))
+        self.assertIsNone(fixture.attempt_at(connection.db().storage, self.standby.address))
+
+    def test_a_parked_connection_hears_nothing_until_the_greeting(self):
+        with socket.create_connection(self.standby.address) as waiting:
+            waiting.settimeout(0.3)
+            self.assertRaises(TimeoutError, waiting.recv, 1)
+            self.take_over()
+            waiting.settimeout(fixture.WAIT_LIMIT_S)
+            self.assertEqual(2, struct.unpack(">I", waiting.recv(4, socket.MSG_WAITALL))[0])
+            self.assertEqual(b"M5" if fixture.MSGPACK else b"Z5",
+                             waiting.recv(2, socket.MSG_WAITALL))
+
+    def test_a_probe_is_answered_at_a_parked_port(self):
+        client = RawClient(self.standby.address, waits=False)
+        self.addCleanup(client.close)
+        client.send_bytes(b"ruok")
+        self.assertEqual(["main"], list(json.loads(client.receive_bytes())))
+        self.assertTrue(client.is_closed())
+
+    def test_a_demoted_primary_parks_its_writers(self):
+        connection = self.connection(self.client(self.write_ports))
+        self.write(connection, x=1)
+        self.primary.run("switchover")
+        self.write(connection, x=2)
+        self.assertEqual(self.standby.address, self.address_of(connection.db()))
+        self.wait_demoted(self.primary)
+        wait_until(lambda: zeo_servers.can_connect(self.primary.address), "its port is open")
+        with socket.create_connection(self.primary.address) as waiting:
+            waiting.settimeout(0.3)
+            self.assertRaises(TimeoutError, waiting.recv, 1)
+
+    def test_parked_clients_leave_room_for_commands(self):
+        self.standby.stop()
+        self.standby.options["connections"] = 20
+        self.standby.start()
+        wait_until(self.primary.has_in_sync_standby, "the standby is in sync")
+        clients = [socket.create_connection(self.standby.address) for _ in range(30)]
+        for client in clients:
+            self.addCleanup(client.close)
+        self.take_over()
+        for client in clients[:10]:
+            client.settimeout(fixture.WAIT_LIMIT_S)
+            self.assertEqual(6, len(client.recv(6, socket.MSG_WAITALL)))
+
+
 class FallbackTest(PairTest):
     """Clients with read-only-fallback, which are also told the read port."""
 
@@ -140,6 +246,14 @@ class FallbackTest(PairTest):
         time.sleep(2 * POLL_S)  # it would have been upgraded by now
         self.assertTrue(reader.db().storage.isReadOnly())
         self.assertEqual(2, self.read(reader, "x"))
+
+
+class ParkingFallbackTest(FallbackTest):
+    """The same with a write port that is silent instead of refusing."""
+
+    options = {"replicates": True, "parks": True}
+    # The write port plays no part in it.
+    test_a_client_that_knows_only_the_read_port_stays_a_reader = None
 
 
 class LostTransactionsTest(PairTest):
