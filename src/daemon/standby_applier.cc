@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "storage/last_told.h"
@@ -232,7 +233,22 @@ bool StandbyApplier::append_part(std::span<TransactionRecord> records) {
   remember(records);
   events_.appended(*last);
   for (const TransactionRecord& record : records) engine_.remove_blobs(record.removed);
+  engine_.objects_removed(objects_gone(records));
   return true;
+}
+
+// Those that the records took all revisions of. What cannot be read is not counted.
+std::uint64_t StandbyApplier::objects_gone(std::span<const TransactionRecord> records) const {
+  std::uint64_t gone = 0;
+  std::optional<Oid> looked_up;  // one object's revisions may be in two records
+  for (const TransactionRecord& record : records) {
+    for (const RevisionKey& key : record.removed) {
+      if (std::exchange(looked_up, key.oid) == key.oid) continue;
+      const auto left = engine_.store().history(key.oid, engine_.store().last_position().tid, 1);
+      if (left && left->empty()) ++gone;
+    }
+  }
+  return gone;
 }
 
 void StandbyApplier::remember(std::span<const TransactionRecord> records) {

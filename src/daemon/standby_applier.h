@@ -90,6 +90,7 @@ class StandbyApplier {
   [[nodiscard]] Result<> check_chain(const std::vector<wire::ReplicaAppend>& groups) const;
   [[nodiscard]] static Result<> seal_blobs(std::vector<ReceivedBlob>& blobs,
                                            std::vector<TransactionRecord>& records);
+  [[nodiscard]] std::uint64_t objects_gone(std::span<const TransactionRecord> records) const;
   void remember(std::span<const TransactionRecord> records);
   [[nodiscard]] std::vector<commit::CommitEffects::Publish> first_shown(Tid visible) const;
 

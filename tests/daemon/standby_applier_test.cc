@@ -341,6 +341,42 @@ TEST_F(StandbyApplierTest, ARemovalTakesRevisionsAndTheirBlobs) {
   EXPECT_TRUE(std::filesystem::exists(blobs.path_of(Oid(1), Tid(2))));
 }
 
+TEST_F(StandbyApplierTest, TheSizeGoesDownByTheObjectsOfWhichNothingIsLeft) {
+  TransactionRecord newer = record(4);
+  newer.writes[0].oid = Oid(1);
+  newer.writes[0].previous = Tid(1);
+  append({}, {record(1), record(2), record(3), newer});
+  settle();
+  EXPECT_EQ(engine_->size().objects, 3U);
+  append(end(), {pack_record(5, 3), removal_record(6)});  // object 1 has a later revision
+  settle();
+  EXPECT_EQ(engine_->size().objects, 3U);
+
+  TransactionRecord first = removal_record(8);
+  first.pack_complete = false;
+  first.removed = {{Oid(1), Tid(4)}, {Oid(2), Tid(2)}};
+  TransactionRecord second = removal_record(9);
+  second.pack_record = Tid(7);
+  second.removed = {};
+  append(end(), {pack_record(7, 4), first, second});
+  settle();
+  EXPECT_EQ(engine_->size().objects, 1U);
+}
+
+TEST_F(StandbyApplierTest, AnObjectWhoseRevisionsGoInTwoRecordsIsCountedOnce) {
+  TransactionRecord newer = record(3);
+  newer.writes[0].oid = Oid(1);
+  newer.writes[0].previous = Tid(1);
+  TransactionRecord first = removal_record(5);
+  first.pack_complete = false;
+  first.removed = {{Oid(1), Tid(3)}};
+  TransactionRecord second = removal_record(6);
+  second.pack_record = Tid(4);
+  append({}, {record(1), record(2), newer, pack_record(4, 3), first, second});
+  settle();
+  EXPECT_EQ(engine_->size().objects, 1U);
+}
+
 TEST_F(StandbyApplierTest, ReadersSeeWhatIsShownAndNoMore) {
   append({}, {record(1), record(2), record(3)});
   settle();
