@@ -53,6 +53,8 @@ class ClientConnection : public HubClient {
   virtual void check_progress(Instant now) = 0;
   // The cluster has another primary, or other standbys.
   virtual void cluster_changed() {}
+  // Another server can do more for who has been parked since before then.
+  virtual void try_elsewhere(Instant /*parked_before*/) {}
 
   // HubClient.
   void read_began() final { ++reads_waiting_; }

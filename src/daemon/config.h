@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "base/time.h"
 #include "model/ids.h"
 #include "net/address.h"
+#include "net/kept_port.h"
 
 namespace zeolite::daemon {
 
@@ -39,6 +41,7 @@ struct ReplicationConfig {
 
   // Of a server that begins anew in the same process; see Server::End.
   struct Resume {
+    std::shared_ptr<net::KeptPort> native;  // the port as the last one left it
     bool as_standby = false;
     std::string follow;            // whom, when it is not by election
     Epoch heard;                   // the latest that it was told of

@@ -14,8 +14,6 @@
 #include <utility>
 
 #include "base/milliseconds.h"
-#include "blobs/blob_location.h"
-#include "blobs/recovery.h"
 #include "daemon/connection_limit.h"
 #include "daemon/connection_register.h"
 #include "daemon/native_connection.h"
@@ -24,11 +22,11 @@
 #include "daemon/shard_hub.h"
 #include "daemon/standby_start.h"
 #include "daemon/storage_engine.h"
+#include "daemon/storage_start.h"
 #include "daemon/version.h"
 #include "daemon/zeo_connection.h"
 #include "etcd/etcd_json.h"
 #include "net/listener.h"
-#include "storage/rocks_object_store.h"
 
 namespace zeolite::daemon {
 
@@ -37,6 +35,9 @@ namespace {
 constexpr unsigned kIoThreadsMax = 4;
 constexpr auto kSweepInterval = std::chrono::seconds(1);
 constexpr auto kSettleInterval = std::chrono::seconds(10);
+// A client tries a port that refused it again after one to two seconds.
+constexpr auto kRoundAfter = std::chrono::seconds(5);
+constexpr auto kLiving = std::chrono::seconds(1);  // a primary that was heard of so lately
 constexpr auto kDrainTimeout = std::chrono::seconds(10);
 constexpr auto kGoodbyeTimeout = std::chrono::seconds(1);
 // How long a start waits for the node to serve as primary, before it says that it is ready.
@@ -168,6 +169,7 @@ class Server::Impl {
     ConnectionRegister connections;
     std::unique_ptr<boost::asio::steady_timer> sweep;
     commit::OwnerId opened = 0;  // connections so far
+    bool sent_round = false;
   };
 
   // The node's directory, and the service that connects it to others.
@@ -216,6 +218,7 @@ class Server::Impl {
       open_port(zeo_read_);
       packs_.resume(*engines_.front());
     } else if (view.role == wire::NodeRole::standby) {
+      if (view.shows && found_primary_.load() == Instant{}) found_primary_ = clock_.now().instant;
       // To this reign it belongs from now on, also if it was to lead.
       if (leads_at_start_ || view.shows) keep({.leads = false, .follows = view.leader});
       if (view.shows) open_port(zeo_read_);
@@ -250,6 +253,7 @@ class Server::Impl {
     if (zeo_) next.zeo = zeo_->address();
     if (zeo_read_) next.zeo_read = zeo_read_->address();
     begin_anew(restart, next.replication);
+    next.replication.resume.native = std::move(kept_native_);
     if (restart.was_primary) {
       keep({.configured = {}, .leads = false, .follows = restart.follow});
     }
@@ -263,20 +267,8 @@ class Server::Impl {
   }
 
   Result<> open_storage(const StorageConfig& storage) {
-    storage::RocksStoreOptions options;
-    options.lock = directory_lock_;
-    options.directory = storage.directory;
-    options.block_cache_bytes = config_.block_cache_bytes / config_.storages.size();
-    options.memtable_bytes = config_.memtable_bytes;
-    options.reserve_bytes = config_.disk_reserve_bytes;
-    options.wal_file_bytes = config_.memtable_bytes + config_.memtable_bytes / 8;
-    options.log_sink = [log = log_, name = storage.name](int level, std::string_view text) {
-      log(level <= 2 ? LogLevel::warning : LogLevel::error,
-          "storage " + name + ": " + std::string(text));
-    };
-    if (config_.replication.resume.cluster) options.cluster_id = config_.replication.resume.cluster;
     ASSIGN_OR_RETURN(std::unique_ptr<storage::RocksObjectStore> store,
-                     storage::RocksObjectStore::open(options));
+                     open_store(config_, storage, directory_lock_, log_));
     rocks_store_ = store.get();
     const std::size_t index = engines_.size();
     StorageEngine::Options engine_options;
@@ -289,7 +281,7 @@ class Server::Impl {
     engine_options.leads = replication_ == nullptr;
     engine_options.observer = replication_.get();
     if (storage.keeps_blobs) {
-      ASSIGN_OR_RETURN(engine_options.blobs, open_blobs(storage, *store));
+      ASSIGN_OR_RETURN(engine_options.blobs, open_blobs(config_, storage, *store, log_));
     }
     engine_options.warn = [log = log_](const Error& why) { log(LogLevel::warning, why.detail); };
     ASSIGN_OR_RETURN(std::unique_ptr<StorageEngine> engine,
@@ -301,29 +293,14 @@ class Server::Impl {
     return {};
   }
 
-  // The files of the storage's blobs, brought to what its log says.
-  Result<std::unique_ptr<blobs::BlobDirectory>> open_blobs(const StorageConfig& storage,
-                                                           const storage::ObjectStore& store) {
-    blobs::BlobDirectoryOptions options;
-    ASSIGN_OR_RETURN(options.path, blobs::locate_blobs(storage.directory, storage.blobs));
-    options.cluster_id = store.cluster_id();
-    options.reserve_bytes = config_.disk_reserve_bytes;
-    ASSIGN_OR_RETURN(std::unique_ptr<blobs::BlobDirectory> blobs,
-                     blobs::BlobDirectory::open(std::move(options)));
-    ASSIGN_OR_RETURN(const blobs::RecoveryReport report, blobs::recover(*blobs, store));
-    if (report.installed + report.removed > 0) {
-      log_(LogLevel::info, "storage " + storage.name + ": " + std::to_string(report.installed) +
-                               " blobs of the last run were put in place, " +
-                               std::to_string(report.removed) + " unfinished ones removed");
-    }
-    return blobs;
-  }
-
   // All or none: who finds one of them open finds the others.
   Result<> take_addresses() {
     const bool replicates = config_.storages.size() == 1;
     if (config_.native) {
-      ASSIGN_OR_RETURN(native_, listen_for<NativeConnection>(*config_.native, config_, false));
+      // Open since the last server of this process: those who wait there are accepted.
+      const std::shared_ptr<net::KeptPort> kept = std::move(config_.replication.resume.native);
+      ASSIGN_OR_RETURN(native_,
+                       listen_for<NativeConnection>(*config_.native, config_, false, kept.get()));
     }
     if (config_.zeo) {
       ASSIGN_OR_RETURN(zeo_, listen_for<ZeoConnection>(*config_.zeo, config_, replicates));
@@ -365,12 +342,16 @@ class Server::Impl {
   // `reserved`: whether it is refused until the server is the primary, or shows something.
   template <typename Connection>
   Result<std::unique_ptr<net::Listener>> listen_for(const net::ListenAddress& address,
-                                                    const ServerConfig& config, bool reserved) {
-    auto* const take = reserved ? &net::Listener::reserve : &net::Listener::listen;
-    return take(
-        *shards_[0].io, address,
-        [this]() -> net::IoShard& { return *shards_[next_shard_++ % shards_.size()].io; },
-        [this, &config](net::Socket socket) { accept<Connection>(std::move(socket), config); });
+                                                    const ServerConfig& config, bool reserved,
+                                                    net::KeptPort* kept = nullptr) {
+    auto choose = [this]() -> net::IoShard& { return *shards_[next_shard_++ % shards_.size()].io; };
+    auto take = [this, &config](net::Socket socket) {
+      accept<Connection>(std::move(socket), config);
+    };
+    net::IoShard& shard = *shards_[0].io;
+    if (kept != nullptr) return net::Listener::reopen(shard, *kept, address, choose, take);
+    auto* const open = reserved ? &net::Listener::reserve : &net::Listener::listen;
+    return open(shard, address, choose, take);
   }
 
   // On the shard that the connection is to live on.
@@ -448,12 +429,26 @@ class Server::Impl {
     Shard& shard = shards_[index];
     const Instant now = clock_.now().instant;
     shard.connections.for_each([now](ClientConnection& one) { one.check_progress(now); });
+    if (config_.zeo_parks) send_round(shard, now);
     if (index == 0) settle_blobs(now);
     shard.sweep->expires_after(kSweepInterval);
     shard.sweep->async_wait([this, index](const boost::system::error_code& cancelled) {
       if (cancelled) return;
       sweep(index);
     });
+  }
+
+  // A client that is still parked here though this standby has found a living primary may wait for
+  // nothing: stock clients do not try a primary again that has hung up on them before, by
+  // restarting as a standby that parked them. Hung up on, they try all servers. Once, for those who
+  // have no way to the primary.
+  void send_round(Shard& shard, Instant now) {
+    const Instant found = found_primary_.load();
+    if (shard.sent_round || found == Instant{} || now - found < kRoundAfter) return;
+    if (!replication_->limits().is_fresh(kLiving, now)) return;
+    shard.sent_round = true;
+    const Instant before{now.since_start - kRoundAfter / 2};
+    shard.connections.for_each([&](ClientConnection& one) { one.try_elsewhere(before); });
   }
 
   // Tidies up behind blobs that were committed; on the pool, as it waits for the disk.
@@ -498,13 +493,16 @@ class Server::Impl {
   // In the order that lets everything in flight be answered. Idempotent.
   void shut_down() {
     if (std::exchange(shut_down_, true)) return;
-    for (const auto* listener : {&native_, &zeo_, &zeo_read_}) {
-      if (*listener) shards_[0].io->run([listener] { (*listener)->stop(); });
-    }
-    const bool failed = [this] {
+    const auto [failed, restarts] = [this] {
       const std::lock_guard lock(mutex_);
-      return fatal_.has_value();
+      return std::pair(fatal_.has_value(), restart_.has_value() && !stop_requested_);
     }();
+    shards_[0].io->run([this, restarts] {
+      if (restarts && native_) kept_native_ = native_->keep();
+      for (const auto* listener : {&native_, &zeo_, &zeo_read_}) {
+        if (*listener) (*listener)->stop();
+      }
+    });
     for (const auto& engine : engines_) engine->drain(failed ? Duration{} : kDrainTimeout);
     if (!failed) say_goodbye();
     if (replication_) replication_->stop();
@@ -532,7 +530,9 @@ class Server::Impl {
   LogSink log_;
   SystemClock clock_;
   Instant started_{};
-  Instant blobs_settled_{};     // shard 0's
+  Instant blobs_settled_{};  // shard 0's
+  // When this server, as a standby, first showed what its primary has; zero before.
+  std::atomic<Instant> found_primary_{};
   std::int64_t started_s_ = 0;  // since 1970
   net::SharedBudget staged_;
   net::SharedBudget buffers_;
@@ -557,7 +557,8 @@ class Server::Impl {
   std::unique_ptr<net::Listener> native_;
   std::unique_ptr<net::Listener> zeo_;
   std::unique_ptr<net::Listener> zeo_read_;
-  std::set<const net::Listener*> opened_;  // shard 0's
+  std::unique_ptr<net::KeptPort> kept_native_;  // for the next server of this process
+  std::set<const net::Listener*> opened_;       // shard 0's
   bool shut_down_ = false;
   Error goodbye_{ErrorCode::shutting_down, "the server is stopping"};
 

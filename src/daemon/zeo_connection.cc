@@ -42,6 +42,7 @@ ZeoConnection::ZeoConnection(ConnectionEnvironment& environment, net::IoShard& s
                                         .outbound_max = environment.config->outbound_bytes_max,
                                         .buffers_shared = environment.buffers,
                                         .progress_timeout = environment.config->progress_timeout})),
+      opened_(environment.clock->now().instant),
       staged_(environment.staged),
       iterators_(environment.staged) {}
 
@@ -60,6 +61,11 @@ bool ZeoConnection::must_wait() const {
 
 void ZeoConnection::cluster_changed() {
   if (!greeted_ && !must_wait()) greet();
+}
+
+void ZeoConnection::try_elsewhere(Instant parked_before) {
+  if (!greeted_ && opened_ < parked_before)
+    end(Error{ErrorCode::not_primary, "another server is the primary"});
 }
 
 void ZeoConnection::greet() {

@@ -52,6 +52,7 @@ class ZeoConnection final : public SizedConnection::Handler,
   void close(Error why) override;
   void check_progress(Instant now) override;
   void cluster_changed() override;
+  void try_elsewhere(Instant parked_before) override;
   // HubClient.
   [[nodiscard]] commit::OwnerId owner() const override { return session_.owner(); }
   [[nodiscard]] bool wants_invalidations() const override { return true; }
@@ -86,6 +87,7 @@ class ZeoConnection final : public SizedConnection::Handler,
   zeo::Session session_;
   std::shared_ptr<SizedConnection> socket_;
   ShardHub* hub_ = nullptr;  // set once registered
+  Instant opened_;
   std::optional<Instant> greeted_;
   std::string label_;
   net::BudgetCharge staged_;  // of what the session and unwritten uploads hold

@@ -94,6 +94,19 @@ Result<std::unique_ptr<Listener>> Listener::reserve(IoShard& shard, const Listen
                                                 std::move(choose_shard), std::move(on_accept)));
 }
 
+Result<std::unique_ptr<Listener>> Listener::reopen(IoShard& shard, KeptPort& kept,
+                                                   const ListenAddress& address,
+                                                   ChooseShard choose_shard, OnAccept on_accept) {
+  ASSIGN_OR_RETURN(const Endpoint endpoint, endpoint_of(shard, address));
+  Acceptor acceptor(shard.context());
+  boost::system::error_code error;
+  acceptor.assign(endpoint.protocol(), kept.take(), error);
+  if (!error) acceptor.non_blocking(true, error);
+  if (error) return listen_error(address, error);
+  return std::unique_ptr<Listener>(new Listener(shard, std::move(acceptor), address,
+                                                std::move(choose_shard), std::move(on_accept)));
+}
+
 Listener::Listener(IoShard& shard, Acceptor acceptor, ListenAddress address,
                    ChooseShard choose_shard, OnAccept on_accept)
     : shard_(shard),
@@ -117,6 +130,14 @@ void Listener::stop() {
   if (!acceptor_.is_open()) return;
   acceptor_.close(ignored);
   if (!address_.unix_path.empty()) ::unlink(address_.unix_path.c_str());
+}
+
+std::unique_ptr<KeptPort> Listener::keep() {
+  retry_timer_.cancel();
+  if (!acceptor_.is_open()) return nullptr;
+  boost::system::error_code error;
+  const int socket = acceptor_.release(error);
+  return error ? nullptr : std::make_unique<KeptPort>(socket);
 }
 
 // Waits without a socket for the next peer: one belongs to a shard, and that may end before ours.

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "net/address.h"
 #include "net/io_shard.h"
+#include "net/kept_port.h"
 #include "net/stream_connection.h"
 
 namespace zeolite::net {
@@ -43,6 +44,13 @@ class Listener {
                                                                  ChooseShard choose_shard,
                                                                  OnAccept on_accept);
 
+  // Of a port that a listener has kept: whoever has connected since then is accepted first.
+  // Precondition: it was not taken.
+  [[nodiscard]] static Result<std::unique_ptr<Listener>> reopen(IoShard& shard, KeptPort& kept,
+                                                                const ListenAddress& address,
+                                                                ChooseShard choose_shard,
+                                                                OnAccept on_accept);
+
   // While there is no room, peers are not accepted: they are connected as far as they can see, and
   // wait. To be called before start().
   void accept_while(HasRoom has_room) { has_room_ = std::move(has_room); }
@@ -55,6 +63,9 @@ class Listener {
   // Stops accepting, removes a Unix socket's file; the port is free when this returns on the
   // listener's shard.
   void stop();
+  // Stops accepting, but leaves the port open, for a listener that comes after this one. Null when
+  // it was stopped. On the listener's shard.
+  [[nodiscard]] std::unique_ptr<KeptPort> keep();
 
  private:
   using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;

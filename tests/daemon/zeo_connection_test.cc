@@ -106,6 +106,29 @@ TEST_F(ParkedZeoConnectionTest, OnceGreetedHasToRegisterInTime) {
   EXPECT_TRUE(peer.at_end());
 }
 
+TEST_F(ParkedZeoConnectionTest, IsSentElsewhereUnlessItIsGreeted) {
+  const auto send_round = [this] {
+    run([&] {
+      for (const auto& [owner, connection] : std::map(zeo_connections_)) {
+        connection->try_elsewhere(clock_.now().instant);
+      }
+    });
+  };
+  ZeoPeer parked = dial_unheard();
+  clock_.advance(1ns);
+  ZeoPeer just_parked = dial_unheard();
+  send_round();
+  EXPECT_TRUE(parked.at_end());
+  EXPECT_EQ(open(), 1U);
+  become(wire::NodeRole::primary);
+  EXPECT_EQ(just_parked.hear()->view(), "Z5");
+  ZeoPeer peer = dial_zeo();
+  clock_.advance(1ns);
+  send_round();
+  peer.say("Z5");
+  EXPECT_EQ(peer.ask("register", {text("main"), Value(false)}), value_of(kNoTid));
+}
+
 TEST_F(ParkedZeoConnectionTest, IsForgottenWhenTheClientLeaves) {
   dial_unheard().close();
   closed_.wait_for(1);

@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -16,6 +19,7 @@
 namespace zeolite::testing {
 namespace {
 
+using boost::asio::ip::tcp;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -86,6 +90,47 @@ TEST_F(Takeover, SwitchoverUnderLoadLosesNothingAndGoesBack) {
   load.check_everything(a.port());
   ASSERT_TRUE(wait_until([&] { return same_end(a, b); }));
   EXPECT_EQ(digest(a), digest(b));
+}
+
+// How often a connection to the server's native port was refused until stopped.
+class RefusalCounter {
+ public:
+  explicit RefusalCounter(const ServerProcess& server)
+      : thread_([this, port = server.port()] { run(port); }) {}
+  std::uint64_t stop() {
+    stopped_ = true;
+    thread_.join();
+    return refused_;
+  }
+
+ private:
+  void run(std::uint16_t port) {
+    const tcp::endpoint there(boost::asio::ip::make_address("127.0.0.1"), port);
+    while (!stopped_) {
+      boost::asio::io_context context;
+      tcp::socket socket(context);
+      boost::system::error_code error;
+      socket.connect(there, error);
+      if (error == boost::asio::error::connection_refused) ++refused_;
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+  }
+
+  std::atomic<bool> stopped_ = false;
+  std::uint64_t refused_ = 0;
+  std::thread thread_;  // last: it uses the others
+};
+
+// It begins anew in its process; who connects in between waits.
+TEST_F(Takeover, TheNativePortStaysOpenWhenAPrimaryStepsDown) {
+  const std::optional<ServerPair> pair = start_pair();
+  ASSERT_TRUE(pair);
+  ServerProcess& a = *pair->primary;
+  RefusalCounter refusals(a);
+  EXPECT_EQ(zeolite({"switchover", "--at", a.address()}).exit_code, 0) << a.standard_error();
+  EXPECT_TRUE(wait_until([&] { return role(a) == "standby" && in_sync(*pair->standby); }))
+      << a.standard_error();
+  EXPECT_EQ(refusals.stop(), 0U);
 }
 
 TEST_F(Takeover, RolesDecidedByCommandOutliveTheProcess) {

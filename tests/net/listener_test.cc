@@ -49,6 +49,52 @@ TEST_F(ListenerTest, PortZeroPicksOne) {
   EXPECT_EQ((*listener)->address().tcp.host, "127.0.0.1");
 }
 
+// Whoever connects between two listeners waits for the second.
+TEST_F(ListenerTest, AKeptPortStaysOpen) {
+  auto first = listen(HostPort{"127.0.0.1", 0});
+  ASSERT_TRUE(first) << first.error().detail;
+  ASSERT_TRUE((*first)->start());
+  const ListenAddress address = (*first)->address();
+  std::unique_ptr<KeptPort> kept;
+  std::promise<void> done;
+  shard_.post([&] {
+    kept = (*first)->keep();
+    EXPECT_EQ((*first)->keep(), nullptr);
+    done.set_value();
+  });
+  done.get_future().wait();
+  ASSERT_NE(kept, nullptr);
+  first->reset();
+
+  boost::asio::io_context context;
+  tcp::socket client(context);
+  client.connect({boost::asio::ip::make_address("127.0.0.1"), address.tcp.port});
+  const auto second = Listener::reopen(
+      shard_, *kept, address, [this]() -> IoShard& { return other_; },
+      [this](Socket socket) { accepted_.set_value(socket.is_open()); });
+  ASSERT_TRUE(second) << second.error().detail;
+  EXPECT_EQ((*second)->address().tcp.port, address.tcp.port);
+  ASSERT_TRUE((*second)->start());
+  EXPECT_TRUE(accepted_.get_future().get());
+  stop(**second);
+
+  tcp::socket late(context);
+  EXPECT_THROW(late.connect({boost::asio::ip::make_address("127.0.0.1"), address.tcp.port}),
+               boost::system::system_error);
+}
+
+TEST_F(ListenerTest, AKeptPortThatNobodyTakesIsClosed) {
+  auto first = listen(HostPort{"127.0.0.1", 0});
+  ASSERT_TRUE(first) << first.error().detail;
+  std::promise<void> done;
+  shard_.post([&] {
+    (void)(*first)->keep();
+    done.set_value();
+  });
+  done.get_future().wait();
+  EXPECT_TRUE(listen((*first)->address()));
+}
+
 TEST_F(ListenerTest, APortInUseIsAnErrorThatSaysSo) {
   const auto first = listen(HostPort{"127.0.0.1", 0});
   ASSERT_TRUE(first);

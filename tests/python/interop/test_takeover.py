@@ -138,6 +138,25 @@ class ParkingTest(PairTest):
         self.write(connection, x=4)
         self.assertEqual([], log.texts)
 
+    def test_clients_of_a_restarted_standby_wait_for_the_old_primary(self):
+        connection = self.connection(self.client(self.write_ports))
+        self.write(connection, x=1)
+        self.wait_shown()
+        self.primary.kill()
+        self.wait_parked(connection.db())
+        self.standby.stop()
+        self.standby.start()
+        self.promote(self.standby, "--force")
+        # Until all its attempts have ended the client begins no other, and the refused one never
+        # ends. The new primary is in vain there.
+        time.sleep(2 * POLL_S)
+        self.assertFalse(connection.db().storage.is_connected())
+        # The old primary takes the client in, finds that another one leads, and hangs up.
+        self.rejoin()
+        self.wait_connected(connection.db())
+        self.assertEqual(self.standby.address, self.address_of(connection.db()))
+        self.write(connection, x=2)
+
     def test_a_parked_client_that_leaves_is_forgotten(self):
         clients = [socket.create_connection(self.standby.address) for _ in range(20)]
         others = self.standby.status()["clients"] - len(clients)

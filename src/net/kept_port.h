@@ -1,0 +1,28 @@
+#pragma once
+
+#include <unistd.h>
+
+#include <utility>
+
+namespace zeolite::net {
+
+// A port that nobody accepts at for now, though it is open: whoever connects waits, and is accepted
+// by the listener that is made of it (Listener::reopen). Otherwise the port is closed at the end.
+// Thread: one at a time. Owner: whoever is to listen next.
+class KeptPort {
+ public:
+  explicit KeptPort(int socket) : socket_(socket) {}
+  ~KeptPort() {
+    if (socket_ >= 0) ::close(socket_);
+  }
+  KeptPort(const KeptPort&) = delete;
+  KeptPort& operator=(const KeptPort&) = delete;
+
+  // The listening socket, whose owner is the caller then; -1: it was taken before.
+  [[nodiscard]] int take() { return std::exchange(socket_, -1); }
+
+ private:
+  int socket_;
+};
+
+}  // namespace zeolite::net
