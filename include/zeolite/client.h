@@ -195,7 +195,7 @@ class Client {
   Tid sync();
   // Every later snapshot holds transaction `at_least`: what a commit returned, here or in another
   // process. Waits until the server has it, which a standby may not yet. Returns the new snapshot.
-  // Throws TimeoutError.
+  // A standby that does not get there in time is left for another server. Throws TimeoutError.
   Tid sync(Tid at_least);
   // What begin() would take as its snapshot; 0 before the first connection.
   [[nodiscard]] Tid snapshot() const;

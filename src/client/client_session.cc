@@ -19,7 +19,6 @@ void ClientSession::connected(Instant now, SessionEffects& effects) {
   state_ = State::greeting;
   ++connection_;
   partial_.reset();
-  heartbeat_sent_ = false;
   alive(now);
   wire::Hello hello;
   hello.storage = options_.storage;
@@ -34,7 +33,8 @@ void ClientSession::connected(Instant now, SessionEffects& effects) {
 
 void ClientSession::alive(Instant now) {
   heard_at_ = now;
-  heartbeat_sent_ = false;
+  pinged_at_.reset();
+  suspects_ = false;
   view_.set_heard(now);
 }
 
@@ -122,11 +122,20 @@ void ClientSession::on_topology(wire::Topology topology, SessionEffects& effects
     view_.set_epoch(epoch_);
   } else if (state_ == State::ready && topology.epoch > epoch_) {
     // What is still said here belongs to a reign that has ended.
-    effects.close = Error{ErrorCode::stale_epoch,
-                          "epoch " + std::to_string(epoch_max_.value()) + " has begun elsewhere"};
-    effects.leader = topology.primary;
+    leave_reign(topology.epoch, topology.primary, effects);
   }
   effects.topology = std::move(topology);
+}
+
+void ClientSession::leave_reign(Epoch begun, std::string leader, SessionEffects& effects) {
+  epoch_max_ = std::max(epoch_max_, begun);
+  effects.close = Error{ErrorCode::stale_epoch,
+                        "epoch " + std::to_string(begun.value()) + " has begun elsewhere"};
+  effects.leader = std::move(leader);
+}
+
+void ClientSession::found_primary(Epoch epoch, std::string address, SessionEffects& effects) {
+  if (state_ == State::ready && epoch > epoch_) leave_reign(epoch, std::move(address), effects);
 }
 
 void ClientSession::on_welcome(const wire::Welcome& welcome, SessionEffects& effects) {
@@ -141,6 +150,7 @@ void ClientSession::on_welcome(const wire::Welcome& welcome, SessionEffects& eff
   limits_ = {welcome.body_max, welcome.transaction_bytes_max};
   take_line(welcome, effects);
   state_ = State::ready;
+  ready_since_ = heard_at_;
   last_failure_.clear();
   counters_.connections.fetch_add(1, std::memory_order_relaxed);
   effects.ready = true;
@@ -197,6 +207,7 @@ void ClientSession::disconnected(const Error& why, SessionEffects& effects) {
   if (state_ == State::disconnected) return;
   state_ = State::disconnected;
   partial_.reset();
+  awaits_.clear();
   for (auto next = pending_.begin(); next != pending_.end();) {
     const auto request = next++;
     Pending& pending = request->second;
@@ -282,23 +293,53 @@ void ClientSession::tick(Instant now, SessionEffects& effects) {
   while (!asks_.empty() && asks_.begin()->first <= now) {
     ask_outcome(pending_.find(asks_.begin()->second), effects);
   }
-  const Duration silence = now - heard_at_;
-  if (silence >= options_.heartbeat * 2) {
+  if (const auto impatient = impatient_at(); impatient && *impatient <= now) {
+    effects.close = Error{ErrorCode::unavailable, "the standby does not get on"};
+    effects.elsewhere = true;
+    return;
+  }
+  if (now - heard_at_ >= options_.heartbeat * 2) {
     effects.close = Error{ErrorCode::timeout, "the server does not answer"};
-  } else if (silence >= options_.heartbeat && !heartbeat_sent_) {
-    heartbeat_sent_ = true;
+    effects.elsewhere = true;
+  } else if (pinged_at_) {
+    suspects_ = now - *pinged_at_ >= patience(options_.heartbeat);
+  } else if (now >= ping_at()) {
+    pinged_at_ = now;
     effects.send.push_back({kOwnId, wire::Ping{}});
   }
 }
 
+// Sooner when something is to be answered: the answer may take its time, a pong does not.
+Instant ClientSession::ping_at() const {
+  return heard_at_ + (pending_.empty() ? options_.heartbeat : patience(options_.heartbeat));
+}
+
+std::optional<Instant> ClientSession::impatient_at() const {
+  std::optional<Instant> first;
+  for (const std::uint64_t serial : awaits_) {
+    const Request& request = pending_.at(serial).request;
+    const auto& await = std::get<wire::Await>(request.message);
+    if (await.at_least <= position_.tid) continue;
+    const Duration whole = std::chrono::milliseconds(await.timeout_ms);
+    const Duration bound = options_.max_staleness_ms > 0
+                               ? std::chrono::milliseconds(options_.max_staleness_ms)
+                               : patience(options_.heartbeat);
+    // What is left of the time is for the next server.
+    const Instant submitted{request.deadline.since_start - whole};
+    const Instant at = std::max(submitted, ready_since_) + std::min(bound, whole / 2);
+    first = first ? std::min(*first, at) : at;
+  }
+  return first;
+}
+
 std::optional<Instant> ClientSession::next_deadline() const {
-  std::optional<Instant> next;
+  std::optional<Instant> next = impatient_at();
   const auto take = [&next](Instant at) { next = next ? std::min(*next, at) : at; };
   if (!deadlines_.empty()) take(deadlines_.begin()->first);
-  if (state_ == State::ready) {
-    if (!asks_.empty()) take(asks_.begin()->first);
-    take(heard_at_ + options_.heartbeat * (heartbeat_sent_ ? 2 : 1));
-  }
+  if (state_ != State::ready) return next;
+  if (!asks_.empty()) take(asks_.begin()->first);
+  take(heard_at_ + options_.heartbeat * 2);
+  if (!suspects_) take(pinged_at_ ? *pinged_at_ + patience(options_.heartbeat) : ping_at());
   return next;
 }
 

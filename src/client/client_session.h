@@ -40,6 +40,8 @@ struct SessionEffects {
   std::optional<Error> close;
   // With `close`: address of the primary, as this server told it; empty: it did not.
   std::string leader;
+  // With `close`: another server comes first, and the primary will do for a reader of standbys.
+  bool elsewhere = false;
   // Requests that ended: call `done(answer)` of each, after all the above.
   struct Finished {
     std::function<void(Answer)> done;
@@ -63,6 +65,9 @@ struct SessionEffects {
 // Epochs: a server with a lower one than was seen before is refused, it belongs to a reign that has
 // ended. So is a standby that is behind the line: snapshots do not go backward by a change of
 // server, but only when a takeover lost something.
+//
+// A server that is silent is left when it is given up, or before for the primary of a later epoch.
+// A standby that does not get where a reader waits for it to get is left for another server.
 //
 // A session that reads from a standby commits nothing, so that where a request goes does not depend
 // on which server answered first.
@@ -97,6 +102,14 @@ class ClientSession {
 
   // Sends the request now or when there is a connection. Its `done` ends up in effects.finished.
   void submit(Request request, SessionEffects& effects);
+  // Whether the server has left a ping unanswered for so long that another may be the primary.
+  [[nodiscard]] bool suspects_server() const { return suspects_ && !options_.reads_standby; }
+  // The primary of a later epoch is at `address`: the connection ends, what is under way goes
+  // there.
+  void found_primary(Epoch epoch, std::string address, SessionEffects& effects);
+  // How long suspects_server waits.
+  [[nodiscard]] static Duration patience(Duration heartbeat) { return heartbeat / 5; }
+
   // Handles what is due.
   void tick(Instant now, SessionEffects& effects);
   // When tick() has something to do; nothing: not until something else happens.
@@ -143,6 +156,7 @@ class ClientSession {
   [[nodiscard]] Result<> check_role(const wire::Welcome& welcome) const;
   void take_line(const wire::Welcome& welcome, SessionEffects& effects);
   void resume_requests(SessionEffects& effects);
+  void leave_reign(Epoch begun, std::string leader, SessionEffects& effects);
 
   void on_topology(wire::Topology topology, SessionEffects& effects);
 
@@ -167,6 +181,9 @@ class ClientSession {
   void ask_later(PendingMap::iterator request, Instant now);
   [[nodiscard]] LoadedRecord take_record(Oid oid, const wire::Loaded& loaded,
                                          SessionEffects& effects);
+  [[nodiscard]] Instant ping_at() const;
+  // When a reader has waited for long enough for this standby; nothing: nobody waits.
+  [[nodiscard]] std::optional<Instant> impatient_at() const;
   void expire(PendingMap::iterator request, SessionEffects& effects);
   void finish(PendingMap::iterator request, Answer answer, SessionEffects& effects);
   void fail(PendingMap::iterator request, Error error, SessionEffects& effects);
@@ -190,7 +207,9 @@ class ClientSession {
   ServerLimits limits_;
   std::optional<wire::Invalidate> partial_;  // parts so far of an invalidation in several frames
   Instant heard_at_;
-  bool heartbeat_sent_ = false;
+  std::optional<Instant> pinged_at_;  // and nothing was heard since
+  bool suspects_ = false;             // for so long that it may be gone
+  Instant ready_since_;
   std::string last_failure_;
 
   std::uint64_t next_serial_ = 1;
@@ -198,6 +217,7 @@ class ClientSession {
   PendingMap pending_;
   std::set<std::pair<Instant, std::uint64_t>> deadlines_;  // of requests not abandoned
   std::set<std::pair<Instant, std::uint64_t>> asks_;       // of commits in stage unknown
+  std::set<std::uint64_t> awaits_;  // serial numbers of the Await that a standby was sent
 };
 
 }  // namespace zeolite::client_core

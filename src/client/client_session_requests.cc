@@ -95,6 +95,8 @@ void ClientSession::send_request(PendingMap::iterator entry, SessionEffects& eff
         effects.send.push_back(
             {id, wire::LoadMany{remaining_oids(*load, pending.records.size()), load->before}});
       } else {
+        const bool waits = std::holds_alternative<wire::Await>(request.message);
+        if (waits && role_ == wire::NodeRole::standby) awaits_.insert(entry->first);
         effects.send.push_back({id, request.message});
       }
       break;
@@ -328,6 +330,7 @@ void ClientSession::expire(PendingMap::iterator entry, SessionEffects& effects) 
   answer.commit_id = pending.request.commit_id;
   answer.begun = pending.request.begun;
   deadlines_.erase({pending.request.deadline, entry->first});
+  awaits_.erase(entry->first);
   pending.abandoned = true;
   if (pending.request.done) {
     effects.finished.push_back({std::exchange(pending.request.done, nullptr), std::move(answer)});
@@ -347,6 +350,7 @@ void ClientSession::finish(PendingMap::iterator entry, Answer answer, SessionEff
     effects.finished.push_back({std::move(pending.request.done), std::move(answer)});
   }
   deadlines_.erase({pending.request.deadline, entry->first});
+  awaits_.erase(entry->first);
   if (pending.stage == Pending::Stage::unknown) asks_.erase({pending.ask_at, entry->first});
   pending_.erase(entry);
 }

@@ -58,7 +58,8 @@ std::shared_ptr<NetClient> NetClient::start(client::Options options) {
 NetClient::NetClient(client::Options options, std::vector<net::HostPort> addresses)
     : ClientCore(options.cache_bytes, options.call_timeout),
       options_(std::move(options)),
-      locator_(std::move(addresses), options_.backoff_min, options_.backoff_max) {
+      locator_(std::move(addresses), options_.backoff_min, options_.backoff_max),
+      probe_(options_.storage, options_.label, ClientSession::patience(options_.heartbeat)) {
   open_cache_file();
   session_.emplace(session_options(options_), cache(), view(), counters());
   shard_ = std::make_unique<net::IoShard>("zeolite-client");
@@ -225,6 +226,7 @@ void NetClient::on_closed(const Error& why) {
   // The connection is still on the stack; its pending operations keep it alive.
   connection_.reset();
   const std::string leader = std::exchange(leader_, {});
+  const bool elsewhere = std::exchange(elsewhere_, false);
   if (!was_ready || !leader.empty()) {
     attempt_failed(told, leader);
     return;
@@ -233,7 +235,8 @@ void NetClient::on_closed(const Error& why) {
   session_->disconnected(told, effects_);
   log(client::LogLevel::warning, "connection lost: " + told.detail);
   carry_out();
-  try_again_after(locator_.lost(now(), random()));
+  if (elsewhere) session_->accept_primary(true);
+  try_again_after(elsewhere ? locator_.left(now(), random()) : locator_.lost(now(), random()));
 }
 
 void NetClient::carry_out() {
@@ -257,13 +260,49 @@ void NetClient::carry_out() {
   if (effects.topology) learn(*effects.topology);
   if (effects.close && connection_) {
     leader_ = std::move(effects.leader);
+    elsewhere_ = effects.elsewhere;
     const std::shared_ptr<net::FramedConnection> closing = connection_;
     closing->close(*effects.close);
   }
   for (SessionEffects::Finished& finished : effects.finished) {
     finished.done(std::move(finished.answer));
   }
+  look_for_primary();
   arm_timer();
+}
+
+void NetClient::look_for_primary() {
+  if (!io_) return;
+  if (!connection_ || !session_->suspects_server()) {
+    if (probing_) std::exchange(probing_, nullptr)->stop();
+    probe_.end();
+    return;
+  }
+  if (!probe_.running()) {
+    log(client::LogLevel::warning,
+        address().to_string() + " does not answer; is there another primary?");
+    probe_.begin(address(), locator_.others(), view().epoch(), view().place().cluster_id, now());
+  }
+  if (probe_.overdue(now())) {
+    std::exchange(probing_, nullptr)->stop();
+    probe_.failed(now());
+  }
+  if (const std::optional<net::HostPort> there = probe_.dial(now())) {
+    probing_ = std::make_shared<ProbeConnection>(
+        *shard_, probe_.hello(),
+        [this](const Result<wire::Message>& answer) { on_probed(answer); });
+    probing_->start(*there);
+  }
+}
+
+void NetClient::on_probed(const Result<wire::Message>& answer) {
+  probing_.reset();
+  if (!answer) {
+    probe_.failed(now());
+  } else if (const auto found = probe_.answered(*answer, now())) {
+    session_->found_primary(found->epoch, found->address.to_string(), effects_);
+  }
+  carry_out();
 }
 
 // In the order in which they are to be tried.
@@ -282,6 +321,9 @@ void NetClient::arm_timer() {
     next = std::min(next, *deadline);
   } else if (!connection_) {
     return;
+  }
+  if (const std::optional<Instant> probing = probe_.next_deadline()) {
+    next = std::min(next, *probing);
   }
   if (timer_at_ <= next) return;
   timer_at_ = next;
@@ -328,6 +370,7 @@ bool NetClient::on_own_thread() const { return shard_thread_ == std::this_thread
 void NetClient::shut_down() {
   ++attempt_;
   if (connection_) std::exchange(connection_, nullptr)->detach();
+  if (probing_) std::exchange(probing_, nullptr)->stop();
   session_->shut_down(effects_);
   io_.reset();
   carry_out();

@@ -18,6 +18,8 @@
 #include "client/client_core.h"
 #include "client/client_session.h"
 #include "client/primary_locator.h"
+#include "client/primary_probe.h"
+#include "client/probe_connection.h"
 #include "net/address.h"
 #include "net/framed_connection.h"
 #include "net/io_shard.h"
@@ -71,6 +73,9 @@ class NetClient final : public ClientCore, private net::FramedConnection::Handle
   void on_tick();
   void carry_out();
   void learn(const wire::Topology& topology);
+  // Another primary, while the server is silent.
+  void look_for_primary();
+  void on_probed(const Result<wire::Message>& answer);
   void arm_timer();
   void shut_down();
 
@@ -90,7 +95,10 @@ class NetClient final : public ClientCore, private net::FramedConnection::Handle
   std::shared_ptr<net::FramedConnection> connection_;
   std::uint64_t attempt_ = 0;  // tells the completions of an attempt that was given up
   std::string leader_;         // as the server told whose connection is being closed
-  std::string told_failure_;   // last one logged, so that retries do not fill the log
+  bool elsewhere_ = false;     // that connection is left for another server
+  PrimaryProbe probe_;
+  std::shared_ptr<ProbeConnection> probing_;  // what the probe has under way
+  std::string told_failure_;  // last one logged, so that retries do not fill the log
   Instant timer_at_{Duration::max()};
   std::unique_ptr<Io> io_;
 

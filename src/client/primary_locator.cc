@@ -46,11 +46,14 @@ Duration PrimaryLocator::failed(double random) {
   return pause;
 }
 
+void PrimaryLocator::begin_anew_if_lasted(Instant now) {
+  if (!lasted(now)) return;
+  begin_round();
+  pause_ = backoff_min_;
+}
+
 Duration PrimaryLocator::redirected(const std::string& leader, Instant now, double random) {
-  if (lasted(now)) {
-    begin_round();
-    pause_ = backoff_min_;
-  }
+  begin_anew_if_lasted(now);
   const Result<net::HostPort> address = net::parse_host_port(leader);
   const bool full = addresses_.size() >= configured_ + kLearnedMax;
   if (!address || full || detours_ == kDetoursMax) return failed(random);
@@ -73,6 +76,20 @@ Duration PrimaryLocator::lost(Instant now, double random) {
   begin_round();
   pause_ = backoff_min_;
   return scaled(backoff_min_, random);
+}
+
+Duration PrimaryLocator::left(Instant now, double random) {
+  begin_anew_if_lasted(now);
+  return failed(random);
+}
+
+std::vector<net::HostPort> PrimaryLocator::others() const {
+  std::vector<net::HostPort> others;
+  for (const Known& known : addresses_) {
+    const bool there = std::ranges::find(others, known.address) != others.end();
+    if (!there && known.address != current()) others.push_back(known.address);
+  }
+  return others;
 }
 
 void PrimaryLocator::learn(const std::vector<std::string>& nodes) {

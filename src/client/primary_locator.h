@@ -40,6 +40,10 @@ class PrimaryLocator {
   // all clients of a server do not return in one moment. One that did not last counts as a failed
   // attempt, or a server that accepts and hangs up would be called in a busy loop.
   [[nodiscard]] Duration lost(Instant now, double random);
+  // That connection was given up because another server may do better: the next address is tried.
+  [[nodiscard]] Duration left(Instant now, double random);
+  // All addresses but current(), each once.
+  [[nodiscard]] std::vector<net::HostPort> others() const;
   // While connected: the nodes of the cluster besides those it was made with, in place of those
   // that were told before. What is no address is left out, as are more than 64.
   void learn(const std::vector<std::string>& nodes);
@@ -54,6 +58,7 @@ class PrimaryLocator {
   // Where `address` is in the list; added when it is not.
   std::size_t find_or_add(const net::HostPort& address);
   void begin_round();
+  void begin_anew_if_lasted(Instant now);
   // Whether there was a connection to current() for long enough; only once for each.
   [[nodiscard]] bool lasted(Instant now);
 

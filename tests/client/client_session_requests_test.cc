@@ -59,6 +59,68 @@ TEST(ClientSessionRequests, ARequestThatOnlyThePrimaryAnswersNamesIt) {
   EXPECT_FALSE(*answer);  // is asked there
 }
 
+// A request to wait for transaction 500, at most ten seconds.
+Request await_of(const FakeClient& client) {
+  return client.request(wire::Await{Epoch(), Tid(500), 10'000});
+}
+
+TEST(ClientSessionRequests, AStandbyThatDoesNotGetWhereAReaderWaitsIsLeft) {
+  FakeClient client(1 << 20, true);
+  client.server.role = wire::NodeRole::standby;
+  client.connect();
+  client.deliver = false;
+  const auto answer = ask(client, await_of(client));
+  EXPECT_EQ(client.session.next_deadline(), client.time + std::chrono::milliseconds(700));
+  client.pass(std::chrono::milliseconds(699));
+  EXPECT_FALSE(client.closed);
+  client.pass(std::chrono::milliseconds(1));
+  ASSERT_TRUE(client.closed);
+  EXPECT_TRUE(client.elsewhere);
+  EXPECT_FALSE(*answer);
+  // The next standby gets as long; then the primary has it.
+  client.closed.reset();
+  client.connect();
+  client.deliver_one();  // the welcome
+  client.pass(std::chrono::milliseconds(699));
+  EXPECT_FALSE(client.closed);
+  client.pass(std::chrono::milliseconds(1));
+  EXPECT_TRUE(client.closed);
+  client.server.role = wire::NodeRole::primary;
+  client.server.visible = Tid(500);
+  client.session.accept_primary(true);
+  client.deliver = true;
+  client.connect();
+  ASSERT_TRUE(*answer);
+  EXPECT_FALSE((*answer)->error);
+}
+
+TEST(ClientSessionRequests, AStandbyThatGetsThereOrThatNobodyWaitsForIsNotLeft) {
+  FakeClient client(1 << 20, true);
+  client.server.role = wire::NodeRole::standby;
+  client.connect();
+  client.deliver = false;
+  const auto answer = ask(client, await_of(client));
+  client.receive(0, wire::Invalidate{Tid(500), {Oid(1)}, true});
+  client.pass(std::chrono::seconds(2));
+  EXPECT_FALSE(client.closed);
+  const auto shorter = ask(client, await_of(client));
+  client.server.outgoing.clear();
+  client.receive(2, wire::Pong{{}, Tid(500)});
+  ASSERT_TRUE(*shorter);
+  client.pass(std::chrono::seconds(2));
+  EXPECT_FALSE(client.closed);
+}
+
+TEST(ClientSessionRequests, ThePrimaryIsNotLeftByWhoWaitsForATransaction) {
+  FakeClient client(1 << 20, true);
+  client.session.accept_primary(true);
+  client.connect();
+  client.deliver = false;
+  const auto answer = ask(client, await_of(client));
+  client.pass(std::chrono::milliseconds(900));
+  EXPECT_FALSE(client.closed);
+}
+
 TEST(ClientSessionRequests, AnswersWaitForAConnection) {
   FakeClient client;
   const auto answer = ask(client, wire::Ping{});
@@ -164,6 +226,26 @@ TEST(ClientSessionRequests, ACommitThatArrivedButWhoseReplyWasLostIsKnownAsCommi
   ASSERT_FALSE((*answer)->error);
   EXPECT_EQ(std::get<wire::Committed>((*answer)->message).tid, Tid(110));
   EXPECT_EQ(client.view().point().tid, Tid(110));
+  EXPECT_EQ(client.server.count_received<wire::Commit>(), 1U);
+}
+
+TEST(ClientSessionRequests, WhatASilentServerLeftOpenIsAskedOfThePrimaryThatWasFound) {
+  FakeClient client;
+  client.connect();
+  client.deliver = false;
+  const auto answer = ask(client, commit_of(client, Oid(1), "a"));
+  client.pass(std::chrono::seconds(1));
+  client.pass(std::chrono::seconds(1));
+  ASSERT_TRUE(client.session.suspects_server());
+  client.find_primary(Epoch(2), "b:2");
+  EXPECT_FALSE(*answer);
+  client.server.epoch = Epoch(2);
+  client.deliver = true;
+  client.connect();
+  ASSERT_TRUE(*answer);
+  ASSERT_FALSE((*answer)->error);
+  EXPECT_EQ(std::get<wire::Committed>((*answer)->message).tid, Tid(110));
+  EXPECT_EQ(client.server.count_received<wire::OutcomeQuery>(), 1U);
   EXPECT_EQ(client.server.count_received<wire::Commit>(), 1U);
 }
 
@@ -305,7 +387,7 @@ TEST(ClientSessionRequests, AVoteThatNobodyWaitsForIsAborted) {
   client.pass(std::chrono::seconds(1));
   ASSERT_TRUE(*voted);
   EXPECT_EQ((*voted)->error->code, ErrorCode::timeout);
-  EXPECT_TRUE(std::holds_alternative<wire::Abort>(client.sent.back().message));
+  EXPECT_EQ(client.server.count_received<wire::Abort>(), 1U);
   client.deliver_all();
   EXPECT_FALSE(client.closed);
   EXPECT_EQ(client.session.requests(), 0U);

@@ -199,6 +199,60 @@ TEST(ClientSession, ASilentServerIsAskedAndThenGivenUp) {
   client.pass(std::chrono::seconds(5));
   ASSERT_TRUE(client.closed);
   EXPECT_EQ(client.closed->code, ErrorCode::timeout);
+  EXPECT_TRUE(client.elsewhere);
+}
+
+TEST(ClientSession, AServerThatDoesNotAnswerAPingIsSuspectedUntilItDoes) {
+  FakeClient client;
+  client.connect();
+  client.deliver = false;
+  client.pass(std::chrono::seconds(5));
+  EXPECT_FALSE(client.session.suspects_server());
+  EXPECT_EQ(client.session.next_deadline(), client.time + std::chrono::seconds(1));
+  client.pass(std::chrono::seconds(1));
+  EXPECT_TRUE(client.session.suspects_server());
+  EXPECT_EQ(client.session.next_deadline(), client.time + std::chrono::seconds(4));
+  EXPECT_FALSE(client.closed);
+  client.deliver_all();
+  EXPECT_FALSE(client.session.suspects_server());
+}
+
+TEST(ClientSession, WhileARequestWaitsThePingComesSooner) {
+  FakeClient client;
+  client.connect();
+  client.deliver = false;
+  client.submit(client.request(wire::Load{Oid(1), kMaxTid}));
+  EXPECT_EQ(client.session.next_deadline(), client.time + std::chrono::seconds(1));
+  client.pass(std::chrono::seconds(1));
+  EXPECT_EQ(client.server.count_received<wire::Ping>(), 1U);
+  EXPECT_FALSE(client.session.suspects_server());
+  client.pass(std::chrono::seconds(1));
+  EXPECT_TRUE(client.session.suspects_server());
+  EXPECT_EQ(client.server.count_received<wire::Ping>(), 1U);
+}
+
+TEST(ClientSession, LeavesASilentServerForThePrimaryOfALaterEpochOnly) {
+  FakeClient client;
+  client.server.epoch = Epoch(3);
+  client.connect();
+  for (const Epoch epoch : {Epoch(2), Epoch(3)}) {
+    client.find_primary(epoch, "b:2");
+    EXPECT_FALSE(client.closed);
+  }
+  client.find_primary(Epoch(4), "b:2");
+  ASSERT_TRUE(client.closed);
+  EXPECT_EQ(client.closed->code, ErrorCode::stale_epoch);
+  EXPECT_EQ(client.leader, "b:2");
+  client.connect();  // the silent one is back
+  EXPECT_FALSE(client.session.ready());
+}
+
+TEST(ClientSession, WhatWasFoundAfterTheConnectionEndedIsIgnored) {
+  FakeClient client;
+  client.connect();
+  client.disconnect();
+  client.find_primary(Epoch(2), "b:2");
+  EXPECT_FALSE(client.closed);
 }
 
 TEST(ClientSession, AHeartbeatAnsweredKeepsTheConnection) {

@@ -74,6 +74,11 @@ class FakeClient final : public ClientCore {
     carry_out();
   }
 
+  void find_primary(Epoch epoch, const std::string& address) {
+    session.found_primary(epoch, address, effects_);
+    carry_out();
+  }
+
   FakeServer server;
   ClientSession session;
   Instant time{std::chrono::hours(1)};
@@ -82,6 +87,7 @@ class FakeClient final : public ClientCore {
   std::atomic<int> submitted = 0;          // requests, so far
   std::optional<Error> closed;             // why the session last closed a connection
   std::string leader;                      // that it named then
+  bool elsewhere = false;                  // another server was to come first then
   std::optional<wire::Topology> topology;  // as it was last told
   std::vector<FakeServer::Outgoing> sent;  // by the session
 
@@ -96,6 +102,7 @@ class FakeClient final : public ClientCore {
     if (effects.close) {
       closed = effects.close;
       leader = effects.leader;
+      elsewhere = effects.elsewhere;
       linked_ = false;
       session.disconnected(*effects.close, effects_);
     }

@@ -4,6 +4,8 @@
 
 #include <filesystem>
 #include <functional>
+#include <future>
+#include <thread>
 
 #include "base/check.h"
 #include "client/fake_server.h"
@@ -46,8 +48,16 @@ class ServedFake : private net::FramedConnection::Handler {
     if (connection_) std::exchange(connection_, nullptr)->detach();
   }
   [[nodiscard]] std::string address() const { return listener_->address().to_string(); }
+  void say() {
+    for (; !silent && !server.outgoing.empty(); server.outgoing.pop_front()) {
+      const auto& next = server.outgoing.front();
+      std::visit([&](const auto& m) { connection_->send(m, next.request_id); }, next.message);
+    }
+  }
 
   testing::FakeServer server;
+  // What is sent for a client stays in it; requests are carried out.
+  bool silent = false;
   bool cut_at_commit = false;  // the next commit happens, its reply is lost
   std::function<void()> when_cut = [] {};
 
@@ -69,10 +79,7 @@ class ServedFake : private net::FramedConnection::Handler {
       cut();
       return;
     }
-    for (; !server.outgoing.empty(); server.outgoing.pop_front()) {
-      const auto& next = server.outgoing.front();
-      std::visit([&](const auto& m) { connection_->send(m, next.request_id); }, next.message);
-    }
+    say();
   }
   void on_closed(const Error&) override { connection_.reset(); }
 
@@ -178,6 +185,76 @@ TEST(NetClient, AsksTheNextPrimaryWhatBecameOfACommit) {
     EXPECT_EQ(second.server.count_received<wire::OutcomeQuery>(), 1U);
     EXPECT_EQ(second.server.count_received<wire::Commit>(), 0U);
   });
+}
+
+TEST(NetClient, LeavesASilentPrimaryForOneOfALaterEpoch) {
+  ServedFake first;
+  ServedFake second;
+  client::Options options = options_for({first.address(), "127.0.0.1:1", second.address()});
+  options.heartbeat = std::chrono::seconds(5);
+  options.call_timeout = std::chrono::minutes(1);
+  client::Client client(options);
+  client::run_transaction(client, [](client::Transaction& before) {
+    before.store(client::Oid{1}, std::string("zero"));
+  });
+  second.on_shard([&] {
+    second.server.refuse_hello =
+        wire::ErrorReply{{ErrorCode::not_primary, "a standby"}, first.address()};
+  });
+  first.on_shard([&] { first.silent = true; });
+  client::Transaction transaction = client.begin();
+  transaction.store(client::Oid{1}, std::string("one"));
+  auto committed = std::async(std::launch::async, [&] { return transaction.commit(); });
+  // It has asked the second in vain; then that has all that the first had, and leads.
+  testing::FakeServer& old = first.server;
+  testing::FakeServer& next = second.server;
+  const auto asked = [&] {
+    bool so = false;
+    second.on_shard([&] { so = next.count_received<wire::Hello>() > 0; });
+    return so;
+  };
+  while (!asked()) std::this_thread::yield();
+  first.on_shard([&] {
+    EXPECT_EQ(old.count_received<wire::Commit>(), 2U);
+    second.on_shard([&] {
+      next.objects = old.objects;
+      next.log = old.log;
+      next.outcomes = old.outcomes;
+      next.visible = old.visible;
+      next.epoch = Epoch(2);
+      next.refuse_hello.reset();
+    });
+  });
+  const client::Tid tid = committed.get();
+  EXPECT_GE(client.snapshot(), tid);
+  EXPECT_EQ(client.epoch(), 2U);
+  second.on_shard([&] {
+    EXPECT_EQ(next.count_received<wire::OutcomeQuery>(), 1U);
+    EXPECT_EQ(next.count_received<wire::Commit>(), 0U);
+  });
+}
+
+TEST(NetClient, StaysWithASilentPrimaryWhenNoneOfALaterEpochAnswers) {
+  ServedFake first;
+  ServedFake other;  // says that it leads, too, in the same epoch
+  client::Options options = options_for({first.address(), other.address()});
+  options.heartbeat = std::chrono::seconds(5);
+  client::Client client(options);
+  client.wait_connected();
+  first.on_shard([&] { first.silent = true; });
+  auto loaded = std::async(std::launch::async, [&] { return client.status(); });
+  const auto asked_often = [&] {
+    bool so = false;
+    other.on_shard([&] { so = other.server.count_received<wire::Hello>() >= 2; });
+    return so;
+  };
+  while (!asked_often()) std::this_thread::yield();
+  first.on_shard([&] {
+    first.silent = false;
+    first.say();
+  });
+  EXPECT_EQ(loaded.get().node, "fake");
+  EXPECT_EQ(client.stats().connections, 1U);
 }
 
 TEST(NetClient, ReadsFromAStandbyBeforeThePrimary) {

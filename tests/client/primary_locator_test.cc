@@ -46,6 +46,25 @@ TEST(PrimaryLocator, ReturnsToTheLostAddressAfterALittleJitter) {
   EXPECT_EQ(locator.current().port, 2);
 }
 
+TEST(PrimaryLocator, LeavesForTheNextAddress) {
+  PrimaryLocator locator(addresses(2), milliseconds(100), milliseconds(1000));
+  locator.established(Instant{std::chrono::seconds(10)});
+  EXPECT_EQ(locator.left(Instant{std::chrono::seconds(60)}, 0.5), Duration(0));
+  EXPECT_EQ(locator.current().port, 2);
+  // Two servers that are both left at once are not called in a busy loop.
+  locator.established(Instant{std::chrono::seconds(60)});
+  EXPECT_GT(locator.left(Instant{std::chrono::seconds(60)}, 0.5), Duration(0));
+  EXPECT_EQ(locator.current().port, 1);
+}
+
+TEST(PrimaryLocator, NamesTheOtherAddressesOnce) {
+  std::vector<net::HostPort> given = addresses(3);
+  given.push_back(given[1]);
+  given.push_back(given[0]);
+  const PrimaryLocator locator(given, milliseconds(100), milliseconds(1000));
+  EXPECT_EQ(locator.others(), (std::vector<net::HostPort>{given[1], given[2]}));
+}
+
 TEST(PrimaryLocator, AServerThatHangsUpAtOnceIsNotCalledInABusyLoop) {
   PrimaryLocator locator(addresses(1), milliseconds(100), milliseconds(1000));
   Duration last{};

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <csignal>
+#include <future>
 #include <optional>
 #include <string>
 
@@ -79,6 +81,34 @@ TEST_F(ClientTakeover, ACacheOfTheSameHistoryIsKept) {
 }
 
 // It has seen a transaction that the new primary does not have.
+// A stopped process keeps its connections open: only its silence tells.
+TEST_F(ClientTakeover, ASilentPrimaryIsLeftForItsSuccessor) {
+  const std::optional<ServerPair> pair = start_pair();
+  ASSERT_TRUE(pair);
+  ServerProcess& a = *pair->primary;
+  ServerProcess& b = *pair->standby;
+  zdb::Options options = options_for({a.address(), b.address()});
+  options.heartbeat = seconds(15);
+  options.call_timeout = seconds(60);
+  zdb::Client client(options);
+  commit(client, "before");
+  const std::uint64_t epoch = client.epoch();
+  a.send_signal(SIGSTOP);
+  auto committed = std::async(std::launch::async, [&] {
+    zdb::run_transaction(client,
+                         [](zdb::Transaction& next) { next.store(kOid, std::string("after")); });
+  });
+  ASSERT_EQ(zeolite({"promote", "--force", "--at", b.address()}).exit_code, 0)
+      << b.standard_error();
+  // Given up it would be after two heartbeats.
+  EXPECT_EQ(committed.wait_for(seconds(20)), std::future_status::ready);
+  committed.get();
+  EXPECT_GT(client.epoch(), epoch);
+  a.send_signal(SIGCONT);
+  zdb::Client other(options_for({b.address()}));
+  EXPECT_EQ(load(other), "after");
+}
+
 TEST_F(ClientTakeover, ACacheOfAHistoryThatIsLostIsDropped) {
   ServerProcess a(options("a", {"--durability", "local"}));
   ASSERT_TRUE(a.start()) << a.standard_error();
