@@ -24,7 +24,7 @@ void ProbeConnection::start(const net::HostPort& address) {
                              } else {
                                connect_to(endpoints);
                              }
-                                                });
+                           });
 }
 
 void ProbeConnection::connect_to(const tcp::resolver::results_type& endpoints) {
