@@ -394,7 +394,9 @@ Result<ServerConfig> parse_config(std::string_view text, std::string_view file,
 Result<ServerConfig> read_config_file(const std::filesystem::path& path) {
   std::ifstream stream(path, std::ios::binary);
   std::ostringstream text;
-  if (stream) text << stream.rdbuf();
+  // Nothing to copy would count as a failure.
+  const bool empty = stream.peek() == std::ifstream::traits_type::eof() && stream.eof();
+  if (stream && !empty) text << stream.rdbuf();
   if (!stream || !text) {
     return make_error(ErrorCode::io_error, "cannot read the configuration file " + path.string() +
                                                ": " + std::strerror(errno));

@@ -55,15 +55,30 @@ TEST_F(ServerConfigTest, OptionsOverruleTheFile) {
   EXPECT_EQ(config->storages[1].directory, "/other");
 }
 
+TEST_F(ServerConfigTest, AnEmptyFileSaysNothingAndADirectoryIsNone) {
+  ServeOptions options = with_file("");
+  options.data = "d";
+  const auto config = server_config(options);
+  ASSERT_TRUE(config) << config.error().detail;
+  EXPECT_EQ(config->node_name, "node");
+  options.config = ::testing::TempDir();
+  EXPECT_FALSE(server_config(options));
+}
+
 TEST_F(ServerConfigTest, AStandbyRefusesUnlessItIsToldToPark) {
   for (const bool file_parks : {false, true}) {
     ServeOptions options = with_file(file_parks ? "[zeo]\nstandby = 'park'\n" : "");
     options.data = "d";
-    EXPECT_EQ(server_config(options)->zeo_parks, file_parks);
+    const auto parks = [&options] {
+      const auto config = server_config(options);
+      EXPECT_TRUE(config) << config.error().detail;
+      return config && config->zeo_parks;
+    };
+    EXPECT_EQ(parks(), file_parks);
     options.zeo_standby = "park";
-    EXPECT_TRUE(server_config(options)->zeo_parks);
+    EXPECT_TRUE(parks());
     options.zeo_standby = "refuse";
-    EXPECT_FALSE(server_config(options)->zeo_parks);
+    EXPECT_FALSE(parks());
   }
 }
 
