@@ -98,6 +98,7 @@ Result<wire::LogReply> read_log(const storage::ObjectStore& store, const wire::R
                                 Tid line, std::size_t bytes_max) {
   wire::LogReply answer;
   const Tid until = std::min(request.until, line);
+  const Tid horizon = store.pack_horizon();
   Tid after = request.after;
   std::size_t bytes = 0;
   while (true) {
@@ -113,8 +114,10 @@ Result<wire::LogReply> read_log(const storage::ObjectStore& store, const wire::R
           answer.next_after = after;
           return answer;
         }
-        answer.items.push_back({entry.position.tid, std::move(entry.metadata), entry.status,
-                                std::move(entry.objects)});
+        // As a pack leaves them; see also history/transaction_iteration.h.
+        const char status = entry.position.tid <= horizon ? kStatusPacked : entry.status;
+        answer.items.push_back(
+            {entry.position.tid, std::move(entry.metadata), status, std::move(entry.objects)});
       }
       after = entry.position.tid;
     }

@@ -122,6 +122,16 @@ TEST_F(ReadServiceTest, TheLogEndsAtTheLine) {
   EXPECT_TRUE(read_log(store_, {Tid(90), kMaxTid, 100}, Tid(40), 1 << 20)->end);
 }
 
+TEST_F(ReadServiceTest, TheLogTellsWhatWasPacked) {
+  TransactionRecord pack = record(60, {}, RecordKind::pack);
+  pack.pack_horizon = Tid(30);
+  ASSERT_TRUE(store_.append({&pack, 1}));
+  const auto log = read_log(store_, {kNoTid, kMaxTid, 100}, Tid(60), 1 << 20).value();
+  std::string statuses;
+  for (const auto& item : log.items) statuses += item.status;
+  EXPECT_EQ(statuses, "pp ");
+}
+
 TEST_F(ReadServiceTest, AVerifyCountsWhatIsThere) {
   const auto report = read_verify(store_, nullptr, Tid(50)).value();
   EXPECT_EQ(report.transactions, 3U);
