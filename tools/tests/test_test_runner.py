@@ -43,14 +43,14 @@ class RunAllTest(unittest.TestCase):
         self.assertEqual("2 passed, 0 failed", results.summary())
 
     def test_a_stage_without_time_is_skipped_by_name_and_a_shorter_one_runs(self):
-        results = self.run_stages(30, release=12, asan_unit=10, tsan_unit=10, fuzz=3)
+        results = self.run_stages(40, release=12, asan_unit=10, tsan_unit=10, fuzz=3)
         self.assertEqual("3 passed, 0 failed, 1 skipped", results.summary())
         name, reason = results.skipped[0]
         self.assertEqual("tsan-unit", name)
         self.assertIn("./test tsan-unit", reason)
 
     def test_a_stage_that_runs_out_of_time_is_skipped_by_name(self):
-        results = self.run_stages(30, release=12, asan_unit=100, fuzz=3)
+        results = self.run_stages(40, release=12, asan_unit=100, fuzz=3)
         self.assertEqual("1 passed, 0 failed, 2 skipped", results.summary())
         self.assertEqual(["asan-unit", "fuzz"], [name for name, _ in results.skipped])
         self.assertIn("no time was left for cmake", results.skipped[0][1])
