@@ -31,8 +31,11 @@ std::unexpected<Error> listen_error(const ListenAddress& address,
                           ": it is in use by another program; stop it or choose "
                           "another port");
   }
-  return make_error(ErrorCode::io_error,
-                    "cannot listen on " + address.to_string() + ": " + error.message());
+  std::string detail = "cannot listen on " + address.to_string() + ": " + error.message();
+  if (error == boost::system::errc::address_not_available) {
+    detail += "; choose an address of this machine, or 0.0.0.0 for all it has";
+  }
+  return make_error(ErrorCode::io_error, std::move(detail));
 }
 
 Result<Endpoint> endpoint_of(IoShard& shard, const ListenAddress& address) {

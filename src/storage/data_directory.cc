@@ -45,7 +45,8 @@ Result<Format> decode_format(const std::filesystem::path& path, std::string_view
     return make_error(ErrorCode::too_new,
                       path.parent_path().string() + " was written by a newer version " +
                           std::to_string(format.version) + "; this one reads up to " +
-                          std::to_string(kFormatVersion));
+                          std::to_string(kFormatVersion) +
+                          ": use the newer program, or give another directory");
   }
   text.remove_prefix(static_cast<std::size_t>(end - text.data()));
   const std::string before_id = "\n" + std::string(kClusterWord);

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 
 #include <array>
+#include <cerrno>
 #include <string>
 
 namespace zeolite::storage {
@@ -12,6 +13,16 @@ namespace {
 
 constexpr std::string_view kLockFile = "LOCK";
 
+// As system_error(), with what to do about a directory that is not for us.
+std::unexpected<Error> not_usable(std::string_view action, const std::filesystem::path& path,
+                                  int error_number) {
+  std::unexpected<Error> failed = system_error(action, path, error_number);
+  if (error_number != ENOSPC) {
+    failed.error().detail += "; give a directory in which this user may create files";
+  }
+  return failed;
+}
+
 Result<FileDescriptor> lock_file(const std::filesystem::path& directory, bool may_write) {
   const std::filesystem::path path = directory / kLockFile;
   FileDescriptor lock(may_write ? ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)
@@ -19,7 +30,7 @@ Result<FileDescriptor> lock_file(const std::filesystem::path& directory, bool ma
   if (!lock.is_open() && errno == ENOENT) {
     return make_error(ErrorCode::not_found, "there is no database in " + directory.string());
   }
-  if (!lock.is_open()) return system_error("open", path, errno);
+  if (!lock.is_open()) return not_usable("open", path, errno);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return system_error("lock", path, errno);
     std::array<char, 32> holder{};
@@ -43,7 +54,7 @@ Result<FileDescriptor> lock_file(const std::filesystem::path& directory, bool ma
 Result<> make_private_directory(const std::filesystem::path& path) {
   std::error_code error;
   const bool created = std::filesystem::create_directories(path, error);
-  if (error) return system_error("create directory", path, error.value());
+  if (error) return not_usable("create directory", path, error.value());
   if (!created) return {};
   // The records are for whoever runs the server; others ask it.
   std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);

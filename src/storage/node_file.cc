@@ -56,7 +56,8 @@ Result<NodeIdentity> decode(const std::filesystem::path& path, std::string_view 
   const auto version = take_number(rest, kVersionWord);
   if (!version || *version == 0) return damaged(path);
   if (*version > kVersion) {
-    return make_error(ErrorCode::too_new, path.string() + " was written by a newer version");
+    return make_error(ErrorCode::too_new,
+                      path.string() + " was written by a newer version: use the newer program");
   }
   if (!rest.starts_with(kIdWord)) return damaged(path);
   rest.remove_prefix(kIdWord.size());
