@@ -40,12 +40,13 @@ class SmallDisk {
 
   // Takes all space but `left` bytes.
   void fill(std::uint64_t left) const {
-    const std::uint64_t free = std::filesystem::space(path_).available;
+    const std::uint64_t all = free();
     const int file = ::open(ballast().c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     ASSERT_GE(file, 0);
-    EXPECT_EQ(::posix_fallocate(file, 0, static_cast<off_t>(free - left)), 0);
+    EXPECT_EQ(::posix_fallocate(file, 0, static_cast<off_t>(all - left)), 0);
     ::close(file);
   }
+  [[nodiscard]] std::uint64_t free() const { return std::filesystem::space(path_).available; }
   void release() const { std::filesystem::remove(ballast()); }
 
  private:
@@ -93,6 +94,8 @@ TEST_F(FullDisk, RefusesWritesAnswersReadsAndRecoversByItself) {
   Result<Tid> written = commit(client, 1000);
   while (written && Clock::now() < until) written = commit(client, 100'000);
   ASSERT_FALSE(written) << "writes go on though the disk is full";
+  // Refused before the database itself meets the end of the disk.
+  EXPECT_GT(disk_.free(), 4U << 20) << "what is left when it refuses";
   EXPECT_EQ(written.error().code, ErrorCode::out_of_space) << written.error().to_string();
   EXPECT_GT(written.error().detail.size(), 20U) << written.error().detail;
 
@@ -121,6 +124,8 @@ TEST_F(FullDisk, RefusesWritesAnswersReadsAndRecoversByItself) {
   EXPECT_TRUE(after->accepts_writes) << after->refuses_why;
 
   EXPECT_EQ(server_->stop(), 0) << server_->standard_error();
+  EXPECT_EQ(server_->standard_error().find("No space left"), std::string::npos)
+      << server_->standard_error();
   EXPECT_EQ(verify(directory_ / "disk/data").exit_code, 0);
 }
 

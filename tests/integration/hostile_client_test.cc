@@ -171,16 +171,14 @@ class HostileClient : public ::testing::Test {
   void TearDown() override {
     if (!neighbour_) return;
     neighbour_->finish();
-    watch_memory();
     if (kMemoryIsOurs) {
-      EXPECT_LT(resident_most_, resident_at_rest_ + 100 * kMegabyte);
+      EXPECT_LT(server_->peak_resident_bytes(), resident_at_rest_ + 100 * kMegabyte);
     }
     EXPECT_EQ(server_->stop(), 0) << server_->standard_error();
     if (HasFailure()) std::cout << "the server said:\n" << server_->standard_error();
   }
 
   [[nodiscard]] std::uint16_t port() const { return server_->port(); }
-  void watch_memory() { resident_most_ = std::max(resident_most_, server_->resident_bytes()); }
 
   [[nodiscard]] RawClient open(bool wants_invalidations = false) const {
     return *RawClient::open(port(), hello_of(wants_invalidations));
@@ -195,7 +193,7 @@ class HostileClient : public ::testing::Test {
     const auto until = Clock::now() + timeout;
     while (count_clients() > count) {
       if (Clock::now() > until) return false;
-      watch_memory();
+      std::this_thread::sleep_for(milliseconds(5));  // others want the processor, too
     }
     return true;
   }
@@ -205,12 +203,13 @@ class HostileClient : public ::testing::Test {
     Error why{ErrorCode::unavailable, "nothing was said"};
     EXPECT_TRUE(client.wait_closed(timeout, &why));
     EXPECT_EQ(why.code, ErrorCode::protocol_error) << why.to_string();
+    ASSERT_FALSE(words.empty());
     EXPECT_NE(why.detail.find(words), std::string::npos) << why.to_string();
   }
 
   TemporaryDirectory directory_;
   std::unique_ptr<ServerProcess> server_;
-  std::uint64_t resident_at_rest_ = 0, resident_most_ = 0;
+  std::uint64_t resident_at_rest_ = 0;
   std::unique_ptr<Neighbour> neighbour_;
   std::optional<RawClient> asker_;
 };
@@ -225,7 +224,7 @@ std::string frame_of(const M& message) {
 TEST_F(HostileClient, HttpIsRefusedInWords) {
   RawClient client = *RawClient::connect(port());
   ASSERT_TRUE(client.send_bytes("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
-  expect_refused(client, "");
+  expect_refused(client, "is this a Zeolite native port?");
 }
 
 TEST_F(HostileClient, RandomBytesAreClosed) {
@@ -245,7 +244,7 @@ TEST_F(HostileClient, FrameAboveTheLimitIsRefusedByItsHeader) {
   const std::uint32_t length = 5 * kMegabyte;  // little-endian, as the machine
   std::memcpy(header.data(), &length, sizeof length);
   ASSERT_TRUE(client.send_bytes(header));
-  expect_refused(client, "");
+  expect_refused(client, "a frame of 5242880 bytes; the limit is 4194304");
 }
 
 TEST_F(HostileClient, LargeFrameBeforeHelloIsRefused) {
@@ -254,7 +253,7 @@ TEST_F(HostileClient, LargeFrameBeforeHelloIsRefused) {
   std::mt19937 random(2);
   for (int i = 0; i < 20'000; ++i) hello.label += static_cast<char>(random());
   static_cast<void>(client.send_bytes(frame_of(hello)));
-  expect_refused(client, "");
+  expect_refused(client, "the limit is");
 }
 
 TEST_F(HostileClient, WrongChecksumIsRefused) {
@@ -262,7 +261,7 @@ TEST_F(HostileClient, WrongChecksumIsRefused) {
   std::string frame = frame_of(wire::Load{Oid(77)});
   frame[wire::kFrameHeaderSize + 3] ^= 1;
   ASSERT_TRUE(client.send_bytes(frame));
-  expect_refused(client, "");
+  expect_refused(client, "checksum is wrong");
 }
 
 TEST_F(HostileClient, BodyThatLiesAboutItsListsIsRefused) {
@@ -362,7 +361,6 @@ TEST_F(HostileClient, StagedBytesOfAllClientsTogetherAreBounded) {
   }
   int refused = 0;
   for (RawClient& client : clients) refused += !client.ask<wire::Pong>(wire::Ping{});
-  watch_memory();
   EXPECT_GE(refused, 2);
   EXPECT_LT(refused, 8);
 }
@@ -380,7 +378,6 @@ TEST_F(HostileClient, EmptyTransactionsWithoutEndAreBounded) {
     frames.clear();
   }
   static_cast<void>(client.ask<wire::Pong>(wire::Ping{}));
-  watch_memory();
 }
 
 TEST_F(HostileClient, VotesWithoutFinishAreBounded) {
@@ -393,7 +390,6 @@ TEST_F(HostileClient, VotesWithoutFinishAreBounded) {
         std::string(65'000, 'm');
     if (!client.ask<wire::Voted>(vote)) break;
   }
-  watch_memory();
 }
 
 TEST_F(HostileClient, ReaderThatStopsReadingIsClosed) {
@@ -435,7 +431,6 @@ TEST_F(HostileClient, SubscriberThatStopsReadingIsClosed) {
     const auto committed = writer.ask<wire::Committed>(commit);
     ASSERT_TRUE(committed) << committed.error().to_string();
     base = committed->tid;
-    watch_memory();
     closed = count_clients() < clients;
   }
   EXPECT_TRUE(closed || wait_for_clients(clients - 1, seconds(15)));

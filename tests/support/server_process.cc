@@ -65,13 +65,13 @@ std::string ServerProcess::standard_error() const {
   return process_ ? process_->standard_error() : last_error_;
 }
 
-std::uint64_t ServerProcess::resident_bytes() const {
+std::uint64_t ServerProcess::memory_bytes(std::string_view name) const {
   if (!process_) return 0;
   std::ifstream status("/proc/" + std::to_string(process_->pid()) + "/status");
   std::string word;
   while (status >> word) {
     std::uint64_t kilobytes = 0;
-    if (word == "VmRSS:" && status >> kilobytes) return kilobytes * 1024;
+    if (word == name && status >> kilobytes) return kilobytes * 1024;
   }
   return 0;
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -57,10 +58,14 @@ class ServerProcess {
 
   // Standard error of the present, or else of the last, process.
   [[nodiscard]] std::string standard_error() const;
-  // Resident memory in bytes. 0: not running.
-  [[nodiscard]] std::uint64_t resident_bytes() const;
+  // Resident memory in bytes, now and at its highest. 0: not running.
+  [[nodiscard]] std::uint64_t resident_bytes() const { return memory_bytes("VmRSS:"); }
+  [[nodiscard]] std::uint64_t peak_resident_bytes() const { return memory_bytes("VmHWM:"); }
 
  private:
+  // What the kernel says under this name in /proc/PID/status.
+  [[nodiscard]] std::uint64_t memory_bytes(std::string_view name) const;
+
   Options options_;
   std::unique_ptr<ChildProcess> process_;
   std::string last_error_;
