@@ -92,7 +92,14 @@ Result<ExitCode> bench(const BenchOptions& options) {
   ASSIGN_OR_RETURN(const BenchReport report, run_bench(options));
   RETURN_IF_ERROR(print(options.json ? bench_json(report) : bench_text(report)));
   if (report.silence) return std::unexpected(*report.silence);
-  return report.acknowledged() > 0 ? ExitCode::done : ExitCode::failed;
+  if (report.acknowledged() > 0) return ExitCode::done;
+  std::string why = "nothing was acknowledged";
+  if (!report.last_error.empty()) {
+    why += ": " + report.last_error;
+  } else if (report.conflicts == 0) {
+    why += " within --seconds; give it more";
+  }
+  return make_error(ErrorCode::aborted, std::move(why));
 }
 
 ExitCode finish(std::string_view command, const Result<>& result) {

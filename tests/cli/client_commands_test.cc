@@ -94,6 +94,26 @@ TEST_F(ClientCommandsTest, LogPrintsAllRepliesInOrder) {
   EXPECT_TRUE(GetCapturedStdout().starts_with("0000000000000002\t"));
 }
 
+TEST(ClientCommands, BenchWithNothingAcknowledgedSaysWhy) {
+  const FakeServer server(
+      [](FakeServer::Peer& peer, std::uint32_t id, const wire::Message& message) {
+        if (std::holds_alternative<wire::Ping>(message)) {
+          peer.send(wire::ErrorReply{{ErrorCode::read_only, "no pings today"}}, id);
+        } else {
+          answer(peer, id, message);
+        }
+      });
+  Target target;
+  target.at = {server.address()};
+  CaptureStdout();
+  CaptureStderr();
+  EXPECT_EQ(run_bench_command({.kind = BenchKind::ping, .target = target, .seconds = 0.2}),
+            ExitCode::failed);
+  EXPECT_THAT(GetCapturedStdout(), HasSubstr(" 0 acknowledged"));
+  EXPECT_EQ(GetCapturedStderr(),
+            "zeolite bench: nothing was acknowledged: read_only: no pings today\n");
+}
+
 TEST(ClientCommands, NobodyThereIsUnreachable) {
   Target target;
   {

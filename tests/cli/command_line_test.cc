@@ -167,7 +167,8 @@ TEST_P(CommandHelp, TeachesWithExamples) {
 
 INSTANTIATE_TEST_SUITE_P(CommandLine, CommandHelp,
                          ::testing::Values("serve", "status", "load", "log", "import", "export",
-                                           "verify", "divergence", "bench", "version"),
+                                           "verify", "pack", "promote", "switchover", "demote",
+                                           "divergence", "bench", "version"),
                          [](const auto& param) { return param.param; });
 
 struct BadCommand {
