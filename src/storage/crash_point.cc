@@ -61,9 +61,11 @@ constexpr std::array<std::string_view, 13> kNodeNames = {
     "install.before_end",      // all is in place; COMPLETE is still there
 };
 
-constexpr std::array<std::string_view, 2> kFailNames = {
+constexpr std::array<std::string_view, 4> kFailNames = {
     "wal.append",  // nothing of the group is written
     "wal.sync",    // it is written, and nobody knows whether it is on the disk
+    "mark.write",  // the group is durable; the high-water mark is not moved
+    "mark.sync",   // the mark is moved, and nobody knows whether that is on the disk
 };
 
 constexpr std::array<std::string_view, 2> kBlobFailNames = {

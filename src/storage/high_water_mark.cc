@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "base/check.h"
+#include "storage/crash_point.h"
 
 namespace zeolite::storage {
 
@@ -112,6 +113,7 @@ Result<> HighWaterMark::read() {
 
 Result<> HighWaterMark::write(const Position& position) {
   const std::string bytes = encode_slot(Slot{sequence_ + 1, position});
+  if (fail_point("mark.write")) return system_error("write", path_, EIO);
   const ssize_t put = ::pwrite(file_.get(), bytes.data(), bytes.size(), slot_offset(sequence_ + 1));
   if (put != static_cast<ssize_t>(bytes.size())) {
     return system_error("write", path_, put < 0 ? errno : EIO);
@@ -132,6 +134,7 @@ Result<> HighWaterMark::lower(const Position& position) {
 }
 
 Result<> HighWaterMark::sync() {
+  if (fail_point("mark.sync")) return system_error("sync", path_, EIO);
   if (::fdatasync(file_.get()) != 0) return system_error("sync", path_, errno);
   return {};
 }

@@ -46,8 +46,9 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
                                      : rocksdb::IOStatus::IOError("injected");
   }
 
-  // Bytes read so far.
+  // Bytes read, and syncs of the files of the write-ahead log, so far.
   std::atomic<std::uint64_t> bytes_read = 0;
+  std::atomic<std::uint64_t> log_syncs = 0;
 
   rocksdb::IOStatus NewSequentialFile(const std::string& name, const rocksdb::FileOptions& options,
                                       std::unique_ptr<rocksdb::FSSequentialFile>* file,
@@ -97,11 +98,13 @@ class FaultFile final : public rocksdb::FSWritableFileOwnerWrapper {
   }
   rocksdb::IOStatus Sync(const rocksdb::IOOptions& options,
                          rocksdb::IODebugContext* debug) override {
+    if (name_.ends_with(".log")) ++files_.log_syncs;
     const rocksdb::IOStatus status = files_.step(name_);
     return status.ok() ? FSWritableFileOwnerWrapper::Sync(options, debug) : status;
   }
   rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options,
                           rocksdb::IODebugContext* debug) override {
+    if (name_.ends_with(".log")) ++files_.log_syncs;
     const rocksdb::IOStatus status = files_.step(name_);
     return status.ok() ? FSWritableFileOwnerWrapper::Fsync(options, debug) : status;
   }

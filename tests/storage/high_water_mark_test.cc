@@ -88,7 +88,7 @@ TEST_F(HighWaterMarkTest, MissingOneIsCorruption) {
   EXPECT_EQ(mark.error().code, ErrorCode::corruption);
 }
 
-TEST_F(HighWaterMarkTest, WriteThatFailsIsFinal) {
+TEST_F(HighWaterMarkTest, WriteThatFailsMovesNothing) {
   ASSERT_TRUE(HighWaterMark::create(path_));
   const auto read_only = open(true);
   const Result<> refused = read_only->write(position(1));

@@ -178,8 +178,9 @@ TEST_F(RocksObjectStoreTest, BeginningOfTheLogIsCheckedToo) {
   expect_refused("the log is broken after its beginning");
 }
 
-// What opening reads of a store with so many transactions, all in tables.
-std::uint64_t bytes_read_to_open(std::uint64_t transactions) {
+// What opening reads of a store with so many transactions in tables, when its process is killed
+// after `unflushed` more.
+std::uint64_t bytes_read_to_open(std::uint64_t transactions, std::uint64_t unflushed) {
   const TemporaryDirectory directory;
   const auto files = std::make_shared<FaultFileSystem>();
   RocksStoreOptions options;
@@ -191,28 +192,56 @@ std::uint64_t bytes_read_to_open(std::uint64_t transactions) {
   options.file_system = files;
   {
     const auto store = RocksObjectStore::open(options).value();
-    std::vector<TransactionRecord> group;
-    for (std::uint64_t tid = 1; tid <= transactions; ++tid) {
-      // Of the known workload it is the data that is wanted: it does not compress.
-      const std::string data(workload_record(tid * kWorkloadPeriod + 3).writes[0].data.view());
-      group.push_back(record(tid).metadata("", data.substr(0, 300), "").data(tid % 1'000, data));
-      if (group.size() < 50) continue;
+    std::uint64_t tid = 0;
+    const auto append = [&](std::uint64_t count) {
+      std::vector<TransactionRecord> group;
+      for (std::uint64_t i = 0; i < count; ++i) {
+        ++tid;
+        // Of the known workload it is the data that is wanted: it does not compress.
+        const std::string data(workload_record(tid * kWorkloadPeriod + 3).writes[0].data.view());
+        group.push_back(record(tid).metadata("", data.substr(0, 300), "").data(tid % 1'000, data));
+      }
       EXPECT_TRUE(store->append(group));
-      group.clear();
-    }
+    };
+    while (tid < transactions) append(50);
     EXPECT_TRUE(store->flush());
     EXPECT_TRUE(store->compact());
+    if (unflushed > 0) append(unflushed);
+    // What is there when the process is killed now.
+    std::filesystem::copy(options.directory, directory.path() / "killed",
+                          std::filesystem::copy_options::recursive);
   }
+  options.directory = directory.path() / "killed";
   files->bytes_read = 0;
-  EXPECT_TRUE(RocksObjectStore::open(options));
+  const auto store = RocksObjectStore::open(options);
+  EXPECT_TRUE(store) << store.error().to_string();
+  if (store) {
+    EXPECT_EQ((*store)->last_position().tid, Tid(transactions + unflushed));
+  }
   return files->bytes_read;
 }
 
-TEST_F(RocksObjectStoreTest, OpeningDoesNotReadMoreOfALargerDatabase) {
-  const std::uint64_t small = bytes_read_to_open(1'000);
-  const std::uint64_t large = bytes_read_to_open(10'000);
-  EXPECT_GT(small, 1'000U);
+TEST_F(RocksObjectStoreTest, OpeningAfterACrashDoesNotReadMoreOfALargerDatabase) {
+  constexpr std::uint64_t kUnflushed = 50;
+  const std::uint64_t small = bytes_read_to_open(1'000, kUnflushed);
+  const std::uint64_t large = bytes_read_to_open(10'000, kUnflushed);
+  EXPECT_GT(small, bytes_read_to_open(1'000, 0)) << "the log's tail is read";
   EXPECT_LT(large, small + 300'000) << "of 1 MB: " << small << ", of 12 MB: " << large;
+}
+
+TEST_F(RocksObjectStoreTest, AGroupIsSyncedOnce) {
+  const auto files = std::make_shared<FaultFileSystem>();
+  options_.file_system = files;
+  const auto store = open();
+  fill(*store, 1);
+  for (const std::uint64_t size : {1U, 50U}) {
+    std::vector<TransactionRecord> group;
+    const std::uint64_t last = store->last_position().tid.value();
+    for (std::uint64_t i = 1; i <= size; ++i) group.push_back(record(last + i).data(i, "x"));
+    files->log_syncs = 0;
+    ASSERT_TRUE(store->append(group));
+    EXPECT_EQ(files->log_syncs, 1U) << "for " << size;
+  }
 }
 
 TEST_F(RocksObjectStoreTest, TheChainIsCheckedAsFarBackAsTheBoundsSay) {
