@@ -180,12 +180,24 @@ TEST_F(DataDirectoryTest, FullDiskLeavesADirectoryThatCountsAsEmpty) {
 }
 
 TEST_F(DataDirectoryTest, UnwritableDirectoryGivesOneClearLine) {
-  if (::geteuid() == 0) GTEST_SKIP() << "root may write anywhere";
+  using std::filesystem::perms;
   std::filesystem::create_directories(path_);
-  std::filesystem::permissions(
-      path_, std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
-  EXPECT_THAT(open().error().detail, HasSubstr("Permission denied"));
-  std::filesystem::permissions(path_, std::filesystem::perms::owner_all);
+  constexpr perms kReadOnly = perms::owner_read | perms::owner_exec | perms::others_exec;
+  for (const auto& above : {directory_.path(), path_.parent_path()}) {
+    std::filesystem::permissions(above, perms::owner_all | perms::others_exec);
+  }
+  std::filesystem::permissions(path_, kReadOnly);
+  const bool root = ::geteuid() == 0;  // who may write anywhere
+  if (root) {
+    ASSERT_EQ(::seteuid(65534), 0);
+  }
+  const auto opened = open();
+  if (root) {
+    ASSERT_EQ(::seteuid(0), 0);
+  }
+  std::filesystem::permissions(path_, perms::owner_all);
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().detail, HasSubstr("Permission denied; give a directory"));
 }
 
 }  // namespace
