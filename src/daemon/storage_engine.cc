@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/overloaded.h"
 #include "blobs/recovery.h"
 #include "daemon/record_bytes.h"
 
@@ -33,11 +34,6 @@ std::size_t removals_in(const std::vector<TransactionRecord>& group) {
 
 // The owner of a ticket; see server/native_session.h.
 commit::OwnerId owner_of(commit::Ticket ticket) { return ticket >> 32; }
-
-template <typename... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
 
 }  // namespace
 

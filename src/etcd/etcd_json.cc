@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/overloaded.h"
 #include "etcd/base64.h"
 #include "etcd/json_fields.h"
 #include "etcd/key_values.h"
@@ -30,11 +31,6 @@ constexpr std::size_t kNameMax = 64;
 // has, even if it is cut off from the others; one that deletes has to be agreed on, and deleting
 // what is not there makes no new revision.
 constexpr std::string_view kNothing = "nothing";
-
-template <typename... Functions>
-struct Overloaded : Functions... {
-  using Functions::operator()...;
-};
 
 // ---- requests -----------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/milliseconds.h"
+#include "base/overloaded.h"
 
 namespace zeolite::replication {
 namespace {
@@ -14,11 +15,6 @@ constexpr Duration kRetryMax = std::chrono::milliseconds(800);
 // Standbys that did not answer whether one was promoted are asked again.
 constexpr Duration kAskAgainMin = std::chrono::milliseconds(200);
 constexpr Duration kAskAgainMax = std::chrono::seconds(5);
-
-template <typename... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
 
 }  // namespace
 

@@ -4,17 +4,10 @@
 #include <utility>
 #include <variant>
 
+#include "base/overloaded.h"
 #include "replication/node.h"
 
 namespace zeolite::replication {
-namespace {
-
-template <typename... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
-
-}  // namespace
 
 // ---- following ----------------------------------------------------------------------------------
 

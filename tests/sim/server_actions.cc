@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "base/check.h"
+#include "base/overloaded.h"
 #include "sim/server.h"
 #include "storage/log_search.h"
 
@@ -15,11 +16,6 @@ namespace action = replication::action;
 namespace {
 
 constexpr std::size_t kGroupMax = 50;
-
-template <typename... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
 
 // Broken: whoever reads it finds itself in S.
 void add_to_sync(Result<replication::dcs::Answer>& answer, const replication::NodeId& node) {
