@@ -27,6 +27,7 @@
 #include "daemon/zeo_connection.h"
 #include "etcd/etcd_json.h"
 #include "net/listener.h"
+#include "storage/last_told.h"
 
 namespace zeolite::daemon {
 
@@ -122,13 +123,14 @@ class Server::Impl {
                         "a server that replicates serves one storage; run one for each");
     }
     for (const StorageConfig& storage : config_.storages) RETURN_IF_ERROR(open_storage(storage));
-    for (std::size_t i = 0; i < shards_.size(); ++i) {
-      for (const auto& engine : engines_) {
+    for (const auto& engine : engines_) {
+      const Tid last_told = storage::last_told_tid(engine->store());
+      for (std::size_t i = 0; i < shards_.size(); ++i) {
         shards_[i].hubs.push_back(
-            std::make_unique<ShardHub>(*shards_[i].io, i, *engine, hub_environment_));
+            std::make_unique<ShardHub>(*shards_[i].io, i, *engine, hub_environment_, last_told));
       }
-      start_sweep(i);
     }
+    for (std::size_t i = 0; i < shards_.size(); ++i) start_sweep(i);
     if (!replication_) {
       for (const auto& engine : engines_) packs_.resume(*engine);
     }

@@ -10,24 +10,14 @@ namespace zeolite::daemon {
 
 using commit::CommitEffects;
 
-namespace {
-
-Tid last_told_in(const storage::ObjectStore& store) {
-  const auto entry = storage::last_told(store, store.last_position().tid);
-  if (!entry) return store.last_transaction();
-  return *entry ? (*entry)->position.tid : kNoTid;
-}
-
-}  // namespace
-
 ShardHub::ShardHub(net::IoShard& shard, std::size_t shard_index, StorageEngine& engine,
-                   const Environment& environment)
+                   const Environment& environment, Tid last_told)
     : shard_(shard),
       shard_index_(shard_index),
       engine_(engine),
       environment_(environment),
       line_(engine.visible()),
-      last_told_(last_told_in(engine.store())),
+      last_told_(last_told),
       records_(environment.record_cache_bytes),
       waiters_(shard) {}
 

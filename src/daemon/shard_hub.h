@@ -57,8 +57,9 @@ class ShardHub {
     // Fills in what the server as a whole knows: node, version, clients, loads, uptime.
     std::function<void(wire::StatusReport&)> fill_status;
   };
+  // `last_told`: storage::last_told_tid() of the engine's store, the same for all its hubs.
   ShardHub(net::IoShard& shard, std::size_t shard_index, StorageEngine& engine,
-           const Environment& environment);
+           const Environment& environment, Tid last_told);
 
   // Makes the shard take its deliveries soon. Any thread.
   void wake();

@@ -23,4 +23,10 @@ Result<std::optional<LogEntry>> last_told(const ObjectStore& store, Tid end) {
   }
 }
 
+Tid last_told_tid(const ObjectStore& store) {
+  const auto entry = last_told(store, store.last_position().tid);
+  if (!entry) return store.last_transaction();
+  return *entry ? (*entry)->position.tid : kNoTid;
+}
+
 }  // namespace zeolite::storage

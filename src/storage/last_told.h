@@ -24,4 +24,8 @@ namespace zeolite::storage {
 // backwards from `end`. Errors: those of reading the log.
 [[nodiscard]] Result<std::optional<LogEntry>> last_told(const ObjectStore& store, Tid end);
 
+// The tid of that entry in the whole log; kNoTid when there is none. Where the log cannot be read,
+// the last transaction.
+[[nodiscard]] Tid last_told_tid(const ObjectStore& store);
+
 }  // namespace zeolite::storage

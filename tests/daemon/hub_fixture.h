@@ -18,6 +18,7 @@
 #include "daemon/shard_hub.h"
 #include "daemon/storage_engine.h"
 #include "net/loopback_peer.h"
+#include "storage/last_told.h"
 
 namespace zeolite::daemon {
 
@@ -72,10 +73,11 @@ class HubTest : public ::testing::Test {
   }
 
   void make_hubs() {
-    hub_ = std::make_unique<ShardHub>(shard_, 0, *engine_, hub_environment_);
+    const Tid last_told = storage::last_told_tid(engine_->store());
+    hub_ = std::make_unique<ShardHub>(shard_, 0, *engine_, hub_environment_, last_told);
     for (std::size_t i = 1; i < shards(); ++i) {
-      more_hubs_.push_back(
-          std::make_unique<ShardHub>(*more_shards_[i - 1], i, *engine_, hub_environment_));
+      more_hubs_.push_back(std::make_unique<ShardHub>(*more_shards_[i - 1], i, *engine_,
+                                                      hub_environment_, last_told));
     }
   }
   [[nodiscard]] std::size_t shards() const { return 1 + more_shards_.size(); }
