@@ -17,8 +17,6 @@ using commit::CommitEffects;
 
 // What is appended as one: enough to make the syncs cheap, and no more memory than that.
 constexpr std::size_t kGroupBytesMax = 4 << 20;
-// What found no space is tried again this often.
-constexpr auto kSpaceRetry = std::chrono::milliseconds(200);
 
 std::size_t bytes_of(std::span<const TransactionRecord> records) {
   std::size_t bytes = 0;

@@ -17,8 +17,6 @@ namespace {
 
 using commit::CommitEffects;
 
-// A refused append is tried again this often until there is space.
-constexpr auto kSpaceRetry = std::chrono::milliseconds(200);
 // Later than any deadline.
 constexpr Instant kForever{Duration::max()};
 // How long the idle writer sleeps at a time. It looks for deadlines whenever it wakes, so one that

@@ -22,6 +22,9 @@
 
 namespace zeolite::daemon {
 
+// An append that found no space on the disk is tried again this often, leading and following.
+inline constexpr Duration kSpaceRetry = std::chrono::milliseconds(200);
+
 // Told of what the engine appends, by the thread that writes. For replication.
 class LogObserver {
  public:
