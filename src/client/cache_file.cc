@@ -31,21 +31,15 @@ std::unexpected<Error> damage(const std::string& path, const std::string& what) 
   return make_error(ErrorCode::corruption, "cache file " + path + " is damaged: " + what);
 }
 
-// A file descriptor that is closed in the end.
 class File {
  public:
-  explicit File(int fd) : fd_(fd) {}
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  [[nodiscard]] int fd() const { return fd_; }
-  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+  explicit File(int fd) : file_(fd) {}
+  [[nodiscard]] int fd() const { return file_.get(); }
+  [[nodiscard]] bool is_open() const { return file_.is_open(); }
 
   [[nodiscard]] bool write_all(ByteView bytes) const {
     while (!bytes.empty()) {
-      const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
+      const ssize_t written = ::write(fd(), bytes.data(), bytes.size());
       if (written < 0 && errno == EINTR) continue;
       if (written <= 0) return false;
       bytes.remove_prefix(static_cast<std::size_t>(written));
@@ -56,7 +50,7 @@ class File {
   [[nodiscard]] std::optional<std::string> read_exactly(std::size_t n) const {
     std::string bytes(n, '\0');
     for (std::size_t have = 0; have < n;) {
-      const ssize_t got = ::read(fd_, bytes.data() + have, n - have);
+      const ssize_t got = ::read(fd(), bytes.data() + have, n - have);
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) return std::nullopt;
       have += static_cast<std::size_t>(got);
@@ -65,7 +59,7 @@ class File {
   }
 
  private:
-  int fd_;
+  FileDescriptor file_;
 };
 
 std::string encode_header(const ConnectionView::Place& place, const std::string& storage) {
@@ -206,26 +200,13 @@ Result<> sync_directory_of(const std::string& path) {
 
 Result<CacheFile> CacheFile::open(std::string path, std::string storage) {
   const std::string lock_path = path + ".lock";
-  const int fd = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return io_failure("open", lock_path);
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    const bool held = errno == EWOULDBLOCK;
-    std::unexpected<Error> error =
-        held ? make_error(ErrorCode::busy, "cache file " + path + " is used by another client")
-             : io_failure("lock", lock_path);
-    ::close(fd);
-    return error;
+  FileDescriptor lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock.is_open()) return io_failure("open", lock_path);
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return io_failure("lock", lock_path);
+    return make_error(ErrorCode::busy, "cache file " + path + " is used by another client");
   }
-  return CacheFile(std::move(path), std::move(storage), fd);
-}
-
-CacheFile::CacheFile(CacheFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      storage_(std::move(other.storage_)),
-      lock_fd_(std::exchange(other.lock_fd_, -1)) {}
-
-CacheFile::~CacheFile() {
-  if (lock_fd_ >= 0) ::close(lock_fd_);
+  return CacheFile(std::move(path), std::move(storage), std::move(lock));
 }
 
 Result<std::optional<ConnectionView::Place>> CacheFile::load(ObjectCache& cache) const {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/file_descriptor.h"
 #include "client/connection_view.h"
 #include "client/object_cache.h"
 #include "model/ids.h"
@@ -29,9 +30,8 @@ class CacheFile {
  public:
   // Takes the lock. Errors: busy when another process has it; io_error.
   [[nodiscard]] static Result<CacheFile> open(std::string path, std::string storage);
-  CacheFile(CacheFile&& other) noexcept;
+  CacheFile(CacheFile&& other) noexcept = default;
   CacheFile& operator=(CacheFile&&) = delete;
-  ~CacheFile();
 
   // Fills the (empty) cache. Nothing when there is no file. Any error leaves the cache empty:
   // corruption (damaged, or not ours), invalid_argument (of another storage), io_error.
@@ -43,12 +43,12 @@ class CacheFile {
   [[nodiscard]] Result<> save(ObjectCache& cache, const ConnectionView& view) const;
 
  private:
-  CacheFile(std::string path, std::string storage, int lock_fd)
-      : path_(std::move(path)), storage_(std::move(storage)), lock_fd_(lock_fd) {}
+  CacheFile(std::string path, std::string storage, FileDescriptor lock)
+      : path_(std::move(path)), storage_(std::move(storage)), lock_(std::move(lock)) {}
 
   std::string path_;
   std::string storage_;
-  int lock_fd_;
+  FileDescriptor lock_;
 };
 
 }  // namespace zeolite::client_core

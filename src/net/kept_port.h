@@ -1,8 +1,6 @@
 #pragma once
 
-#include <unistd.h>
-
-#include <utility>
+#include "base/file_descriptor.h"
 
 namespace zeolite::net {
 
@@ -12,17 +10,12 @@ namespace zeolite::net {
 class KeptPort {
  public:
   explicit KeptPort(int socket) : socket_(socket) {}
-  ~KeptPort() {
-    if (socket_ >= 0) ::close(socket_);
-  }
-  KeptPort(const KeptPort&) = delete;
-  KeptPort& operator=(const KeptPort&) = delete;
 
   // The listening socket, whose owner is the caller then; -1: it was taken before.
-  [[nodiscard]] int take() { return std::exchange(socket_, -1); }
+  [[nodiscard]] int take() { return socket_.release(); }
 
  private:
-  int socket_;
+  FileDescriptor socket_;
 };
 
 }  // namespace zeolite::net

@@ -1,38 +1,18 @@
 #pragma once
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <system_error>
-#include <utility>
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/file_descriptor.h"
 
 namespace zeolite::storage {
 
-// Owns an open file. Not thread-safe in itself; the system calls on it are.
-class FileDescriptor {
- public:
-  FileDescriptor() = default;
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  FileDescriptor& operator=(FileDescriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~FileDescriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const { return fd_; }
-  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
+using zeolite::FileDescriptor;
 
 // "cannot <action> <path>: <reason of errno>" as io_error.
 [[nodiscard]] inline std::unexpected<Error> system_error(std::string_view action,

@@ -8,16 +8,16 @@ import time
 import unittest
 
 import fixture
+import transaction
 import zeo_servers
+import ZODB
 from fixture import ServerTest, commit_record
 from persistent.mapping import PersistentMapping
 from test_copying import flattened, make_data_fs
 from ZODB.blob import Blob
 from ZODB.FileStorage import FileStorage
 from ZODB.POSException import POSKeyError
-from ZODB.utils import p64, u64, z64
-import transaction
-import ZODB
+from ZODB.utils import p64, u64
 
 COMMAND_LIMIT_S = 60
 
