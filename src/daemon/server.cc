@@ -282,6 +282,9 @@ class Server::Impl {
     engine_options.shards = shards_.size();
     engine_options.leads = replication_ == nullptr;
     engine_options.observer = replication_.get();
+    engine_options.run_apart = [this](std::function<void()> work) {
+      boost::asio::post(read_pool_, std::move(work));
+    };
     if (storage.keeps_blobs) {
       ASSIGN_OR_RETURN(engine_options.blobs, open_blobs(config_, storage, *store, log_));
     }

@@ -33,6 +33,12 @@ std::size_t removals_in(const std::vector<TransactionRecord>& group) {
 // The owner of a ticket; see server/native_session.h.
 commit::OwnerId owner_of(commit::Ticket ticket) { return ticket >> 32; }
 
+bool is_large(const server::SessionEffects::EngineCall& call) {
+  const auto* const submit = std::get_if<server::SessionEffects::Submit>(&call);
+  return submit != nullptr && submit->transaction.writes.size() + submit->transaction.reads.size() >
+                                  StorageEngine::kObjectsAtOnceMax;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<StorageEngine>> StorageEngine::start(
@@ -109,6 +115,26 @@ Result<> StorageEngine::prefetch_tids(const commit::StagedTransaction& transacti
 }
 
 void StorageEngine::call(commit::OwnerId owner, server::SessionEffects::EngineCall call) {
+  if (apart_.keep(owner, call)) return;
+  if (options_.run_apart && is_large(call)) {
+    apart_.begin(owner, std::move(call));
+    options_.run_apart([this, owner] { work_off(owner); });
+  } else {
+    carry_out(owner, std::move(call));
+  }
+}
+
+void StorageEngine::work_off(commit::OwnerId owner) {
+  while (std::optional<CallsApart::Step> step = apart_.next(owner)) {
+    std::visit(Overloaded{[&](server::SessionEffects::EngineCall& call) {
+                            carry_out(owner, std::move(call));
+                          },
+                          [&](const CallsApart::Lost&) { abort_all_of(owner); }},
+               *step);
+  }
+}
+
+void StorageEngine::carry_out(commit::OwnerId owner, server::SessionEffects::EngineCall call) {
   using E = server::SessionEffects;
   if (!leading_.load(std::memory_order_acquire)) {
     refuse(call);
@@ -275,6 +301,11 @@ void StorageEngine::reply_error(commit::Ticket ticket, Error error) {
 }
 
 void StorageEngine::owner_lost(commit::OwnerId owner) {
+  CallsApart::Lost lost;
+  if (!apart_.keep(owner, lost)) abort_all_of(owner);
+}
+
+void StorageEngine::abort_all_of(commit::OwnerId owner) {
   std::unique_lock lock(mutex_);
   if (failed_ || !coordinator_) return;
   coordinator_->owner_lost(owner, clock_.now(), effects_);

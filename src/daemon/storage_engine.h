@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "blobs/blob_directory.h"
 #include "commit/commit_coordinator.h"
+#include "daemon/calls_apart.h"
 #include "daemon/delivery.h"
 #include "server/group_pacer.h"
 #include "server/native_session.h"
@@ -62,7 +63,12 @@ class StorageEngine {
     // False: it follows another's log until lead() is called, and answers commits with not_primary.
     bool leads = true;
     LogObserver* observer = nullptr;  // outlives the engine; null: nobody is told
+    // Runs something on a thread that may wait for the disk; empty: everything is done by the
+    // thread that calls. What it was given has ended, or is forgotten, before the engine ends.
+    std::function<void(std::function<void()>)> run_apart = {};
   };
+  // Transactions with more objects than this are looked up apart.
+  static constexpr std::size_t kObjectsAtOnceMax = 256;
 
   // Counted since the process started.
   struct Counters {
@@ -171,6 +177,10 @@ class StorageEngine {
   void make_coordinator(Epoch epoch, Now now);
   void serve(bool tell_shards);
   void refuse(const server::SessionEffects::EngineCall& call);
+  void carry_out(commit::OwnerId owner, server::SessionEffects::EngineCall call);
+  void abort_all_of(commit::OwnerId owner);
+  // All calls of `owner` that wait.
+  void work_off(commit::OwnerId owner);
   // What the store knows of a commit id, and of a transaction's objects at prefetched.as_of;
   // without the mutex.
   [[nodiscard]] Result<commit::Prefetched> prefetch_outcome(const CommitId& commit_id) const;
@@ -218,6 +228,7 @@ class StorageEngine {
   const Clock& clock_;
   WakeShard wake_shard_;
   DeliveryBoard board_;
+  CallsApart apart_;
   std::function<void(Error)> on_fatal_;
   std::atomic<Epoch> epoch_{};
   std::atomic<bool> leading_ = false;  // commits are taken

@@ -78,6 +78,7 @@ class StorageEngineTest : public ::testing::Test {
     options.name = "main";
     options.shards = shards;
     options.inline_sync_max = inline_sync_max_;
+    options.run_apart = [this](std::function<void()> work) { apart_.push_back(std::move(work)); };
     auto engine = StorageEngine::start(
         std::move(options), std::make_unique<ControlledStore>(control_), clock_,
         [this](std::size_t shard) { inbox_.take(shard, running_->take_deliveries(shard)); },
@@ -97,6 +98,14 @@ class StorageEngineTest : public ::testing::Test {
   static commit::StagedTransaction write(std::uint64_t oid, Tid base = kNoTid) {
     commit::StagedTransaction transaction;
     transaction.writes.push_back({.oid = Oid(oid), .base = base, .data = Bytes::copy_of("x")});
+    return transaction;
+  }
+  // Of objects 1, 2, 3, ...: too many to be looked up on a shard's thread.
+  static commit::StagedTransaction many_writes() {
+    commit::StagedTransaction transaction;
+    for (std::uint64_t oid = 1; oid <= StorageEngine::kObjectsAtOnceMax + 1; ++oid) {
+      transaction.writes.push_back(std::move(write(oid).writes[0]));
+    }
     return transaction;
   }
   commit::Ticket submit(commit::OwnerId owner, std::uint64_t n, commit::StagedTransaction what,
@@ -123,7 +132,8 @@ class StorageEngineTest : public ::testing::Test {
   Inbox inbox_;
   std::atomic<int> fatal_count_ = 0;
   std::promise<Error> fatal_;
-  Duration inline_sync_max_{};  // set before start()
+  Duration inline_sync_max_{};                // set before start()
+  std::vector<std::function<void()>> apart_;  // what the engine wants done on another thread
   std::unique_ptr<StorageEngine> engine_;
   StorageEngine* running_ = nullptr;  // engine_, also while it ends
 };
@@ -282,6 +292,32 @@ TEST_F(StorageEngineTest, ALostConnectionLetsTheNextOneIn) {
   const commit::Ticket waiting = submit(2, 1, write(1));
   engine_->owner_lost(1);
   EXPECT_EQ(inbox_.wait_for(waiting).reply.kind, Reply::Kind::committed);
+}
+
+TEST_F(StorageEngineTest, ALargeTransactionIsLookedUpApartAndKeepsNobodyElse) {
+  start();
+  const commit::Ticket large = submit(1, 1, many_writes(), false);
+  ASSERT_EQ(apart_.size(), 1U);
+  // Behind it, of its connection; beside it, of another.
+  engine_->call(1, Effects::Finish{large, ticket(1, 2)});
+  commit(2, 1, write(1'000'000));
+  EXPECT_EQ(inbox_.replies(), 1U);
+  EXPECT_EQ(engine_->counts().voted, 0U);
+  apart_[0]();
+  EXPECT_EQ(inbox_.wait_for(large).reply.kind, Reply::Kind::voted);
+  EXPECT_EQ(inbox_.wait_for(ticket(1, 2)).reply.kind, Reply::Kind::committed);
+  // Nothing waits any more: it is done at once.
+  commit(1, 3, write(2'000'000));
+}
+
+TEST_F(StorageEngineTest, AConnectionThatIsLostWhileItsTransactionIsLookedUpKeepsNoLocks) {
+  start();
+  const commit::Ticket large = submit(1, 1, many_writes(), false);
+  engine_->owner_lost(1);
+  apart_.at(0)();
+  EXPECT_EQ(inbox_.wait_for(large).reply.kind, Reply::Kind::voted);
+  EXPECT_EQ(engine_->counts().voted, 0U);
+  commit(2, 1, write(1));
 }
 
 TEST_F(StorageEngineTest, HandsOutFreshOids) {
