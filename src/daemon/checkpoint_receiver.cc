@@ -171,7 +171,7 @@ class CheckpointReceiver::Files {
 
   Result<> complete(const wire::CheckpointChunk& chunk) {
     const std::filesystem::path path = path_of(index_);
-    if (written_ != begin_.files[index_].size || hash_.finish().hash != chunk.hash) {
+    if (written_ != begin_.files[index_].size || hash_.finish() != chunk.hash) {
       file_ = {};
       std::error_code ignored;
       std::filesystem::remove(path, ignored);
@@ -206,7 +206,7 @@ class CheckpointReceiver::Files {
   wire::CheckpointBegin begin_;
   std::uint32_t index_ = 0;
   storage::FileDescriptor file_;
-  blobs::BlobHash hash_;
+  storage::FileHash hash_;
   std::uint64_t written_ = 0;
 };
 

@@ -9,10 +9,10 @@
 #include <string>
 
 #include "base/error.h"
-#include "blobs/blob_hash.h"
 #include "daemon/server.h"
 #include "net/io_shard.h"
 #include "storage/file_descriptor.h"
+#include "storage/file_hash.h"
 #include "wire/messages.h"
 
 namespace zeolite::daemon {

@@ -230,7 +230,7 @@ Result<CheckpointSender::Piece> CheckpointSender::read_piece(Reading& reading) {
     piece.offset += has;
   }
   piece.last = reading.offset >= reading.size;
-  if (piece.last) piece.hash = reading.hash.finish().hash;
+  if (piece.last) piece.hash = reading.hash.finish();
   return piece;
 }
 

@@ -11,12 +11,12 @@
 #include <vector>
 
 #include "base/error.h"
-#include "blobs/blob_hash.h"
 #include "daemon/server.h"
 #include "daemon/storage_engine.h"
 #include "net/framed_connection.h"
 #include "net/io_shard.h"
 #include "storage/file_descriptor.h"
+#include "storage/file_hash.h"
 #include "wire/messages_replication.h"
 
 namespace zeolite::daemon {
@@ -79,7 +79,7 @@ class CheckpointSender : public std::enable_shared_from_this<CheckpointSender> {
     std::uint64_t offset = 0;
     std::uint64_t skip_to = 0;  // hashed, not sent
     storage::FileDescriptor file;
-    blobs::BlobHash hash;
+    storage::FileHash hash;
   };
 
   [[nodiscard]] static Result<KeptCheckpoint> make_checkpoint(const Environment& environment);
