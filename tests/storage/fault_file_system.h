@@ -9,13 +9,18 @@
 
 namespace zeolite::storage::testing {
 
-// A file system whose n-th write, sync, open, rename or directory sync fails. Counts what RocksDB
-// does and how much it reads through it; thread-safe.
+// A file system whose n-th write, sync, open, rename or directory sync fails, or whose n-th open
+// for reading does. Counts what RocksDB does and how much it reads through it; thread-safe.
 class FaultFileSystem final : public rocksdb::FileSystemWrapper {
  public:
   enum class Fault {
     io_error,
     no_space
+  };
+  // What is counted, and fails.
+  enum class Operations {
+    changes,
+    opens_for_reading
   };
 
   FaultFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
@@ -32,13 +37,17 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   }
   void disarm() { at_ = 0; }
   [[nodiscard]] bool fired() const { return fired_; }
-  // Only files whose name ends so are looked at; empty: all.
+  // Only files whose name ends so are looked at; empty: all. Before it is armed.
   void only(std::string suffix) { suffix_ = std::move(suffix); }
+  // Changes, unless it is told otherwise. Before it is armed.
+  void only(Operations operations) { operations_ = operations; }
 
   // Counts one operation on `name`; its failure if it is due.
-  rocksdb::IOStatus step(const std::string& name) {
+  rocksdb::IOStatus step(const std::string& name, Operations operations = Operations::changes) {
     const std::uint64_t at = at_;
-    if (at == 0 || !name.ends_with(suffix_)) return rocksdb::IOStatus::OK();
+    if (at == 0 || operations != operations_ || !name.ends_with(suffix_)) {
+      return rocksdb::IOStatus::OK();
+    }
     const std::uint64_t now = ++count_;
     if (now != at && !(lasting_ && now > at)) return rocksdb::IOStatus::OK();
     fired_ = true;
@@ -73,6 +82,7 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
 
  private:
   std::string suffix_;
+  Operations operations_ = Operations::changes;
   std::atomic<Fault> fault_ = Fault::io_error;
   std::atomic<bool> lasting_ = false;
   std::atomic<bool> fired_ = false;
@@ -179,7 +189,9 @@ class FaultDirectory final : public rocksdb::FSDirectoryWrapper {
 inline rocksdb::IOStatus FaultFileSystem::NewSequentialFile(
     const std::string& name, const rocksdb::FileOptions& options,
     std::unique_ptr<rocksdb::FSSequentialFile>* file, rocksdb::IODebugContext* debug) {
-  rocksdb::IOStatus status = FileSystemWrapper::NewSequentialFile(name, options, file, debug);
+  rocksdb::IOStatus status = step(name, Operations::opens_for_reading);
+  if (!status.ok()) return status;
+  status = FileSystemWrapper::NewSequentialFile(name, options, file, debug);
   if (status.ok()) *file = std::make_unique<CountedSequentialFile>(*this, std::move(*file));
   return status;
 }
@@ -187,7 +199,9 @@ inline rocksdb::IOStatus FaultFileSystem::NewSequentialFile(
 inline rocksdb::IOStatus FaultFileSystem::NewRandomAccessFile(
     const std::string& name, const rocksdb::FileOptions& options,
     std::unique_ptr<rocksdb::FSRandomAccessFile>* file, rocksdb::IODebugContext* debug) {
-  rocksdb::IOStatus status = FileSystemWrapper::NewRandomAccessFile(name, options, file, debug);
+  rocksdb::IOStatus status = step(name, Operations::opens_for_reading);
+  if (!status.ok()) return status;
+  status = FileSystemWrapper::NewRandomAccessFile(name, options, file, debug);
   if (status.ok()) *file = std::make_unique<CountedRandomAccessFile>(*this, std::move(*file));
   return status;
 }

@@ -29,11 +29,12 @@ class RocksDatabaseTest : public ::testing::Test {
     return made;
   }
 
-  // Opens, appends and flushes until something fails; returns the last acknowledged tid.
-  static std::uint64_t run_into_fault(const std::filesystem::path& directory, const Files& files) {
+  // Opens what has come to `acknowledged`, appends and flushes until something fails; returns the
+  // last acknowledged tid.
+  static std::uint64_t run_into_fault(const std::filesystem::path& directory, const Files& files,
+                                      std::uint64_t acknowledged = 0) {
     const auto store = RocksObjectStore::open(options(directory, files));
-    if (!store) return 0;
-    std::uint64_t acknowledged = 0;
+    if (!store) return acknowledged;
     for (int step = 1; step <= 12; ++step) {
       if (step == 5) (void)(*store)->flush();
       const auto position = (*store)->append(workload_group(acknowledged));
@@ -76,22 +77,45 @@ class RocksDatabaseTest : public ::testing::Test {
     return fired;
   }
 
+  // The same for a database that is there already, whose files cannot be opened.
+  static bool expect_survives_unreadable(std::uint64_t at, bool lasting) {
+    SCOPED_TRACE("open for reading " + std::to_string(at));
+    const TemporaryDirectory directory;
+    const Files files = std::make_shared<FaultFileSystem>();
+    files->only(FaultFileSystem::Operations::opens_for_reading);
+    const std::uint64_t before = run_into_fault(directory.path() / "db", files);
+    EXPECT_GT(before, 0U);
+    files->arm(at, Fault::io_error, lasting);
+    const std::uint64_t acknowledged = run_into_fault(directory.path() / "db", files, before);
+    const bool fired = files->fired();
+    files->disarm();
+    const auto store = RocksObjectStore::open(options(directory.path() / "db", files));
+    EXPECT_TRUE(store) << store.error().to_string();
+    if (store) expect_workload(**store, acknowledged);
+    return fired;
+  }
+
   // RocksDB rests a second after each failed flush: many at once, in threads of their own.
-  static void expect_survives_every_fault(Fault fault, bool lasting) {
+  template <typename Survives>
+  static void expect_for_every_operation(std::uint64_t least, Survives expect) {
     rocksdb::Env::Default()->SetBackgroundThreads(kThreads, rocksdb::Env::HIGH);
     std::atomic<std::uint64_t> next = 1;
     std::atomic<bool> done = false;
     {
       std::vector<std::jthread> threads;
       for (int i = 0; i < kThreads; ++i) {
-        threads.emplace_back([&next, &done, fault, lasting] {
+        threads.emplace_back([&next, &done, &expect] {
           while (!done && !HasFailure()) {
-            if (!expect_survives(next++, fault, lasting)) done = true;
+            if (!expect(next++)) done = true;
           }
         });
       }
     }
-    EXPECT_GT(next, 30U) << "hardly anything was counted";
+    EXPECT_GT(next, kThreads + least) << "hardly anything was counted";
+  }
+  static void expect_survives_every_fault(Fault fault, bool lasting) {
+    expect_for_every_operation(
+        20, [=](std::uint64_t at) { return expect_survives(at, fault, lasting); });
   }
 
   static constexpr int kThreads = 12;
@@ -111,6 +135,16 @@ TEST_F(RocksDatabaseTest, NthOperationMeetingAFullDiskNeverFalsifiesAnAnswer) {
 
 TEST_F(RocksDatabaseTest, FullDiskFromTheNthOperationOnNeverFalsifiesAnAnswer) {
   expect_survives_every_fault(Fault::no_space, true);
+}
+
+TEST_F(RocksDatabaseTest, NthFileThatCannotBeReadOnceNeverFalsifiesAnAnswer) {
+  expect_for_every_operation(
+      5, [](std::uint64_t at) { return expect_survives_unreadable(at, false); });
+}
+
+TEST_F(RocksDatabaseTest, FilesThatCannotBeReadFromTheNthOnNeverFalsifyAnAnswer) {
+  expect_for_every_operation(5,
+                             [](std::uint64_t at) { return expect_survives_unreadable(at, true); });
 }
 
 TEST_F(RocksDatabaseTest, FlushThatMeetsAFullDiskStopsAppendsUntilThereIsSpace) {
