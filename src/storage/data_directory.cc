@@ -83,6 +83,10 @@ Result<> check_nothing_else(const std::filesystem::path& directory) {
                             ": not a database of ours; give an empty or a new directory");
     }
   }
+  if (error == std::errc::not_a_directory) {
+    return make_error(ErrorCode::invalid_argument,
+                      directory.string() + " is a file; give a directory, empty or new");
+  }
   if (error) return system_error("list", directory, error.value());
   return {};
 }

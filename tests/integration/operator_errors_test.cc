@@ -100,7 +100,7 @@ TEST_F(OperatorErrors, DirectoryThatCannotBeMadeOrWritten) {
   const std::string advice = "give a directory in which this user may create files";
   expect_one_line(serve({"--data", below}), failed, {below, advice});
   expect_one_line(serve({"--data", (directory_ / "file").string()}), failed,
-                  {"file", "Not a directory"});
+                  {"file is a file; give a directory"});
   expect_one_line(serve({"--data", "/proc/zeolite"}), failed, {"/proc/zeolite", advice});
 }
 
