@@ -237,8 +237,8 @@ void ClientSession::disconnected(const Error& why, SessionEffects& effects) {
 void ClientSession::on_invalidate(wire::Invalidate message, SessionEffects& effects) {
   counters_.invalidations.fetch_add(message.oids.size(), std::memory_order_relaxed);
   if (state_ == State::greeting) {
-    // The catch-up names everything that changed since our position in one tid, that of the new
-    // line: when each object changed is not told. Right up to the position is all that is certain.
+    // The catch-up may be cut off, and the position moves with the welcome behind it: until then
+    // only what held at the position is certain.
     for (const Oid oid : message.oids) cache_.truncate(oid, position_.tid);
     return;
   }
