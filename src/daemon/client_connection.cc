@@ -1,5 +1,7 @@
 #include "daemon/client_connection.h"
 
+#include <utility>
+
 namespace zeolite::daemon {
 
 namespace {
@@ -9,9 +11,39 @@ constexpr std::size_t kPendingMax = 1024;
 
 }  // namespace
 
-void ClientConnection::read_ended() {
+void ClientConnection::read_ended(std::size_t room) {
   --reads_waiting_;
+  // The answer is output now: counted there before it is not counted here.
+  room_.set_unsent(stream().closed() ? 0 : stream().outbound());
+  room_.give_back(room);
+  resume_one();
   adjust_reading();
+}
+
+void ClientConnection::when_room(std::function<void()> resume) {
+  waiting_for_room_.push_back(std::move(resume));
+  crowded_.store(true);
+  // Else what is under way, or unsent, has an end that resumes it.
+  if (stream().closed() || room_.empty()) resume_one();
+}
+
+void ClientConnection::resume_one() {
+  if (waiting_for_room_.empty()) return;
+  const std::function<void()> resume = std::move(waiting_for_room_.front());
+  waiting_for_room_.pop_front();
+  crowded_.store(!waiting_for_room_.empty());
+  resume();
+}
+
+void ClientConnection::output_gone() {
+  room_.set_unsent(0);
+  if (stream().closed()) {
+    room_.lift();
+    while (!waiting_for_room_.empty()) resume_one();
+    return;
+  }
+  resume_one();
+  if (reading_paused_) adjust_reading();
 }
 
 std::optional<Error> ClientConnection::why_silent() const {
@@ -24,8 +56,10 @@ std::optional<Error> ClientConnection::why_silent() const {
 
 void ClientConnection::adjust_reading() {
   if (stream().closed()) return;
-  const bool busy = pending() + reads_waiting_ >= kPendingMax || holds_enough() ||
-                    stream().outbound() > environment_.config->outbound_bytes_max / 8;
+  room_.set_unsent(stream().outbound());
+  const bool busy =
+      pending() + reads_waiting_ >= kPendingMax || holds_enough() ||
+      stream().outbound() + room_.taken() > environment_.config->outbound_bytes_max / 8;
   if (busy == reading_paused_) return;
   reading_paused_ = busy;
   if (busy) {

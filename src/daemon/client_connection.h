@@ -1,10 +1,13 @@
 #pragma once
 
+#include <atomic>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
 
 #include "base/time.h"
+#include "daemon/answer_room.h"
 #include "daemon/cluster_view.h"
 #include "daemon/config.h"
 #include "daemon/hub_client.h"
@@ -44,7 +47,8 @@ struct ConnectionEnvironment {
 class ClientConnection : public HubClient {
  public:
   // `environment` outlives this.
-  explicit ClientConnection(ConnectionEnvironment& environment) : environment_(environment) {}
+  explicit ClientConnection(ConnectionEnvironment& environment)
+      : environment_(environment), room_(environment.config->outbound_bytes_max / 2) {}
 
   virtual void start() = 0;
   // At once, without last words.
@@ -58,7 +62,10 @@ class ClientConnection : public HubClient {
 
   // HubClient.
   void read_began() final { ++reads_waiting_; }
-  void read_ended() final;
+  void read_ended(std::size_t room) final;
+  [[nodiscard]] bool take_room(std::size_t bytes) final { return room_.take(bytes); }
+  [[nodiscard]] bool crowded() const final { return crowded_.load(); }
+  void when_room(std::function<void()> resume) final;
 
  protected:
   [[nodiscard]] ConnectionEnvironment& environment() const { return environment_; }
@@ -67,8 +74,9 @@ class ClientConnection : public HubClient {
   [[nodiscard]] std::optional<Error> why_silent() const;
   // To be called when pending() or the output has changed.
   void adjust_reading();
+  // To be called when all output is written, and when the connection is closed.
+  void output_gone();
   [[nodiscard]] std::size_t reads_waiting() const { return reads_waiting_; }
-  [[nodiscard]] bool reading_paused() const { return reading_paused_; }
   // One line about a connection that has ended, for the log; `who` names the client.
   void log_end(const std::string& who, bool attached, const Error& why) const;
 
@@ -79,7 +87,12 @@ class ClientConnection : public HubClient {
   // What was read already waits to be written.
   [[nodiscard]] virtual bool holds_enough() const { return false; }
 
+  void resume_one();
+
   ConnectionEnvironment& environment_;
+  AnswerRoom room_;
+  std::deque<std::function<void()>> waiting_for_room_;
+  std::atomic<bool> crowded_ = false;  // waiting_for_room_ is not empty
   std::size_t reads_waiting_ = 0;
   bool reading_paused_ = false;
 };

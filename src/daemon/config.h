@@ -82,7 +82,7 @@ struct ServerConfig {
   std::uint32_t frame_bytes_max = 64U << 20;
   std::uint64_t transaction_bytes_max = 256ULL << 20;  // one transaction, all its stages
   std::uint64_t staged_bytes_max = 1ULL << 30;         // all connections together
-  std::uint64_t outbound_bytes_max = 64ULL << 20;      // unsent, per connection
+  std::uint64_t outbound_bytes_max = 128ULL << 20;     // unsent, per connection; two frames
   std::uint64_t buffers_max = 512ULL << 20;            // of slow peers, all connections together
   std::uint32_t connections_max = 20'000;
   Duration handshake_timeout = std::chrono::seconds(10);

@@ -245,6 +245,28 @@ Key table_key(std::string_view name, std::vector<Key> keys) {
           }};
 }
 
+// An answer of the largest size must find room behind another one.
+Result<> check_limits(const ServerConfig& config, const toml::node& node) {
+  const auto at_least = [&](std::string_view name, std::uint64_t bytes, std::string_view least_name,
+                            std::uint64_t least) -> Result<> {
+    if (bytes >= least) return {};
+    return mistake(node, "'" + std::string(name) + "' is " + std::to_string(bytes) +
+                             " bytes; it must be at least " + std::string(least_name) + ": " +
+                             std::to_string(least));
+  };
+  RETURN_IF_ERROR(at_least("outbound", config.outbound_bytes_max, "twice 'frame'",
+                           2ULL * config.frame_bytes_max));
+  return at_least("buffers", config.buffers_max, "'outbound'", config.outbound_bytes_max);
+}
+
+Key limits_key(const ServerConfig& config, std::vector<Key> keys) {
+  Key table = table_key("limits", std::move(keys));
+  return {table.name, [take = table.take, &config](const toml::node& node) -> Result<> {
+            RETURN_IF_ERROR(take(node));
+            return check_limits(config, node);
+          }};
+}
+
 Key listen_key(std::string_view name, std::optional<net::ListenAddress>& target) {
   return {name, [&target](const toml::node& node) -> Result<> {
             ASSIGN_OR_RETURN(const std::string text, text_of(node));
@@ -346,12 +368,12 @@ Result<ServerConfig> config_of(const toml::table& root,
                             has_reserve = true;
                             return reserve_key.take(node);
                           }}}),
-      table_key("limits", {size_key("frame", c.frame_bytes_max, 64 * 1024, 1024 * kMiB),
-                           size_key("transaction", c.transaction_bytes_max, 64 * 1024, kTiB),
-                           size_key("staged", c.staged_bytes_max, 64 * 1024, kTiB),
-                           size_key("outbound", c.outbound_bytes_max, kMiB, kTiB),
-                           size_key("buffers", c.buffers_max, kMiB, kTiB),
-                           integer_key("connections", c.connections_max, 1, 1'000'000)}),
+      limits_key(c, {size_key("frame", c.frame_bytes_max, 64 * 1024, 1024 * kMiB),
+                     size_key("transaction", c.transaction_bytes_max, 64 * 1024, kTiB),
+                     size_key("staged", c.staged_bytes_max, 64 * 1024, kTiB),
+                     size_key("outbound", c.outbound_bytes_max, kMiB, kTiB),
+                     size_key("buffers", c.buffers_max, kMiB, kTiB),
+                     integer_key("connections", c.connections_max, 1, 1'000'000)}),
       table_key("timeouts",
                 {time_key("handshake", c.handshake_timeout, kMillisecond, kHour),
                  time_key("progress", c.progress_timeout, kMillisecond, kHour),

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstddef>
+#include <functional>
+
 #include "base/error.h"
 #include "commit/commit_effects.h"
 #include "daemon/published_batch.h"
@@ -23,9 +26,17 @@ class HubClient {
   // the invalidation. `kind`: only `transaction` is one that clients see. Only for those that want
   // invalidations. May end the connection.
   virtual void offer(PublishedBatch& published, RecordKind kind, bool own) = 0;
-  // A read of this connection waits for the disk, or has been answered.
+  // A read of this connection waits for the disk, or has been answered; `room` is given back.
   virtual void read_began() = 0;
-  virtual void read_ended() = 0;
+  virtual void read_ended(std::size_t room) = 0;
+  // Room for `bytes` of an answer, until read_ended(); false: too much waits for the peer already,
+  // see when_room(). Any thread.
+  [[nodiscard]] virtual bool take_room(std::size_t bytes) = 0;
+  // Whether reads wait for room. Any thread.
+  [[nodiscard]] virtual bool crowded() const = 0;
+  // Calls `resume` when there may be room, or the connection is closed: in the order of the calls,
+  // one read at a time.
+  virtual void when_room(std::function<void()> resume) = 0;
   // History was packed away: the storage's size is another.
   virtual void packed() {}
   // Tells the client why, if its protocol can, then closes.

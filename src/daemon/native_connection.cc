@@ -116,7 +116,8 @@ void NativeConnection::attach(const std::string& storage, server::SessionEffects
     subscription_->caught_up(joined_at_, none);
     session_.caught_up(false, effects);
   } else {
-    catch_up(*hub_, shared_from_this(), cache);
+    // What becomes visible meanwhile has to fit, too.
+    catch_up(*hub_, shared_from_this(), cache, environment().config->outbound_bytes_max / 2);
   }
 }
 
@@ -250,14 +251,14 @@ void NativeConnection::check_progress(Instant now) {
   socket_->check_progress(now);
 }
 
-void NativeConnection::on_drained() {
-  if (reading_paused()) adjust_reading();
-}
+void NativeConnection::on_drained() { output_gone(); }
 
 void NativeConnection::on_closed(const Error& why) {
   log_end("client " + socket_->peer(), hub_ != nullptr, why);
   const std::shared_ptr<NativeConnection> self = shared_from_this();
+  if (cancelled_ != nullptr) cancelled_->store(true);
   (void)staged_.settle(0);
+  output_gone();
   if (hub_ != nullptr) hub_->remove(*this);
   environment().ended(shard_index_, session_.owner());
 }

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "daemon/check_slot.h"
 #include "daemon/client_connection.h"
 #include "invalidation/subscription.h"
 #include "net/framed_connection.h"
@@ -42,6 +43,8 @@ class NativeConnection final : public net::FramedConnection::Handler,
   }
   // Encoded frames as they are.
   void send_frames(const std::string& frames) { socket_->send_encoded(frames); }
+  // What this connection asked for and nobody else wants: `cancelled` turns true when it closes.
+  void cancel_when_closed(CheckSlot::Cancelled cancelled) { cancelled_ = std::move(cancelled); }
   // The catch-up is complete.
   void caught_up(bool cache_valid);
 
@@ -92,6 +95,7 @@ class NativeConnection final : public net::FramedConnection::Handler,
   // The transaction that was being staged at the last look, and since when.
   std::optional<std::uint64_t> staging_;
   Instant staging_since_{};
+  CheckSlot::Cancelled cancelled_;                          // may be null
   std::optional<invalidation::Subscription> subscription_;  // when it wants invalidations
 };
 

@@ -15,8 +15,6 @@ using Connection = std::shared_ptr<NativeConnection>;
 
 // Log entries read at a time for a catch-up.
 constexpr std::size_t kCatchUpEntries = 4'096;
-// A catch-up with more than this drops the cache: that is cheaper, and always right.
-constexpr std::size_t kCatchUpBytesMax = 32U << 20;
 
 template <typename M>
 constexpr bool kChangesRole =
@@ -29,7 +27,9 @@ struct CatchUp {
   std::string frames;
 };
 
-Result<CatchUp> read_catch_up(const storage::ObjectStore& store, const Position& from, Tid line) {
+// With more than `bytes_max` the cache is dropped: that is cheaper, and always right.
+Result<CatchUp> read_catch_up(const storage::ObjectStore& store, const Position& from, Tid line,
+                              std::size_t bytes_max) {
   CatchUp result;
   ASSIGN_OR_RETURN(result.valid, is_in_history(store, from));
   if (from.tid > line) result.valid = false;
@@ -45,7 +45,7 @@ Result<CatchUp> read_catch_up(const storage::ObjectStore& store, const Position&
       after = entry.position.tid;
       encode_invalidate_frames({after, std::move(oids)}, result.frames);
     }
-    if (result.frames.size() > kCatchUpBytesMax) result.valid = false;
+    if (result.frames.size() > bytes_max) result.valid = false;
   }
   if (!result.valid) result.frames.clear();
   return result;
@@ -169,6 +169,28 @@ void answer_pack(ShardHub& hub, const Connection& connection, std::uint32_t requ
                          });
 }
 
+void answer_verify(ShardHub& hub, const Connection& connection, std::uint32_t request_id) {
+  CheckSlot& checks = *hub.environment().checks;
+  const CheckSlot::Cancelled cancelled = checks.take();
+  if (cancelled == nullptr) {
+    connection->send(wire::ErrorReply{Error{
+                         ErrorCode::unavailable,
+                         "this server is being verified for another client; try again later"}},
+                     request_id);
+    return;
+  }
+  connection->cancel_when_closed(cancelled);
+  hub.check_on_pool(
+      connection,
+      [&checks, cancelled, blobs = hub.engine().blobs()](const storage::ObjectStore& store,
+                                                         Tid line) {
+        Result<wire::VerifyReport> report = read_verify(store, blobs, line, cancelled.get());
+        checks.give_back(cancelled);
+        return report;
+      },
+      [connection, request_id](const auto& answer, Tid) { send(*connection, request_id, answer); });
+}
+
 void answer_await(ShardHub& hub, const Connection& connection, std::uint32_t request_id,
                   const wire::Await& request) {
   // Serving a later reign, the whole of the earlier ones is at or below the line.
@@ -262,23 +284,18 @@ void answer_read(ShardHub& hub, const Connection& connection, server::SessionEff
           change_role(hub, connection, id, request);
         } else {
           static_assert(std::is_same_v<T, wire::Verify>);
-          hub.check_on_pool(
-              connection,
-              [blobs = hub.engine().blobs(), stop = hub.environment().stop_checks](
-                  const ObjectStore& store, Tid line) {
-                return read_verify(store, blobs, line, stop);
-              },
-              [connection, id](const auto& answer, Tid) { send(*connection, id, answer); });
+          answer_verify(hub, connection, id);
         }
       },
       read.what);
 }
 
-void catch_up(ShardHub& hub, const Connection& connection, const Position& from) {
+void catch_up(ShardHub& hub, const Connection& connection, const Position& from,
+              std::size_t bytes_max) {
   hub.read_on_pool(
       connection, ShardHub::Pin::no,
-      [from](const storage::ObjectStore& store, Tid line) {
-        return read_catch_up(store, from, line);
+      [from, bytes_max](const storage::ObjectStore& store, Tid line) {
+        return read_catch_up(store, from, line, bytes_max);
       },
       [connection](const Result<CatchUp>& result, Tid) {
         if (!result) {

@@ -16,6 +16,6 @@ void answer_read(ShardHub& hub, const std::shared_ptr<NativeConnection>& connect
 // Brings a cache at `from` up to the hub's line: sends the invalidations in between to the
 // connection, then calls its caught_up(). Reads the log on the pool.
 void catch_up(ShardHub& hub, const std::shared_ptr<NativeConnection>& connection,
-              const Position& from);
+              const Position& from, std::size_t bytes_max);
 
 }  // namespace zeolite::daemon

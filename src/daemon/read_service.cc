@@ -5,12 +5,11 @@
 #include <string>
 #include <utility>
 
+#include "daemon/answer_bytes.h"
+
 namespace zeolite::daemon {
 
 namespace {
-
-// What an item of an answer costs beside its data; generous.
-constexpr std::size_t kItemOverhead = 96;
 
 std::size_t encoded_size(const LogEntry& entry) {
   return kItemOverhead + entry.metadata.user.size() + entry.metadata.description.size() +

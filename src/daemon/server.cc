@@ -77,7 +77,7 @@ class Server::Impl {
     };
     hub_environment_.read_pool = &read_pool_;
     hub_environment_.check_pool = &check_pool_;
-    hub_environment_.stop_checks = &stop_checks_;
+    hub_environment_.checks = &checks_;
     // Room for the encoding around the items.
     hub_environment_.body_max = config_.frame_bytes_max - config_.frame_bytes_max / 16;
     connection_environment_.monitoring = [this] { return monitoring(); };
@@ -512,7 +512,7 @@ class Server::Impl {
     if (!failed) say_goodbye();
     if (replication_) replication_->stop();
     packs_.stop();
-    stop_checks_.store(true);
+    checks_.stop();
     for (boost::asio::thread_pool* pool : {&read_pool_, &check_pool_}) {
       pool->stop();
       pool->join();
@@ -557,7 +557,7 @@ class Server::Impl {
   // Reads under way hold connections: it ends before the shards do.
   boost::asio::thread_pool read_pool_;
   boost::asio::thread_pool check_pool_{1};  // verify takes long: one at a time, beside the reads
-  std::atomic<bool> stop_checks_ = false;
+  CheckSlot checks_;
   PackService packs_{clock_, log_};
   std::unique_ptr<net::Listener> native_;
   std::unique_ptr<net::Listener> zeo_;

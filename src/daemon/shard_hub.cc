@@ -153,7 +153,7 @@ void ShardHub::await(std::shared_ptr<HubClient> client, Tid at_least, Duration t
   waiters_.add(owner, at_least, timeout,
                [client = std::move(client), done = std::move(done)](bool reached) {
                  done(reached);
-                 client->read_ended();
+                 client->read_ended(0);
                });
 }
 

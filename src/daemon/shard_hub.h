@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/answer_bytes.h"
+#include "daemon/check_slot.h"
 #include "daemon/delivery.h"
 #include "daemon/hub_client.h"
 #include "daemon/line_waiters.h"
@@ -42,7 +44,7 @@ class ShardHub {
   struct Environment {
     boost::asio::thread_pool* read_pool = nullptr;
     boost::asio::thread_pool* check_pool = nullptr;  // for verify
-    const std::atomic<bool>* stop_checks = nullptr;  // ends a running verify
+    CheckSlot* checks = nullptr;                     // one verify at a time
     std::size_t body_max = 0;                        // largest answer of the native protocol
     std::size_t record_cache_bytes = 0;              // of one hub
     // A ZEO client that missed more transactions than this drops its cache.
@@ -148,21 +150,65 @@ class ShardHub {
   static void answer_committed(HubClient& client, Tid tid,
                                const std::vector<commit::CommitEffects::Reply*>& committed);
 
+  // A read made elsewhere. When there is no room for its answer it is dropped, and made again when
+  // there is: so little is held for a client that asks for much.
+  template <typename Work, typename Done>
+  struct PoolRead : std::enable_shared_from_this<PoolRead<Work, Done>> {
+    PoolRead(ShardHub& of, boost::asio::thread_pool& on, std::shared_ptr<HubClient> by, Pin how,
+             Work what, Done then)
+        : hub(of),
+          pool(on),
+          client(std::move(by)),
+          pin(how),
+          line(of.line_),
+          work(std::move(what)),
+          done(std::move(then)) {}
+
+    void post() {
+      boost::asio::post(pool, [self = this->shared_from_this()] { self->run(); });
+    }
+    void run() {
+      if (!waited && client->crowded()) {
+        wait();
+        return;
+      }
+      auto result = work(hub.engine_.store(), line);
+      const std::size_t bytes = answer_bytes(result);
+      if (bytes > 0 && !client->take_room(bytes)) {
+        wait();
+        return;
+      }
+      hub.shard_.post(
+          [self = this->shared_from_this(), bytes, result = std::move(result)]() mutable {
+            self->done(std::move(result), self->line);
+            if (self->pin == Pin::line) self->hub.history_.unpin(self->line);
+            self->client->read_ended(bytes);
+          });
+    }
+    void wait() {
+      waited = true;
+      hub.shard_.post(
+          [self = this->shared_from_this()] { self->client->when_room([self] { self->post(); }); });
+    }
+
+    ShardHub& hub;
+    boost::asio::thread_pool& pool;
+    std::shared_ptr<HubClient> client;
+    Pin pin;
+    Tid line;
+    Work work;
+    Done done;
+    bool waited = false;
+  };
+
   template <typename Work, typename Done>
   void run_on(boost::asio::thread_pool& pool, std::shared_ptr<HubClient> client, Pin pin, Work work,
               Done done) {
     if (pin == Pin::line) history_.pin(line_);
     client->read_began();
-    boost::asio::post(pool, [this, client = std::move(client), pin, line = line_,
-                             work = std::move(work), done = std::move(done)]() mutable {
-      auto result = work(engine_.store(), line);
-      shard_.post([this, client = std::move(client), pin, line, done = std::move(done),
-                   result = std::move(result)]() mutable {
-        done(std::move(result), line);
-        if (pin == Pin::line) history_.unpin(line);
-        client->read_ended();
-      });
-    });
+    std::make_shared<PoolRead<Work, Done>>(*this, pool, std::move(client), pin, std::move(work),
+                                           std::move(done))
+        ->post();
   }
 
   net::IoShard& shard_;

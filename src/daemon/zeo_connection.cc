@@ -280,7 +280,7 @@ void ZeoConnection::check_progress(Instant now) {
 }
 
 void ZeoConnection::on_drained() {
-  if (reading_paused()) adjust_reading();
+  output_gone();
   for (const std::function<void()>& resume : std::exchange(resume_, {})) resume();
 }
 
@@ -289,6 +289,7 @@ void ZeoConnection::on_closed(const Error& why) {
   const std::shared_ptr<ZeoConnection> self = shared_from_this();
   resume_ = {};
   (void)staged_.settle(0);
+  output_gone();
   if (hub_ != nullptr) {
     hub_->remove(*this);
     if (!uploads_.empty()) uploads_.drop(*hub_->engine().blobs(), true);

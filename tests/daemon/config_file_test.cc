@@ -124,6 +124,13 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"IntegerIsText", "[threads]\nio = 'two'", "expected an integer from 0 to 256"},
         BadConfig{"IntegerTooLarge", "[threads]\nread = 1000", "expected an integer from 1"},
         BadConfig{"SizeWithBadUnit", "[memory]\nmemtable = '3 apples'", "expected a size"},
+        BadConfig{"OutboundBelowTwoFrames", "[limits]\nframe = '4 MiB'\noutbound = '7 MiB'",
+                  "z.toml:1:1: 'outbound' is 7340032 bytes; it must be at least twice 'frame': "
+                  "8388608"},
+        BadConfig{"BuffersBelowOutbound", "[limits]\nbuffers = '100 MiB'",
+                  "'buffers' is 104857600 bytes; it must be at least 'outbound': 134217728"},
+        BadConfig{"FrameAboveHalfOfTheUsualOutbound", "[limits]\nframe = '65 MiB'",
+                  "must be at least twice 'frame': 136314880"},
         BadConfig{"SizeTooSmall", "[limits]\nframe = 1", "expected a size from 65536 to"},
         BadConfig{"SizeNegative", "[limits]\nframe = -1", "expected a size from"},
         BadConfig{"TimeWithoutUnit", "[timeouts]\nvote = 3", "expected a time with its unit"},

@@ -33,6 +33,7 @@ class IdleConnection final : public ClientConnection {
 class ConnectionRegisterTest : public testing::Test {
  protected:
   ConnectionRegisterTest() {
+    environment_.config = &config_;
     for (commit::OwnerId owner = 1; owner <= 100; ++owner) add(owner);
   }
   void add(commit::OwnerId owner) {
@@ -45,6 +46,7 @@ class ConnectionRegisterTest : public testing::Test {
     return found;
   }
 
+  ServerConfig config_;
   ConnectionEnvironment environment_;
   ConnectionRegister register_;
 };

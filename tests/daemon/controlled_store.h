@@ -73,6 +73,7 @@ struct StoreControl {
   Gate append;     // before a group is appended
   Gate disk_read;  // after a load was read from the disk, before it is returned
   Gate log_read;   // before the log is read
+  Gate walk;       // before all revisions are walked over
   // Runs while a group is appended, if there is one; set before the store is used.
   std::function<void()> while_appending;
 
@@ -188,6 +189,7 @@ class ControlledStore final : public storage::ObjectStore {
   }
   [[nodiscard]] Result<std::vector<storage::StoredRevision>> revisions_from(
       Oid from, std::size_t count_max) const override {
+    control_->walk.pass();
     return content().revisions_from(from, count_max);
   }
   [[nodiscard]] storage::StoreSize size() const override { return content().size(); }

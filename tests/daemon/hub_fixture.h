@@ -47,7 +47,7 @@ class HubTest : public ::testing::Test {
     };
     hub_environment_.read_pool = &pool_;
     hub_environment_.check_pool = &pool_;
-    hub_environment_.stop_checks = &stop_checks_;
+    hub_environment_.checks = &checks_;
     hub_environment_.body_max = 1 << 20;
     hub_environment_.record_cache_bytes = record_cache_bytes;
     hub_environment_.fill_status = [](wire::StatusReport& report) { report.node = "alpha"; };
@@ -176,7 +176,7 @@ class HubTest : public ::testing::Test {
   Gate closed_;  // counts connections that ended
   ConnectionEnvironment environment_;
   ShardHub::Environment hub_environment_;
-  std::atomic<bool> stop_checks_ = false;
+  CheckSlot checks_;
   boost::asio::thread_pool pool_{2};
   boost::asio::io_context peer_context_;
   net::IoShard shard_{"hub-test"};  // the first

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -165,6 +167,35 @@ TEST_F(NativeConnectionTest, ARequestDuringTheCatchUpEndsItAlone) {
   EXPECT_EQ(settle(writer), engine_->visible());
 }
 
+TEST_F(NativeConnectionTest, AVerifyEndsWithItsClient) {
+  net::Peer writer = connect();
+  commit(writer, 1, 1);
+  net::Peer first = connect();
+  first.send(wire::Verify{}, 4);
+  EXPECT_EQ(first.expect<wire::VerifyReport>(4).transactions, 1U);
+  const std::size_t walks = control_->walk.arrived();
+  ASSERT_GT(walks, 0U);
+  const std::size_t before = control_->log_read.arrived();
+  control_->log_read.shut();
+  first.send(wire::Verify{}, 5);
+  control_->log_read.wait_for(before + 1);
+  net::Peer second = connect();
+  second.send(wire::Verify{}, 6);
+  EXPECT_EQ(second.expect<wire::ErrorReply>(6).error.code, ErrorCode::unavailable);
+  first.close();
+  closed_.wait_for(1);
+  control_->log_read.open();
+  // Others are served as soon as it has seen that it is cancelled.
+  std::optional<net::Peer::Received> answer;
+  for (std::uint32_t i = 0; i < 100'000; ++i) {
+    second.send(wire::Verify{}, 7);
+    answer = second.receive();
+    if (!answer || !std::holds_alternative<wire::ErrorReply>(answer->message)) break;
+  }
+  ASSERT_TRUE(answer && std::holds_alternative<wire::VerifyReport>(answer->message));
+  EXPECT_EQ(control_->walk.arrived(), 2 * walks);  // the first did not get that far
+}
+
 // The connection forgets itself in the middle of the first answer, with requests behind it.
 TEST_F(NativeConnectionTest, ClosingItselfWhileItAnswersIsHarmless) {
   net::Peer writer = connect();
@@ -188,6 +219,70 @@ TEST_F(NativeConnectionTest, ClosingItselfWhileItAnswersIsHarmless) {
   run([&] { EXPECT_EQ(connections_.size(), 1U); });
   const Tid tid = commit(writer, 2, 8);
   EXPECT_EQ(settle(writer), tid);
+}
+
+// More than may wait for a client is on its way to one that takes it all, but late.
+TEST_F(NativeConnectionTest, WhoAsksForMuchThatIsOnDiskGetsItAll) {
+  constexpr std::uint32_t kObjects = 40;
+  config_.frame_bytes_max = 500'000;
+  config_.outbound_bytes_max = 1'000'000;
+  net::Peer writer = connect();
+  std::mt19937 random(1);
+  for (std::uint32_t i = 1; i <= kObjects; ++i) {
+    wire::Commit large = change(i, i);
+    std::string noise(300'000, ' ');  // does not get smaller by compression
+    std::ranges::generate(noise, [&] { return static_cast<char>(random() >> 24); });
+    large.writes[0].data = Bytes(std::move(noise));
+    writer.send(large, i);
+    writer.expect<wire::Committed>(i);
+  }
+  control_->set_cold(true);
+  net::Peer reader = connect();
+  const std::size_t before = control_->disk_read.arrived();
+  control_->disk_read.shut();
+  std::string requests;
+  for (std::uint32_t id = 1; id <= kObjects; ++id) {
+    if (id % 2 == 0) {
+      wire::encode(wire::Load{Oid(id)}, id, requests);
+    } else {
+      wire::encode(wire::LoadMany{{Oid(id)}}, id, requests);
+    }
+  }
+  reader.send_bytes(requests);
+  control_->disk_read.wait_for(before + 2);  // the pool has two threads
+  control_->disk_read.open();
+  std::set<std::uint32_t> answered;
+  for (std::uint32_t i = 1; i <= kObjects; ++i) {
+    const auto received = reader.receive();
+    ASSERT_TRUE(received) << "closed after " << i - 1;
+    EXPECT_FALSE(std::holds_alternative<wire::ErrorReply>(received->message));
+    answered.insert(received->request_id);
+  }
+  EXPECT_EQ(answered.size(), kObjects);
+  EXPECT_EQ(settle(reader), engine_->visible());
+}
+
+// Reads that wait for room hold their client only as long as it is there.
+TEST_F(NativeConnectionTest, LeavingWhileAnswersWaitForRoomIsHarmless) {
+  config_.outbound_bytes_max = 2'000;
+  net::Peer writer = connect();
+  for (std::uint32_t i = 1; i <= 10; ++i) {
+    wire::Commit large = change(i, i);
+    large.writes[0].data = Bytes(std::string(1'500, static_cast<char>('a' + i)));
+    writer.send(large, i);
+    writer.expect<wire::Committed>(i);
+  }
+  control_->set_cold(true);
+  control_->disk_read.shut();
+  const std::size_t before = control_->disk_read.arrived();
+  net::Peer reader = connect();
+  for (std::uint32_t id = 1; id <= 10; ++id) reader.send(wire::Load{Oid(id)}, id);
+  control_->disk_read.wait_for(before + 2);
+  reader.close();
+  closed_.wait_for(1);
+  control_->disk_read.open();
+  pool_.join();
+  run([&] { EXPECT_EQ(connections_.size(), 1U); });
 }
 
 TEST_F(NativeConnectionTest, AbortDoesNotUndoACommitThatIsBeingWritten) {

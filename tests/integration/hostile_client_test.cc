@@ -47,7 +47,7 @@ memtable = "4 MiB"
 frame = "4 MiB"
 transaction = "8 MiB"
 staged = "32 MiB"
-outbound = "2 MiB"
+outbound = "8 MiB"
 [timeouts]
 handshake = "3 s"
 progress = "4 s"
