@@ -17,7 +17,7 @@ namespace zeolite::replication {
 using namespace std::chrono_literals;
 
 inline constexpr Duration kTtl = 3s;
-inline constexpr LeaseId kLease = 70;
+inline constexpr LeaseId kGranted = 70;
 inline constexpr Revision kLeaderRevision = 50;
 
 // The election with its network: requests under way, answered by hand.
@@ -111,7 +111,7 @@ class ElectionRun {
 
   // ---- the usual ways ----
 
-  void grant(LeaseId lease = kLease) { answer<dcs::GrantLease>(dcs::Leased{lease, kTtl}); }
+  void grant(LeaseId lease = kGranted) { answer<dcs::GrantLease>(dcs::Leased{lease, kTtl}); }
   // Until the Acquire is under way.
   void try_to_lead() {
     start();
@@ -141,7 +141,7 @@ class ElectionRun {
             .address = "h:1",
             .epoch = Epoch(5),
             .revision = kLeaderRevision,
-            .lease = kLease,
+            .lease = kGranted,
             .ttl = kTtl};
   }
   LeaderKey other_key() const {

@@ -39,7 +39,7 @@ TEST_F(ElectionTest, CountsFromWhenTheKeepaliveWasSent) {
   while (asked<dcs::KeepAlive>() == nullptr) live(50ms, false);
   const Instant sent = now;
   live(1500ms, false);
-  answer<dcs::KeepAlive>(dcs::Leased{kLease, kTtl});
+  answer<dcs::KeepAlive>(dcs::Leased{kGranted, kTtl});
   EXPECT_EQ(election.lead_until(), sent + kTtl) << "confirmed since, but not kept alive";
 }
 
@@ -58,7 +58,7 @@ TEST_F(ElectionTest, ALeaseLastsFromWhenItWasAskedFor) {
 
 TEST_F(ElectionTest, ALeaseLastsAsLongAsItWasGrantedFor) {
   start();
-  answer<dcs::GrantLease>(dcs::Leased{kLease, 2s});
+  answer<dcs::GrantLease>(dcs::Leased{kGranted, 2s});
   show(view);
   live(1s);
   answer<dcs::Acquire>(dcs::Guarded{true, kLeaderRevision});
@@ -132,12 +132,12 @@ TEST_F(ElectionTest, AsksAtOnceWhenItsLeaseSeemsGone) {
   live(kTtl / 3 + 50ms, false);
   ASSERT_NE(asked<dcs::KeepAlive>(), nullptr);
   const Instant until = election.lead_until();
-  answer<dcs::KeepAlive>(dcs::Leased{kLease, Duration{}});
+  answer<dcs::KeepAlive>(dcs::Leased{kGranted, Duration{}});
   EXPECT_TRUE(election.leading()) << "a hint";
   EXPECT_NE(asked<dcs::Confirm>(), nullptr);
   live(1s, false);
   EXPECT_EQ(asked<dcs::GrantLease>(), nullptr) << "its key does not live by another one";
-  EXPECT_EQ(election.lease(), kLease);
+  EXPECT_EQ(election.lease(), kGranted);
   EXPECT_EQ(election.lead_until(), until);
 }
 
@@ -155,7 +155,7 @@ TEST_F(ElectionTest, EndsItsLeaseWhenItResigns) {
   election.resign(now, effects);
   take(std::move(effects));
   ASSERT_NE(asked<dcs::Revoke>(), nullptr);
-  EXPECT_EQ(asked<dcs::Revoke>()->lease, kLease);
+  EXPECT_EQ(asked<dcs::Revoke>()->lease, kGranted);
   EXPECT_FALSE(election.leading());
   under_way.clear();
   decisions.clear();

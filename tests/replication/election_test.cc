@@ -16,7 +16,7 @@ namespace {
 TEST_F(ElectionTest, AcquiresWithWhatItSaw) {
   try_to_lead();
   const dcs::Acquire& acquire = *asked<dcs::Acquire>();
-  EXPECT_EQ(acquire.lease, kLease);
+  EXPECT_EQ(acquire.lease, kGranted);
   EXPECT_EQ(acquire.node, kSelf);
   EXPECT_EQ(acquire.address, "h:1");
   EXPECT_EQ(acquire.epoch, Epoch(5));
@@ -384,7 +384,7 @@ TEST_F(ElectionTest, DoesNotLeadByALeaseThatEndedWhileItWasConfirmed) {
   view.leader = own_key();
   live(1s, false, false);
   ASSERT_NE(asked<dcs::Confirm>(), nullptr);
-  answer<dcs::KeepAlive>(dcs::Leased{kLease, Duration{}});
+  answer<dcs::KeepAlive>(dcs::Leased{kGranted, Duration{}});
   answer<dcs::Confirm>(dcs::Guarded{true, 0});
   EXPECT_FALSE(election.leading());
   EXPECT_TRUE(decisions.empty());
@@ -416,7 +416,7 @@ TEST_F(ElectionTest, DoesNotTakeALateKeyOfAnEarlierProcessForItsOwn) {
   try_to_lead();
   fail<dcs::Acquire>();
   view.leader = own_key();
-  view.leader->lease = kLease - 1;
+  view.leader->lease = kGranted - 1;
   live(2s, true, false);
   EXPECT_EQ(asked<dcs::Confirm>(), nullptr);
   EXPECT_FALSE(election.leading());
@@ -425,7 +425,7 @@ TEST_F(ElectionTest, DoesNotTakeALateKeyOfAnEarlierProcessForItsOwn) {
 TEST_F(ElectionTest, DoesNotLeadByALeaseThatEndedWhileItTried) {
   try_to_lead();
   live(1s, false);
-  answer<dcs::KeepAlive>(dcs::Leased{kLease, Duration{}});
+  answer<dcs::KeepAlive>(dcs::Leased{kGranted, Duration{}});
   answer<dcs::Acquire>(dcs::Guarded{true, kLeaderRevision});
   EXPECT_FALSE(election.leading());
   EXPECT_TRUE(decisions.empty());
@@ -445,10 +445,10 @@ TEST_F(ElectionTest, GetsAnotherLeaseWhenItsOwnIsGone) {
   fail<dcs::Acquire>(ErrorCode::not_found);
   pass(300ms);
   ASSERT_NE(asked<dcs::GrantLease>(), nullptr);
-  grant(kLease + 1);
+  grant(kGranted + 1);
   live(1s);
   ASSERT_NE(asked<dcs::Acquire>(), nullptr);
-  EXPECT_EQ(asked<dcs::Acquire>()->lease, kLease + 1);
+  EXPECT_EQ(asked<dcs::Acquire>()->lease, kGranted + 1);
 }
 
 TEST_F(ElectionTest, GetsAnotherLeaseWhenItsOwnMustHaveEnded) {
@@ -469,9 +469,9 @@ TEST_F(ElectionTest, IgnoresTheEndOfALeaseItLeft) {
   ASSERT_NE(asked<dcs::KeepAlive>(), nullptr);
   answer<dcs::Register>(make_error(ErrorCode::not_found, "gone"));
   pass(300ms);
-  grant(kLease + 1);
-  answer<dcs::KeepAlive>(dcs::Leased{kLease, Duration{}});
-  EXPECT_EQ(election.lease(), kLease + 1);
+  grant(kGranted + 1);
+  answer<dcs::KeepAlive>(dcs::Leased{kGranted, Duration{}});
+  EXPECT_EQ(election.lease(), kGranted + 1);
 }
 
 TEST_F(ElectionTest, AsksForALeaseUntilItGetsOne) {

@@ -17,12 +17,6 @@ using Decision = wire::ReplicaWelcome::Decision;
 
 inline constexpr Duration kSilence = 3s;
 
-inline Position at(std::uint64_t epoch, std::uint64_t tid) {
-  Position position{Epoch(epoch), Tid(tid), {}};
-  if (tid != 0) position.chain[0] = static_cast<std::uint8_t>(tid);
-  return position;
-}
-
 // A standby whose log ends at (2, 20), which has promised epoch 2; played by hand.
 class FollowerTest : public ::testing::Test {
  protected:

@@ -21,12 +21,6 @@ using namespace std::chrono_literals;
 
 inline constexpr Duration kBeat = 100ms;
 
-inline Position at(std::uint64_t epoch, std::uint64_t tid) {
-  Position position{Epoch(epoch), Tid(tid), {}};
-  if (tid != 0) position.chain[0] = static_cast<std::uint8_t>(tid);
-  return position;
-}
-
 // One node, whose surroundings are played by hand: what it asks for is kept in `actions`, and time
 // stands until it is told to go on. Its log ends at (2, 20) at first; it has promised epoch 2.
 class NodeTest : public ::testing::Test, protected PlayedService {
