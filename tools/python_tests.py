@@ -16,6 +16,9 @@ NEWEST = "zeo-newest"
 # Runs the tests of what clients do by themselves at a takeover and at a full server, too.
 OLDER = "zeo-5.4.1"
 OLDER_TESTS = ["test_takeover", "test_reconnect.CrowdTest"]
+# What the encoding can change, and what is quick.
+MSGPACK_TESTS = ["test_objects", "test_copying", "test_blobs", "test_ordering", "test_hostile",
+                 "test_versions", "test_reconnect.CacheTest", "test_reconnect.ReadOnlyTest"]
 TESTS = ROOT / "tests" / "python"
 # What the long runs set: see tests/python/run_interop.py.
 LONG = {"ZEOLITE_TEST_LONG": "300", "ZEOLITE_KILL_ROUNDS": "50"}
@@ -74,8 +77,7 @@ def run_all(build_release) -> Results:
 
     def run_own():
         own.append(run_script("run_interop.py", [], {}))
-        own.append(run_script("run_interop.py", ["--msgpack", "test_objects", "test_copying",
-                                                 "test_blobs", "test_ordering"], {}))
+        own.append(run_script("run_interop.py", ["--msgpack", *MSGPACK_TESTS], {}))
         if (ROOT / "build/python" / OLDER / "stamp").is_file():  # else it was said why not
             own.append(run_script("run_interop.py", OLDER_TESTS, {}, OLDER))
 
