@@ -13,12 +13,13 @@
 
 namespace zeolite::storage::testing {
 
-// A file system of 2 MiB in memory, to be filled up. Needs root.
+// A small file system in memory, to be filled up. Needs root.
 class TinyDisk {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<TinyDisk>> mount() {
+  [[nodiscard]] static Result<std::unique_ptr<TinyDisk>> mount(int kibibytes = 2048) {
     auto disk = std::unique_ptr<TinyDisk>(new TinyDisk());
-    if (::mount("none", disk->path().c_str(), "tmpfs", 0, "size=2m") != 0) {
+    const std::string size = "size=" + std::to_string(kibibytes) + "k";
+    if (::mount("none", disk->path().c_str(), "tmpfs", 0, size.c_str()) != 0) {
       return system_error("mount", disk->path(), errno);
     }
     disk->mounted_ = true;
