@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Collection
 
 from project_files import ROOT
 from test_results import CUT_OFF, Results, killed_by_limit, read_ctest
@@ -45,14 +47,22 @@ def not_begun(command: list[str], results: Path) -> list[str]:
             if f'<testcase name="{test["name"]}"' not in reported]
 
 
+def reports_of(preset: str, label: str) -> Path:
+    """Where everything about a run of these tests is written."""
+    return ROOT / "build" / preset / "reports" / label
+
+
 def run_ctest(preset: str, label: str, environment: dict[str, str], wrapper: list[str],
-              budget: TimeBudget) -> Results:
-    reports = ROOT / "build" / preset / "reports" / label
-    shutil.rmtree(reports, ignore_errors=True)
-    reports.mkdir(parents=True)
+              budget: TimeBudget, only: Collection[str] = ()) -> Results:
+    """`only` these, if any are named; what is in the folder of reports stays then."""
+    reports = reports_of(preset, label)
+    if not only:
+        shutil.rmtree(reports, ignore_errors=True)
+        reports.mkdir(parents=True)
     junit, console = reports / "ctest.xml", reports / "console.log"
     env = os.environ | environment | {"GTEST_OUTPUT": f"xml:{reports}/"}
-    tests = ["ctest", "--test-dir", f"build/{preset}", *LABELS[label]]
+    names = ["-R", f"^({'|'.join(map(re.escape, only))})$"] if only else []
+    tests = ["ctest", "--test-dir", f"build/{preset}", *LABELS[label], *names]
     command = wrapper + tests + [
         "--output-on-failure", "--no-tests=error", "-j", str(JOBS), "--output-junit", str(junit),
         "--output-log", str(console), *budget.stop_arguments()]
@@ -71,14 +81,17 @@ def run_ctest(preset: str, label: str, environment: dict[str, str], wrapper: lis
 
 
 def run_tests(preset, labels, environment=None, wrapper=None, targets=("all",),
-              budget: TimeBudget = TimeBudget()) -> Results:
-    """Tests that the time is not enough for are skipped, by name; OutOfTime if that is all of them."""
+              budget: TimeBudget = TimeBudget(), run_label=run_ctest) -> Results:
+    """Tests that the time is not enough for are skipped, by name; OutOfTime if that is all of them.
+
+    `run_label` runs those of one label, as run_ctest does.
+    """
     if not build(preset, *targets, budget=budget):
         return Results(failed=[f"build {preset}"])
     results = Results()
     for label in labels:
         try:
-            results.add(run_ctest(preset, label, environment or {}, wrapper or [], budget))
+            results.add(run_label(preset, label, environment or {}, wrapper or [], budget))
         except OutOfTime as reason:
             results.skipped.append((f"{preset}: {label}", str(reason)))
     return results

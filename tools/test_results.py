@@ -46,6 +46,12 @@ def killed_by_limit(console: str) -> set[str]:
     return set(re.findall(r"^\s*\d+ - (\S+) \(Timeout\)", console, re.MULTILINE))
 
 
+def failed_ctests(report: Path) -> list[str]:
+    """The ctests that failed, by ctest's name."""
+    cases = ElementTree.parse(report).iter("testcase")
+    return [case.get("name") for case in cases if case.get("status") == "fail"]
+
+
 def read_ctest(report: Path, gtest_reports: Path, prefix: str, cut_off: Collection[str] = ()) -> Results:
     """A ctest that is a GoogleTest executable counts as its tests, any other one as one test.
 
