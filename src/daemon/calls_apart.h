@@ -9,6 +9,7 @@
 #include <utility>
 #include <variant>
 
+#include "base/check.h"
 #include "commit/calls.h"
 
 namespace zeolite::daemon {
@@ -43,6 +44,7 @@ class CallsApart {
   [[nodiscard]] std::optional<Step> next(commit::OwnerId owner) {
     const std::lock_guard lock(mutex_);
     const auto found = waiting_.find(owner);
+    CHECK(found != waiting_.end(), "whoever works calls off has begun");
     if (found->second.empty()) {
       waiting_.erase(found);
       owners_.store(waiting_.size());
