@@ -278,10 +278,16 @@ ReferenceScanner::Slot ReferenceScanner::recall(std::int64_t index) const {
 }
 
 void ReferenceScanner::add(const Slot& persistent_id) {
-  if (persistent_id.kind == Kind::oid || persistent_id.kind == Kind::with_oid) {
-    add(Oid(persistent_id.oid));
-  } else {
-    ++out_.skipped;
+  switch (persistent_id.kind) {
+    case Kind::oid:
+    case Kind::latin1:
+    case Kind::with_oid:
+    case Kind::with_latin1:
+      add(Oid(persistent_id.oid));
+      return;
+    case Kind::bytes_maker:
+    case Kind::other:
+      ++out_.skipped;
   }
 }
 

@@ -32,7 +32,7 @@ class ReferenceScanner {
     other,
     bytes_maker,  // a class or function that makes bytes of its first argument
     oid,          // 8 bytes, or 8 ASCII characters
-    latin1,       // 8 characters that are an oid for a bytes_maker only
+    latin1,       // 8 characters that are an oid in Latin-1
     with_oid,     // a tuple that begins with an oid
     with_latin1,
   };

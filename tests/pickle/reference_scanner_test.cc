@@ -68,9 +68,18 @@ TEST(ReferenceScanner, AnOidMayBeAsciiText) {
   expect_oid(std::string_view("\x8d\x08\0\0\0\0\0\0\0abcdefghQ.", 19));
   expect_oid("Vabcdefgh\nQ.");
   expect_oid("V\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0001\nQ.", Oid(1));
-  expect_skipped(
+  // Text that is none in ASCII: kept, as it can mean nothing else.
+  expect_oid(
       "\x8c\x09"
-      "abcdefgéQ.");
+      "abcdefgéQ.",
+      Oid(0x61626364656667e9));
+  expect_oid(
+      "\x8c\x09"
+      "abcdefgéN\x86Q.",
+      Oid(0x61626364656667e9));
+  expect_skipped(
+      "\x8c\x0a"
+      "abcdefg€Q.");
 }
 
 TEST(ReferenceScanner, ATupleThatBeginsWithAnOidIsAReference) {
