@@ -9,6 +9,7 @@
 
 #include "blobs/recovery.h"
 #include "maintenance/pack.h"
+#include "storage/crash_point.h"
 
 namespace zeolite::daemon {
 
@@ -52,12 +53,17 @@ class EngineRemovalLog final : public maintenance::RemovalLog {
       : engine_(engine), pack_record_(pack_record), rest_(std::move(rest)) {}
 
   Result<std::uint64_t> remove(std::span<const RevisionKey> keys) override {
+    storage::crash_point("pack.before_removal");
     RETURN_IF_ERROR(engine_.append_removal(pack_record_, {keys.begin(), keys.end()}, false));
+    storage::crash_point("pack.after_removal");
     const std::uint64_t blobs = engine_.remove_blobs(keys);
     rest_();
     return blobs;
   }
-  Result<> complete() override { return engine_.append_removal(pack_record_, {}, true); }
+  Result<> complete() override {
+    storage::crash_point("pack.before_complete");
+    return engine_.append_removal(pack_record_, {}, true);
+  }
 
  private:
   StorageEngine& engine_;
@@ -107,6 +113,7 @@ Result<PackReport> PackService::run(StorageEngine& engine, const Request& reques
                                      request.collect_garbage, options, {});
   }
   RETURN_IF_ERROR(engine.append_pack(request.horizon, request.collect_garbage));
+  storage::crash_point("pack.after_record");
   return sweep(engine);
 }
 

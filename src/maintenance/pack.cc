@@ -6,6 +6,7 @@
 
 #include "maintenance/pack_marker.h"
 #include "maintenance/pack_sweep.h"
+#include "storage/crash_point.h"
 
 namespace zeolite::maintenance {
 namespace {
@@ -58,6 +59,7 @@ class Pack {
     begin("follow references");
     while (true) {
       ASSIGN_OR_RETURN(const bool more, marker_->scan_marked(batch_));
+      storage::crash_point("pack.after_marking");
       progress_.total = marker_->marked_count();
       RETURN_IF_ERROR(turn(marker_->scanned_count()));
       if (!more) return {};

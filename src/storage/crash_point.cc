@@ -45,6 +45,14 @@ constexpr std::array<std::string_view, 9> kBlobNames = {
     "blob.after_remove",    // packed away; the directories are still there
 };
 
+constexpr std::array<std::string_view, 5> kPackNames = {
+    "pack.after_record",     // the log says that it is to be done; nothing is marked
+    "pack.after_marking",    // a batch of objects was followed; nothing is removed
+    "pack.before_removal",   // some revisions are about to be removed
+    "pack.after_removal",    // they are; the files of their blobs are still there
+    "pack.before_complete",  // all is removed; the log does not say so
+};
+
 constexpr std::array<std::string_view, 13> kNodeNames = {
     "replace.before_rename",   // the new content is synced, under another name
     "replace.after_rename",    // it has its name, which is not synced
@@ -122,8 +130,8 @@ Names blob_fail_point_names() { return kBlobFailNames; }
 
 namespace detail {
 
-const bool kCrashPointArmed =
-    read_environment("ZEOLITE_CRASH_POINT", {kNames, kBlobNames, kNodeNames}, armed_crash());
+const bool kCrashPointArmed = read_environment(
+    "ZEOLITE_CRASH_POINT", {kNames, kBlobNames, kPackNames, kNodeNames}, armed_crash());
 const bool kFailPointArmed =
     read_environment("ZEOLITE_FAIL_POINT", {kFailNames, kBlobFailNames}, armed_failure());
 

@@ -14,7 +14,8 @@ namespace zeolite::storage {
 
 // All names, so that a test can walk them: those that every append passes, those of blobs, and
 // those of what a node of a cluster does besides appending. When an append fails the process ends;
-// when a blob's write does, its transaction.
+// when a blob's write does, its transaction. A pack's, which no test in C++ walks, are in the
+// source.
 [[nodiscard]] std::span<const std::string_view> crash_point_names();
 [[nodiscard]] std::span<const std::string_view> blob_crash_point_names();
 [[nodiscard]] std::span<const std::string_view> node_crash_point_names();
