@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "pickle/utf8.h"
+
 namespace zeolite::zeo {
 
 using pickle::Dict;
@@ -11,14 +13,29 @@ using pickle::Tuple;
 
 namespace {
 
-Exception with_message(std::string_view class_name, std::string message) {
-  return {std::string(class_name), Value::tuple(Value::text(message))};
+// A message as text. It may quote what a client sent, or a file's name: where it is not UTF-8,
+// which no client could read, its bytes are shown as \xNN.
+Value message_text(std::string_view message) {
+  if (pickle::is_utf8(message, pickle::Surrogates::refused)) return Value::text(message);
+  std::string shown;
+  for (const char byte : message) {
+    if (static_cast<unsigned char>(byte) < 0x80) {
+      shown += byte;
+    } else {
+      shown += "\\x" + to_hex(std::string_view(&byte, 1));
+    }
+  }
+  return Value::text(shown);
+}
+
+Exception with_message(std::string_view class_name, std::string_view message) {
+  return {std::string(class_name), Value::tuple(message_text(message))};
 }
 
 Exception conflict(std::string_view class_name, const ConflictFacts& facts) {
   const bool known = !facts.committed.is_zero() || !facts.read.is_zero();
   Dict state;
-  state.items.emplace_back(Value::text("message"), Value::text(facts.message));
+  state.items.emplace_back(Value::text("message"), message_text(facts.message));
   state.items.emplace_back(Value::text("oid"), facts.oid ? value_of(*facts.oid) : Value(None{}));
   state.items.emplace_back(Value::text("class_name"), Value(None{}));
   state.items.emplace_back(
@@ -56,27 +73,23 @@ Exception read_conflict_error(const ConflictFacts& facts) {
 Exception read_only_error() { return {"ZODB.POSException.ReadOnlyError", Value(Tuple{})}; }
 
 Exception transaction_error(std::string message) {
-  return with_message("ZODB.POSException.StorageTransactionError", std::move(message));
+  return with_message("ZODB.POSException.StorageTransactionError", message);
 }
 
-Exception value_error(std::string message) {
-  return with_message("builtins.ValueError", std::move(message));
-}
+Exception value_error(std::string message) { return with_message("builtins.ValueError", message); }
 
-Exception type_error(std::string message) {
-  return with_message("builtins.TypeError", std::move(message));
-}
+Exception type_error(std::string message) { return with_message("builtins.TypeError", message); }
 
 Exception key_error(Value key) { return {"builtins.KeyError", Value::tuple(std::move(key))}; }
 
 Exception storage_error(std::string message) {
-  return with_message("ZODB.POSException.StorageError", std::move(message));
+  return with_message("ZODB.POSException.StorageError", message);
 }
 
 Exception multiple_undo_errors(std::span<const std::pair<Oid, std::string>> failures) {
   List errors;
   for (const auto& [oid, reason] : failures) {
-    errors.items.push_back(Value::tuple(value_of(oid), Value::text(reason)));
+    errors.items.push_back(Value::tuple(value_of(oid), message_text(reason)));
   }
   Dict state;
   state.items.emplace_back(Value::text("_errs"), Value(std::move(errors)));

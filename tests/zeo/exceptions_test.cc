@@ -43,6 +43,17 @@ TEST(Exceptions, OthersHaveArguments) {
   EXPECT_EQ(key_error(integer(4)), (Exception{"builtins.KeyError", tuple({integer(4)})}));
 }
 
+TEST(Exceptions, WhatIsNoUtf8IsShownByItsBytes) {
+  const auto shown = tuple({text("unknown storage \\xff\\xc3a")});
+  EXPECT_EQ(value_error("unknown storage \xff\xc3"
+                        "a")
+                .state,
+            shown);
+  EXPECT_EQ(value_error("n\xc3\xa4me").state, tuple({text("n\xc3\xa4me")}));
+  const Exception conflict = conflict_error({.message = "a file \x80"});
+  EXPECT_EQ(*conflict.state.get<pickle::Dict>()->find("message"), text("a file \\x80"));
+}
+
 TEST(Exceptions, UndoFailuresAreAListOfPairs) {
   const std::vector<std::pair<Oid, std::string>> failures = {{Oid(1), "a"}, {Oid(2), "b"}};
   EXPECT_EQ(
