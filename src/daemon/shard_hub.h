@@ -103,6 +103,10 @@ class ShardHub {
   void correct_end(Oid oid, Tid line, storage::Loaded& loaded) const;
   // The same: an object that it did not find was created since; read it again.
   [[nodiscard]] bool created_since(Oid oid, Tid line, storage::LoadStatus status) const;
+  // The same: what was published since, added to `oids`; the number of transactions that did it.
+  std::size_t published_since(Tid line, std::vector<Oid>& oids) const {
+    return history_.collect_after(line, oids);
+  }
   // Remembers a record that was read at `line` and is current as of line().
   void remember(Oid oid, const storage::Loaded& loaded, Tid line);
 

@@ -220,6 +220,12 @@ struct Missed {
   std::vector<Oid> oids;
 };
 
+void bound(Missed& missed, std::size_t transactions_max) {
+  if (missed.transactions > transactions_max || missed.oids.size() > kInvalidationsMax) {
+    missed.known = false;
+  }
+}
+
 Result<> read_missed(const ObjectStore& store, Tid after, Tid until, std::size_t transactions_max,
                      Missed& missed) {
   while (missed.known && after < until) {
@@ -231,9 +237,7 @@ Result<> read_missed(const ObjectStore& store, Tid after, Tid until, std::size_t
       for (const ObjectSummary& object : entry.objects) missed.oids.push_back(object.oid);
     }
     after = entries.back().position.tid;
-    if (missed.transactions > transactions_max || missed.oids.size() > kInvalidationsMax) {
-      missed.known = false;
-    }
+    bound(missed, transactions_max);
   }
   return {};
 }
@@ -262,22 +266,18 @@ void answer(ShardHub& hub, const Connection& connection, const Value& id,
             const requests::GetInvalidations& request) {
   const std::size_t limit = hub.environment().invalidations_max;
   hub.read_on_pool(
-      connection, ShardHub::Pin::no,
+      connection, ShardHub::Pin::line,
       [request, limit](const ObjectStore& store, Tid line) {
         return find_missed(store, request.tid, line, limit);
       },
       [&hub, connection, id, limit](Result<Missed> missed, Tid line) {
-        // The answer reaches up to what the client was told meanwhile.
-        if (missed) {
-          if (Result<> rest = read_missed(hub.engine().store(), line, hub.line(), limit, *missed);
-              !rest) {
-            missed = std::unexpected(std::move(rest).error());
-          }
-        }
         if (!missed) {
           connection->fail(id, zeo::exception_of(missed.error()));
           return;
         }
+        // The answer reaches up to what the client was told meanwhile.
+        missed->transactions += hub.published_since(line, missed->oids);
+        bound(*missed, limit);
         connection->reply(id, missed_value(*std::move(missed), hub.last_told()));
       });
 }

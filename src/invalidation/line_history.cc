@@ -51,6 +51,16 @@ std::optional<Tid> LineHistory::end_after(Oid oid, Tid after, Tid until) const {
   return std::nullopt;
 }
 
+std::size_t LineHistory::collect_after(Tid after, std::vector<Oid>& oids) const {
+  CHECK(is_known_after(after), "what came after this line may be forgotten");
+  const auto first = std::ranges::upper_bound(batches_, after, {}, &InvalidationBatch::tid);
+  for (auto batch = first; batch != batches_.end(); ++batch) {
+    const auto& named = (*batch)->oids();
+    oids.insert(oids.end(), named.begin(), named.end());
+  }
+  return static_cast<std::size_t>(batches_.end() - first);
+}
+
 void LineHistory::drop_unpinned() {
   if (pins_.empty()) {
     batches_.clear();

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "invalidation/invalidation_batch.h"
 #include "model/ids.h"
@@ -38,6 +39,10 @@ class LineHistory {
   // not below the lowest pin. `until` is the connection's line, where that may be behind the
   // shard's.
   [[nodiscard]] std::optional<Tid> end_after(Oid oid, Tid after, Tid until = kMaxTid) const;
+
+  // Adds to `oids` what all batches after `after` name, as often as they do; how many these are.
+  // `after` as for end_after().
+  std::size_t collect_after(Tid after, std::vector<Oid>& oids) const;
 
   // Batches that are kept.
   [[nodiscard]] std::size_t size() const { return batches_.size(); }

@@ -384,5 +384,20 @@ TEST_F(ZeoMissedTest, WhatIsCommittedMeanwhileIsInIt) {
   EXPECT_LT(two, three);
 }
 
+TEST_F(ZeoMissedTest, TheShardDoesNotReadTheLog) {
+  const Tid one = peer_.commit(1, kNoTid, "1");
+  peer_.commit(2, kNoTid, "2");
+  net::Peer writer = connect();
+  control_->log_read.shut();
+  const std::size_t before = control_->log_read.arrived();
+  peer_.call(40, "getInvalidations", {value_of(one)});
+  control_->log_read.wait_for(before + 1);  // a thread of the pool waits
+  const Tid three = commit(writer, 1, 3);
+  peer_.expect_invalidation(three, {Oid(3)});
+  control_->log_read.open();
+  EXPECT_EQ(peer_.result(40), tuple({value_of(three), list({oid(2), oid(3)})}));
+  EXPECT_EQ(control_->log_read.arrived(), before + 1);
+}
+
 }  // namespace
 }  // namespace zeolite::daemon

@@ -55,6 +55,19 @@ TEST_F(LineHistoryTest, EachReadLooksFromItsOwnLine) {
   EXPECT_EQ(history_.end_after(kA, Tid(11)), Tid(12));
 }
 
+TEST_F(LineHistoryTest, TellsAllThatWasPublishedAfterALine) {
+  history_.pin(Tid(10));
+  add(11, {kA});
+  add(12, {});
+  add(13, {kA, kB});
+  std::vector<Oid> oids = {kB};
+  EXPECT_EQ(history_.collect_after(Tid(11), oids), 1U);
+  EXPECT_EQ(oids, (std::vector{kB, kA, kB}));
+  EXPECT_EQ(history_.collect_after(Tid(10), oids), 2U);
+  EXPECT_EQ(oids.size(), 6U);
+  EXPECT_EQ(history_.collect_after(Tid(13), oids), 0U);
+}
+
 TEST_F(LineHistoryTest, DropsWhatIsBelowTheLowestPin) {
   history_.pin(Tid(10));
   add(11, {kA});
