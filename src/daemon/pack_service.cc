@@ -45,6 +45,31 @@ std::string describe(const PackReport& report) {
   return text;
 }
 
+// What a pack does between two batches: nothing, or when there were commits since the last time, it
+// leaves them the machine for as long as the batch took.
+class Rest {
+ public:
+  Rest(const Clock& clock, const StorageEngine& engine)
+      : clock_(clock),
+        engine_(engine),
+        commits_(engine.counters().commits),
+        batch_began_(clock.now().instant) {}
+
+  void operator()() {
+    const std::uint64_t commits = engine_.counters().commits;
+    if (std::exchange(commits_, commits) != commits) {
+      std::this_thread::sleep_for(std::min(clock_.now().instant - batch_began_, kRestMax));
+    }
+    batch_began_ = clock_.now().instant;
+  }
+
+ private:
+  const Clock& clock_;
+  const StorageEngine& engine_;
+  std::uint64_t commits_;
+  Instant batch_began_;
+};
+
 // The engine's log, for one pack record.
 class EngineRemovalLog final : public maintenance::RemovalLog {
  public:
@@ -86,8 +111,16 @@ void PackService::stop() {
 }
 
 void PackService::pack(StorageEngine& engine, const Request& request, Done done) {
+  if (waiting_.fetch_add(1) >= kWaitingMax) {
+    waiting_.fetch_sub(1);
+    done(make_error(ErrorCode::unavailable, "too many packs wait; try again later"));
+    return;
+  }
   boost::asio::post(thread_, [this, &engine, request, done = std::move(done)] {
-    done(stopped_.load() ? std::unexpected(stopping()) : run(engine, request));
+    Result<PackReport> report =
+        stopped_.load() ? std::unexpected(stopping()) : run(engine, request);
+    waiting_.fetch_sub(1);
+    done(std::move(report));
   });
 }
 
@@ -109,8 +142,10 @@ Result<PackReport> PackService::run(StorageEngine& engine, const Request& reques
   if (request.dry_run) {
     maintenance::PackOptions options;
     options.cancelled = &stopped_;
+    maintenance::PackCallbacks callbacks;
+    callbacks.pause = Rest(clock_, engine);
     return maintenance::dry_run_pack(engine.store(), std::min(request.horizon, engine.visible()),
-                                     request.collect_garbage, options, {});
+                                     request.collect_garbage, options, callbacks);
   }
   RETURN_IF_ERROR(engine.append_pack(request.horizon, request.collect_garbage));
   storage::crash_point("pack.after_record");
@@ -124,15 +159,8 @@ Result<PackReport> PackService::sweep(StorageEngine& engine) {
   maintenance::PackOptions options;
   options.cancelled = &stopped_;
   maintenance::PackCallbacks callbacks;
-  std::uint64_t commits = engine.counters().commits;
-  Instant batch_began = clock_.now().instant;
-  callbacks.pause = [&] {
-    const std::uint64_t now_commits = engine.counters().commits;
-    if (std::exchange(commits, now_commits) != now_commits) {
-      std::this_thread::sleep_for(std::min(clock_.now().instant - batch_began, kRestMax));
-    }
-    batch_began = clock_.now().instant;
-  };
+  Rest rest(clock_, engine);
+  callbacks.pause = [&rest] { rest(); };
   EngineRemovalLog removals(engine, state.record, callbacks.pause);
   Result<PackReport> report = maintenance::run_pack(engine.store(), removals, options, callbacks);
   if (!report) {

@@ -12,11 +12,13 @@
 
 namespace zeolite::daemon {
 
-// Packs storages, one at a time, on a thread of its own, while they are served. A pack that was
-// interrupted by the end of the process goes on at the next start.
-// Thread: any. Owner: the server; stop() before the engines go.
+// Packs storages, one at a time, on a thread of its own, while they are served. So many may wait as
+// kWaitingMax says. A pack that was interrupted by the end of the process goes on at the next
+// start. Thread: any. Owner: the server; stop() before the engines go.
 class PackService {
  public:
+  static constexpr std::size_t kWaitingMax = 16;
+
   PackService(const Clock& clock, LogSink log);
   ~PackService();
 
@@ -25,7 +27,8 @@ class PackService {
     bool collect_garbage = true;
     bool dry_run = false;  // only report what would go
   };
-  // Called on the packing thread. Errors: as maintenance::run_pack; shutting_down.
+  // Called on the packing thread. Errors: as maintenance::run_pack; shutting_down. Or, when too
+  // many wait already, with error unavailable before pack() returns.
   using Done = std::function<void(Result<maintenance::PackReport>)>;
   void pack(StorageEngine& engine, const Request& request, Done done);
 
@@ -43,6 +46,7 @@ class PackService {
   const Clock& clock_;
   LogSink log_;
   std::atomic<bool> stopped_ = false;
+  std::atomic<std::size_t> waiting_ = 0;  // with the one that is running
   boost::asio::thread_pool thread_{1};
 };
 

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -94,6 +96,41 @@ TEST_F(PackServiceTest, ADryRunChangesNothing) {
   ASSERT_TRUE(report) << report.error().detail;
   EXPECT_EQ(report->removed_revisions, 1U);
   EXPECT_TRUE(engine_->store().pack_state().record.is_zero());
+}
+
+TEST_F(PackServiceTest, ADryRunLeavesTheMachineToCommitsBetweenBatches) {
+  control_->log_read.shut();
+  const std::size_t before = control_->log_read.arrived();
+  PackService::Request request = all();
+  request.dry_run = true;
+  std::promise<void> ended;
+  packs_.pack(*engine_, request, [&ended](const auto&) { ended.set_value(); });
+  control_->log_read.wait_for(before + 1);
+  peer_.commit(1, kNoTid, "three");
+  clock_.advance(std::chrono::hours(1));  // the batch took long; the rest is the longest there is
+  const auto released = SystemClock().now().instant;
+  control_->log_read.open();
+  ended.get_future().wait();
+  EXPECT_GE(SystemClock().now().instant - released, std::chrono::milliseconds(50));
+}
+
+TEST_F(PackServiceTest, NoMoreWaitThanThereIsRoomFor) {
+  control_->log_read.shut();
+  const std::size_t before = control_->log_read.arrived();
+  PackService::Request request = all();
+  request.dry_run = true;
+  std::vector<std::future<Result<PackReport>>> reports;
+  for (std::size_t i = 0; i < PackService::kWaitingMax; ++i) {
+    auto done = std::make_shared<std::promise<Result<PackReport>>>();
+    reports.push_back(done->get_future());
+    packs_.pack(*engine_, request,
+                [done](Result<PackReport> report) { done->set_value(std::move(report)); });
+  }
+  control_->log_read.wait_for(before + 1);  // the first runs, and waits; so do all others
+  EXPECT_EQ(pack(request).error().code, ErrorCode::unavailable);
+  control_->log_read.open();
+  for (auto& report : reports) EXPECT_TRUE(report.get());
+  EXPECT_TRUE(pack(request));
 }
 
 TEST_F(PackServiceTest, WhatWasInterruptedGoesOn) {
