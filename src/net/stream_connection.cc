@@ -62,7 +62,13 @@ void StreamConnection::start() {
 }
 
 void StreamConnection::wait_readable() {
-  if (waiting_readable_ || paused_ || closing_ || closed_) return;
+  if (paused_ || closing_ || closed_) return;
+  if (secure_ && secure_->has_more()) {
+    // The socket may be silent from now on. In a turn of its own, as others have a claim, too.
+    shard_.post([self = shared_from_this()] { self->on_readable(); });
+    return;
+  }
+  if (waiting_readable_) return;
   waiting_readable_ = true;
   socket_.async_wait(Socket::wait_read,
                      [self = shared_from_this()](const boost::system::error_code& error) {
@@ -76,7 +82,31 @@ void StreamConnection::wait_readable() {
                      });
 }
 
+void StreamConnection::wait_writable() {
+  if (waiting_writable_) return;
+  waiting_writable_ = true;
+  socket_.async_wait(Socket::wait_write,
+                     [self = shared_from_this()](const boost::system::error_code& failed) {
+                       self->waiting_writable_ = false;
+                       if (self->closed_) return;
+                       if (failed) {
+                         self->close(Error{ErrorCode::unavailable, failed.message()});
+                       } else {
+                         self->on_writable();
+                       }
+                     });
+}
+
+void StreamConnection::on_writable() {
+  flush();
+  if (secure_) on_readable_secure();  // it may be what waited
+}
+
 void StreamConnection::on_readable() {
+  if (secure_) {
+    on_readable_secure();
+    return;
+  }
   if (paused_) return;  // resume_reading() waits again
   boost::system::error_code error;
   const std::size_t received =
@@ -91,11 +121,53 @@ void StreamConnection::on_readable() {
                 ended ? "the peer closed the connection" : "reading failed: " + error.message()});
     return;
   }
+  take_input(received);
+  wait_readable();
+}
+
+// The same for what comes through the channel, and before that its handshake.
+void StreamConnection::on_readable_secure() {
+  if (paused_ || closing_ || closed_) return;
+  if (!secure_->is_open()) {
+    const SecureChannel::Next next = secure_->handshake();
+    if (next != SecureChannel::Next::go_on) {
+      wait_for(next);
+      return;
+    }
+    flush();  // what has waited for it; then what the peer sent right behind it
+    if (paused_ || closing_ || closed_) return;
+  }
+  const SecureChannel::Step step = secure_->read(shard_.scratch(), IoShard::kScratchSize);
+  if (step.bytes > 0) take_input(step.bytes);
+  wait_for(step.next);
+}
+
+void StreamConnection::wait_for(SecureChannel::Next next) {
+  switch (next) {
+    case SecureChannel::Next::go_on:
+    case SecureChannel::Next::readable:
+      wait_readable();
+      return;
+    case SecureChannel::Next::writable:
+      if (!closed_) wait_writable();
+      return;
+    case SecureChannel::Next::end:
+      break;
+  }
+  const Error& why = secure_->end_reason();
+  if (why.code == ErrorCode::protocol_error) {
+    close_after_flush(why);  // lingers: the peer is to hear what the channel told it
+  } else {
+    close(why);
+  }
+}
+
+// So many bytes in the shard's buffer.
+void StreamConnection::take_input(std::size_t received) {
   received_.bytes += received;
   feed(Bytes::copy_of(ByteView(shard_.scratch(), received)));
   deliver_messages();
   account_buffers();
-  wait_readable();
 }
 
 void StreamConnection::deliver_messages() {
@@ -146,31 +218,7 @@ void StreamConnection::account_buffers() {
 }
 
 void StreamConnection::write_some() {
-  while (outbound() > 0) {
-    boost::system::error_code error;
-    const std::size_t sent = socket_.write_some(
-        boost::asio::buffer(output_.data() + written_, output_.size() - written_), error);
-    written_ += sent;
-    sent_.bytes += sent;
-    if (error == boost::asio::error::would_block) {
-      waiting_writable_ = true;
-      socket_.async_wait(Socket::wait_write,
-                         [self = shared_from_this()](const boost::system::error_code& failed) {
-                           self->waiting_writable_ = false;
-                           if (self->closed_) return;
-                           if (failed) {
-                             self->close(Error{ErrorCode::unavailable, failed.message()});
-                           } else {
-                             self->flush();
-                           }
-                         });
-      return;
-    }
-    if (error) {
-      close(Error{ErrorCode::unavailable, "writing failed: " + error.message()});
-      return;
-    }
-  }
+  if (secure_ ? !write_out_secure() : !write_out()) return;
   output_.clear();
   written_ = 0;
   if (output_.capacity() > kKeepOutputCapacity) std::string().swap(output_);
@@ -181,12 +229,51 @@ void StreamConnection::write_some() {
   }
 }
 
+// Whether all is written. If not, it waits until it can go on, or the connection is closed.
+bool StreamConnection::write_out() {
+  while (outbound() > 0) {
+    boost::system::error_code error;
+    const std::size_t sent = socket_.write_some(
+        boost::asio::buffer(output_.data() + written_, output_.size() - written_), error);
+    written_ += sent;
+    sent_.bytes += sent;
+    if (error == boost::asio::error::would_block) {
+      wait_writable();
+      return false;
+    }
+    if (error) {
+      close(Error{ErrorCode::unavailable, "writing failed: " + error.message()});
+      return false;
+    }
+  }
+  return true;
+}
+
+// The same through the channel; until it is open, on_readable_secure() sees to what waits.
+bool StreamConnection::write_out_secure() {
+  if (!secure_->is_open()) return false;
+  while (outbound() > 0) {
+    const SecureChannel::Step step = secure_->write(ByteView(output_).substr(written_));
+    written_ += step.bytes;
+    sent_.bytes += step.bytes;
+    if (step.next == SecureChannel::Next::go_on) continue;
+    if (step.next == SecureChannel::Next::end) {
+      close(secure_->end_reason());
+    } else {
+      wait_writable();
+    }
+    return false;
+  }
+  return true;
+}
+
 void StreamConnection::close(Error why) { shutdown_socket(why); }
 
 void StreamConnection::close_after_flush(Error why) {
   if (closed_ || closing_) return;
   closing_ = true;
   closing_why_ = std::move(why);
+  if (!established()) drop_output();
   if (outbound() == 0) {
     linger();
   } else if (!dirty_ && !waiting_writable_) {
@@ -201,6 +288,7 @@ void StreamConnection::close_after_flush(Error why) {
 void StreamConnection::linger() {
   if (closed_) return;
   closed_ = true;
+  if (secure_) secure_->say_goodbye();
   boost::system::error_code ignored;
   socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
   auto deadline = std::make_shared<boost::asio::steady_timer>(socket_.get_executor(), kLingerTime);
@@ -229,15 +317,20 @@ void StreamConnection::discard_input(const std::shared_ptr<boost::asio::steady_t
   });
 }
 
+void StreamConnection::drop_output() {
+  std::string().swap(output_);
+  written_ = 0;
+}
+
 void StreamConnection::shutdown_socket(const Error& why) {
   if (closed_) return;
   closed_ = true;
+  if (secure_) secure_->say_goodbye();
   boost::system::error_code ignored;
   // A graceful end first, so that bytes the peer has not read are not destroyed by a reset.
   socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_both, ignored);
   socket_.close(ignored);
-  std::string().swap(output_);
-  written_ = 0;
+  drop_output();
   account_buffers();
   if (handler_ != nullptr) std::exchange(handler_, nullptr)->on_closed(why);
 }
@@ -258,6 +351,7 @@ Result<Socket> socket_from(boost::asio::io_context& context, int released) {
 }
 
 Result<int> StreamConnection::release() {
+  CHECK(!secure_, "what a channel has read ahead cannot be given away");
   CHECK(outbound() == 0, "what was sent before has left");
   boost::system::error_code error;
   const int released = socket_.release(error);
@@ -303,7 +397,8 @@ void StreamConnection::check_progress(Instant now) {
     return;
   }
   // While we do not read, the peer cannot go on.
-  const bool unfinished = buffered() > 0 && !paused_;
+  const bool begun = buffered() > 0 || (secure_ && secure_->has_unfinished());
+  const bool unfinished = begun && !paused_;
   if (received_.stalled(unfinished, now, limits_.progress_timeout)) {
     Error why{ErrorCode::timeout, "a message was begun and not completed in time"};
     say_why(why);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "net/io_shard.h"
+#include "net/secure_channel.h"
 #include "net/shared_budget.h"
 
 namespace zeolite::net {
@@ -56,6 +57,11 @@ class StreamConnection : public std::enable_shared_from_this<StreamConnection> {
   StreamConnection(const StreamConnection&) = delete;
   StreamConnection& operator=(const StreamConnection&) = delete;
 
+  // From now on all goes through a channel. To be called before start(), by who accepted the
+  // socket. Messages sent before the handshake is done wait for it.
+  void secure(const SecureChannels& channels) {
+    secure_ = channels.accept(socket_.native_handle());
+  }
   // Begins to read. Call once, on the shard's thread.
   void start();
 
@@ -78,7 +84,7 @@ class StreamConnection : public std::enable_shared_from_this<StreamConnection> {
 
   // Gives the socket away, to whoever makes another connection of it (socket_from); the handler is
   // not called any more. To be called for a message that the peer waits for the answer of, so that
-  // nothing received or unsent is left behind. Error io_error.
+  // nothing received or unsent is left behind. Not of a secure one. Error io_error.
   [[nodiscard]] Result<int> release();
 
   // While paused no message is delivered and no byte read: back-pressure on a busy peer.
@@ -89,6 +95,8 @@ class StreamConnection : public std::enable_shared_from_this<StreamConnection> {
   void check_progress(Instant now);
 
   [[nodiscard]] bool closed() const { return closed_; }
+  // Whether messages travel: there is nothing that has to be agreed with the peer before.
+  [[nodiscard]] bool established() const { return secure_ == nullptr || secure_->is_open(); }
   [[nodiscard]] std::size_t outbound() const { return output_.size() - written_; }
   // "host:port" of the peer, for messages; kept after closing.
   [[nodiscard]] const std::string& peer() const { return peer_; }
@@ -115,17 +123,26 @@ class StreamConnection : public std::enable_shared_from_this<StreamConnection> {
   virtual void say_why(const Error& /*why*/) {}
 
   void wait_readable();
+  void wait_writable();
+  void wait_for(SecureChannel::Next next);
   void on_readable();
+  void on_writable();
+  void on_readable_secure();
+  void take_input(std::size_t received);
   void deliver_messages();
   void write_some();
+  [[nodiscard]] bool write_out();
+  [[nodiscard]] bool write_out_secure();
   void account_buffers();
+  void drop_output();
   void shutdown_socket(const Error& why);
   void linger();
   void discard_input(const std::shared_ptr<boost::asio::steady_timer>& deadline);
 
   IoShard& shard_;
   Socket socket_;
-  Handler* handler_;  // null after on_closed or detach
+  std::unique_ptr<SecureChannel> secure_;  // null: bytes travel as they are
+  Handler* handler_;                       // null after on_closed or detach
   Limits limits_;
   BudgetCharge charge_;  // of outbound() and buffered()
   std::string output_;
