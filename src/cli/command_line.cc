@@ -200,6 +200,7 @@ class Parser {
     sub.add_option("--zeo-read", zeo_read_,
                    "the same for ZEO clients that only read (127.0.0.1:8101); also on a standby")
         ->type_name("H:P");
+    add_zeo_tls(sub);
     sub.add_flag("--zeo-msgpack", serve_.zeo_msgpack,
                  "offer ZEO clients msgpack; they need the Python package msgpack then");
     sub.add_flag("--zeo-read-only", serve_.zeo_read_only, "ZEO clients may only read");
@@ -227,6 +228,27 @@ class Parser {
     add_replication(sub);
     sub.add_option("--log-level", serve_.log_level, "debug, info, warning or error (info)")
         ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  }
+
+  void add_zeo_tls(CLI::App& sub) {
+    tls::TlsFiles& files = serve_.zeo_tls;
+    sub.add_option("--zeo-tls-certificate", files.certificate,
+                   "both ZEO ports speak TLS, with this certificate and its chain (PEM)")
+        ->type_name("FILE")
+        ->check(not_empty());
+    sub.add_option("--zeo-tls-key", files.key,
+                   "its private key (PEM); else it is in the certificate's file")
+        ->type_name("FILE")
+        ->check(not_empty());
+    sub.add_option("--zeo-tls-key-password", files.key_password,
+                   "the first line of this file is the passphrase of the key")
+        ->type_name("FILE")
+        ->check(not_empty());
+    sub.add_option("--zeo-tls-client-ca", files.client_ca,
+                   "clients must have a certificate that is here, or from an authority that is "
+                   "(PEM, or a directory as openssl rehash makes it)")
+        ->type_name("FILE|DIR")
+        ->check(not_empty());
   }
 
   void add_replication(CLI::App& sub) {

@@ -11,6 +11,7 @@
 #include "cli/exit_code.h"
 #include "model/ids.h"
 #include "net/address.h"
+#include "tls/tls_context.h"
 
 namespace zeolite::cli {
 
@@ -38,6 +39,7 @@ struct ServeOptions {
   bool supervise = false;
   bool zeo_msgpack = false;
   bool zeo_read_only = false;
+  tls::TlsFiles zeo_tls;                              // what is not empty was named
   std::optional<std::string> zeo_standby;             // "refuse" or "park"
   std::optional<std::size_t> zeo_invalidation_limit;  // transactions
   std::optional<double> vote_timeout_s;

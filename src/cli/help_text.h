@@ -35,6 +35,7 @@ the native protocol, 8100 for ZEO clients, 8101 for those that only read.)",
     R"(Examples:
   zeolite serve --data var/main
   zeolite serve --data var/main --native 0.0.0.0:8090 --name db1
+  zeolite serve --data var/main --zeo :8100 --zeo-tls-certificate db1.pem --zeo-tls-key db1.key
   zeolite serve --data var/copy --native 127.0.0.1:8190 --standby-of 127.0.0.1:8090
   zeolite serve --data var/main --etcd http://e1:2379,http://e2:2379,http://e3:2379
   zeolite serve --config /etc/zeolite.toml --log-level warning)"};

@@ -190,6 +190,24 @@ void take_ports(const ServeOptions& options, daemon::ServerConfig& config) {
   config.zeo_read = net::HostPort{.host = "127.0.0.1", .port = kDefaultZeoReadPort};
 }
 
+Result<> take_zeo_tls(const ServeOptions& options, daemon::ServerConfig& config) {
+  tls::TlsFiles files = config.zeo_tls.value_or(tls::TlsFiles{});
+  bool named = config.zeo_tls.has_value();
+  for (const auto member : {&tls::TlsFiles::certificate, &tls::TlsFiles::key,
+                            &tls::TlsFiles::key_password, &tls::TlsFiles::client_ca}) {
+    if ((options.zeo_tls.*member).empty()) continue;
+    files.*member = options.zeo_tls.*member;
+    named = true;
+  }
+  if (!named) return {};
+  if (files.certificate.empty()) {
+    return make_error(ErrorCode::invalid_argument,
+                      "TLS needs a certificate: --zeo-tls-certificate FILE");
+  }
+  config.zeo_tls = std::move(files);
+  return {};
+}
+
 void take_replication(const ServeOptions& options, daemon::ReplicationConfig& config) {
   if (options.standby_of) config.standby_of = options.standby_of;
   if (!options.etcd.empty()) config.etcd = options.etcd;
@@ -218,6 +236,7 @@ Result<daemon::ServerConfig> server_config(const ServeOptions& options) {
   }
   if (options.name) config.node_name = *options.name;
   take_ports(options, config);
+  RETURN_IF_ERROR(take_zeo_tls(options, config));
   take_replication(options, config.replication);
   config.zeo_msgpack |= options.zeo_msgpack;
   config.zeo_read_only |= options.zeo_read_only;

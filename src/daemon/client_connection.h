@@ -37,6 +37,7 @@ struct ConnectionEnvironment {
   net::SharedBudget* buffers = nullptr;  // of slow peers: unsent output, unfinished messages
   // The state of all storages for ZEO's monitoring, as JSON.
   std::function<std::string()> monitoring;
+  const net::SecureChannels* zeo_tls = nullptr;  // of the ZEO ports; null: they speak without TLS
   // The connection is closed and may be forgotten.
   std::function<void(std::size_t shard, commit::OwnerId)> ended;
 };

@@ -12,6 +12,7 @@
 #include "model/ids.h"
 #include "net/address.h"
 #include "net/kept_port.h"
+#include "tls/tls_context.h"
 
 namespace zeolite::daemon {
 
@@ -60,9 +61,10 @@ struct ServerConfig {
   std::optional<net::ListenAddress> zeo;  // --zeo; not set: the port is not opened
   // --zeo-read: the same, for clients that only read; also on a standby.
   std::optional<net::ListenAddress> zeo_read;
-  bool zeo_msgpack = false;    // offer clients msgpack instead of pickles
-  bool zeo_read_only = false;  // ZEO clients may read only
-  bool zeo_pack_gc = true;     // packs that ZEO clients start collect garbage, too
+  std::optional<tls::TlsFiles> zeo_tls;  // not set: both ZEO ports speak without TLS
+  bool zeo_msgpack = false;              // offer clients msgpack instead of pickles
+  bool zeo_read_only = false;            // ZEO clients may read only
+  bool zeo_pack_gc = true;               // packs that ZEO clients start collect garbage, too
   // While this server is not the primary, its ZEO port takes clients, and greets them once it is.
   // False: it refuses them.
   bool zeo_parks = false;

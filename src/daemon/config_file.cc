@@ -193,6 +193,31 @@ Key text_key(std::string_view name, std::string& target) {
           }};
 }
 
+// Relative to the folder of the configuration file.
+Key path_key(std::string_view name, std::filesystem::path& target,
+             const std::filesystem::path& base_directory) {
+  return {name, [&target, base_directory](const toml::node& node) -> Result<> {
+            ASSIGN_OR_RETURN(const std::string text, text_of(node));
+            target = (base_directory / text).lexically_normal();
+            return {};
+          }};
+}
+
+Key zeo_tls_key(std::optional<tls::TlsFiles>& target, const std::filesystem::path& base) {
+  return {"zeo_tls", [&target, base](const toml::node& node) -> Result<> {
+            tls::TlsFiles files;
+            ASSIGN_OR_RETURN(const toml::table* table, table_of(node, "zeo_tls"));
+            RETURN_IF_ERROR(take_table(
+                *table, "zeo_tls",
+                {path_key("certificate", files.certificate, base), path_key("key", files.key, base),
+                 path_key("key_password", files.key_password, base),
+                 path_key("client_ca", files.client_ca, base)}));
+            if (files.certificate.empty()) return mistake(node, "[zeo_tls] has no certificate");
+            target = std::move(files);
+            return {};
+          }};
+}
+
 Key storage_name_key(std::string& target) {
   return {"name", [&target](const toml::node& node) -> Result<> {
             ASSIGN_OR_RETURN(target, text_of(node));
@@ -205,15 +230,12 @@ Key storage_name_key(std::string& target) {
 Result<StorageConfig> storage_of(const toml::node& node,
                                  const std::filesystem::path& base_directory) {
   StorageConfig storage;
-  std::string directory;
-  std::string blobs;
   ASSIGN_OR_RETURN(const toml::table* table, table_of(node, "storage"));
-  RETURN_IF_ERROR(take_table(*table, "storage",
-                             {storage_name_key(storage.name), text_key("directory", directory),
-                              text_key("blobs", blobs)}));
-  if (!blobs.empty()) storage.blobs = (base_directory / blobs).lexically_normal();
-  if (directory.empty()) return mistake(node, "this [[storage]] has no directory");
-  storage.directory = (base_directory / directory).lexically_normal();
+  RETURN_IF_ERROR(take_table(
+      *table, "storage",
+      {storage_name_key(storage.name), path_key("directory", storage.directory, base_directory),
+       path_key("blobs", storage.blobs, base_directory)}));
+  if (storage.directory.empty()) return mistake(node, "this [[storage]] has no directory");
   return storage;
 }
 
@@ -358,6 +380,7 @@ Result<ServerConfig> config_of(const toml::table& root,
                  {"standby", [&](const toml::node& node) { return take_zeo_standby(node, c); }},
                  integer_key("invalidation_limit", c.zeo_invalidations_max, 0,
                              std::numeric_limits<std::int64_t>::max())}),
+      zeo_tls_key(c.zeo_tls, base_directory),
       table_key("threads", {integer_key("io", c.io_threads, 0, 256),
                             integer_key("read", c.read_threads, 1, 256)}),
       table_key("memory", {size_key("block_cache", c.block_cache_bytes, kMiB, kTiB),

@@ -106,6 +106,11 @@ class Server::Impl {
   ~Impl() { shut_down(); }
 
   Result<> start() {
+    if (config_.zeo_tls) {
+      const auto warn = [this](const std::string& what) { log_(LogLevel::warning, what); };
+      ASSIGN_OR_RETURN(zeo_tls_, tls::TlsContext::load(*config_.zeo_tls, warn));
+    }
+    connection_environment_.zeo_tls = zeo_tls_.get();
     started_ = clock_.now().instant;
     started_s_ = clock_.now().wall.unix_us / 1'000'000;
     shards_.resize(io_threads(config_));
@@ -543,6 +548,7 @@ class Server::Impl {
   net::SharedBudget buffers_;
   ConnectionLimit limit_;
   std::atomic<std::size_t> next_shard_ = 0;
+  std::unique_ptr<tls::TlsContext> zeo_tls_;  // null: no TLS
   ConnectionEnvironment connection_environment_;
   ConnectionEnvironment read_environment_;
   ShardHub::Environment hub_environment_;

@@ -50,6 +50,7 @@ ZeoConnection::~ZeoConnection() { socket_->detach(); }
 
 void ZeoConnection::start() {
   const std::shared_ptr<ZeoConnection> self = shared_from_this();
+  if (environment().zeo_tls != nullptr) socket_->secure(*environment().zeo_tls);
   socket_->start();
   if (!must_wait()) greet();
 }
@@ -271,6 +272,11 @@ void ZeoConnection::end(Error why) {
 }
 
 void ZeoConnection::check_progress(Instant now) {
+  if (!socket_->established() && now - opened_ > environment().config->handshake_timeout) {
+    end(Error{ErrorCode::protocol_error,
+              "the client did not begin to speak TLS in time; its configuration needs <ssl>"});
+    return;
+  }
   // Who is parked waits for this server, not the other way round.
   if (hub_ == nullptr && greeted_ && now - *greeted_ > environment().config->handshake_timeout) {
     end(Error{ErrorCode::timeout, "the client did not register in time"});

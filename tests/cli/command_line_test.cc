@@ -45,6 +45,16 @@ TEST(CommandLine, ServeTakesItsOptions) {
   EXPECT_EQ(serve.zeo_standby, "park");
 }
 
+TEST(CommandLine, ServeTakesTheFilesForTls) {
+  const auto serve =
+      parse<ServeOptions>({"serve", "--data", "d", "--zeo-tls-certificate", "a", "--zeo-tls-key",
+                           "b", "--zeo-tls-key-password", "c", "--zeo-tls-client-ca", "d"});
+  EXPECT_EQ(serve.zeo_tls.certificate, "a");
+  EXPECT_EQ(serve.zeo_tls.key, "b");
+  EXPECT_EQ(serve.zeo_tls.key_password, "c");
+  EXPECT_EQ(serve.zeo_tls.client_ca, "d");
+}
+
 TEST(CommandLine, ServeNeedsNoMoreThanData) {
   const auto serve = parse<ServeOptions>({"serve", "--data", "d"});
   EXPECT_FALSE(serve.config);

@@ -82,6 +82,32 @@ TEST_F(ServerConfigTest, AStandbyRefusesUnlessItIsToldToPark) {
   }
 }
 
+TEST_F(ServerConfigTest, TlsIsNamedHereOrInTheFileOrHalfAndHalf) {
+  ServeOptions options = with_file("[zeo_tls]\ncertificate = '/a'\nkey = '/b'\n");
+  options.data = "d";
+  auto config = server_config(options);
+  ASSERT_TRUE(config && config->zeo_tls);
+  EXPECT_EQ(config->zeo_tls->certificate, "/a");
+  EXPECT_EQ(config->zeo_tls->key, "/b");
+  options.zeo_tls.key = "/c";
+  options.zeo_tls.client_ca = "/d";
+  config = server_config(options);
+  ASSERT_TRUE(config && config->zeo_tls);
+  EXPECT_EQ(config->zeo_tls->certificate, "/a");
+  EXPECT_EQ(config->zeo_tls->key, "/c");
+  EXPECT_EQ(config->zeo_tls->client_ca, "/d");
+}
+
+TEST_F(ServerConfigTest, TlsNeedsACertificate) {
+  ServeOptions options = with_file("");
+  options.data = "d";
+  EXPECT_FALSE(server_config(options)->zeo_tls);
+  options.zeo_tls.key = "/c";
+  const auto config = server_config(options);
+  ASSERT_FALSE(config);
+  EXPECT_THAT(config.error().detail, HasSubstr("--zeo-tls-certificate"));
+}
+
 TEST_F(ServerConfigTest, DataAddsMainToOtherStorages) {
   ServeOptions options = with_file("[[storage]]\nname = 'x'\ndirectory = '/x'\n");
   options.data = "/main";

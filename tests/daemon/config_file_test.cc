@@ -23,6 +23,7 @@ TEST(ConfigFile, EmptyTextIsTheDefaults) {
   EXPECT_EQ(config->node_name, "node");
   EXPECT_TRUE(config->storages.empty());
   EXPECT_FALSE(config->native);
+  EXPECT_FALSE(config->zeo_tls);
   EXPECT_FALSE(config->disk_reserve_bytes);
   EXPECT_EQ(config->block_cache_bytes, ServerConfig().block_cache_bytes);
 }
@@ -47,6 +48,11 @@ memtable = 8388608
 reserve = "1.5GB"
 [zeo]
 standby = "park"
+[zeo_tls]
+certificate = "db1.pem"
+key = "/srv/db1.key"
+key_password = "db1.pass"
+client_ca = "clients"
 [limits]
 frame = "1MiB"
 transaction = "2 MiB"
@@ -80,6 +86,11 @@ group_wait = "0 us"
   EXPECT_EQ(config->outbound_bytes_max, 4U << 20);
   EXPECT_EQ(config->connections_max, 7U);
   EXPECT_TRUE(config->zeo_parks);
+  ASSERT_TRUE(config->zeo_tls);
+  EXPECT_EQ(config->zeo_tls->certificate, "/etc/zeolite/db1.pem");
+  EXPECT_EQ(config->zeo_tls->key, "/srv/db1.key");
+  EXPECT_EQ(config->zeo_tls->key_password, "/etc/zeolite/db1.pass");
+  EXPECT_EQ(config->zeo_tls->client_ca, "/etc/zeolite/clients");
   EXPECT_EQ(config->handshake_timeout, std::chrono::seconds(1));
   EXPECT_EQ(config->progress_timeout, std::chrono::seconds(2));
   EXPECT_EQ(config->vote_timeout, std::chrono::minutes(3));
@@ -116,6 +127,8 @@ INSTANTIATE_TEST_SUITE_P(
                   "unknown key 'elephants' in [threads]; expected one of io, read"},
         BadConfig{"NoWayToStandBy", "[zeo]\nstandby = 'wait'\n",
                   "z.toml:2:11: expected \"refuse\" or \"park\""},
+        BadConfig{"TlsWithoutCertificate", "[zeo_tls]\nkey = 'x'\n",
+                  "z.toml:1:1: [zeo_tls] has no certificate"},
         BadConfig{"UnknownTable", "[limit]\n", "unknown key 'limit'; did you mean 'limits'?"},
         BadConfig{"EmptyName", "name = ''", "z.toml:1:8: expected a text that is not empty"},
         BadConfig{"NameIsNumber", "name = 3", "expected a text"},

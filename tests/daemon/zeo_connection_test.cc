@@ -2,7 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
+#include <atomic>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -56,6 +59,80 @@ TEST_F(ZeoConnectionTest, MonitoringIsAnsweredAndEnds) {
   EXPECT_TRUE(peer.at_end());
 }
 
+// A handshake that goes on when the test says so, and then carries bytes as they are.
+class GatedChannel final : public net::SecureChannel {
+ public:
+  GatedChannel(const std::atomic<bool>& done, std::atomic<int>& opened, int descriptor)
+      : done_(done), opened_(opened), descriptor_(descriptor) {}
+
+  Next handshake() override {
+    if (!done_) return Next::readable;
+    open_ = true;
+    ++opened_;
+    return Next::go_on;
+  }
+  bool is_open() const override { return open_; }
+  Step read(char* to, std::size_t room) override {
+    const ssize_t received = ::recv(descriptor_, to, room, 0);
+    if (received == 0) return {.next = Next::end};
+    return {.bytes = received < 0 ? 0 : static_cast<std::size_t>(received), .next = Next::readable};
+  }
+  Step write(ByteView bytes) override {
+    const ssize_t sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0) return {.next = Next::writable};
+    return {.bytes = static_cast<std::size_t>(sent)};
+  }
+  bool has_more() const override { return false; }
+  bool has_unfinished() const override { return false; }
+  void say_goodbye() override {}
+  const Error& end_reason() const override { return gone_; }
+
+ private:
+  const std::atomic<bool>& done_;
+  std::atomic<int>& opened_;
+  int descriptor_;
+  bool open_ = false;
+  Error gone_{ErrorCode::unavailable, "gone"};
+};
+
+class GatedChannels final : public net::SecureChannels {
+ public:
+  std::unique_ptr<net::SecureChannel> accept(int descriptor) const override {
+    return std::make_unique<GatedChannel>(done, opened, descriptor);
+  }
+  std::atomic<bool> done = false;
+  mutable std::atomic<int> opened = 0;
+};
+
+TEST_F(ZeoConnectionTest, IsGreetedBehindTheTlsHandshake) {
+  GatedChannels tls;
+  environment_.zeo_tls = &tls;
+  ZeoPeer peer = dial_unheard();
+  peer.send_bytes("x");  // waits within the handshake
+  tls.done = true;
+  EXPECT_EQ(peer.hear()->view(), "Z5");
+}
+
+TEST_F(ZeoConnectionTest, WhoDoesNotBeginTlsInTimeIsHungUpOnWithOneLine) {
+  GatedChannels tls;
+  environment_.zeo_tls = &tls;
+  ZeoPeer peer = dial_unheard();
+  sweep(clock_.now().instant + config_.handshake_timeout);
+  EXPECT_EQ(open(), 1U);
+  sweep(clock_.now().instant + config_.handshake_timeout + 1ns);
+  EXPECT_TRUE(peer.at_end());
+  EXPECT_EQ(open(), 0U);
+  EXPECT_THAT(warning(), ::testing::HasSubstr("did not begin to speak TLS"));
+}
+
+// What a TLS client says first is the length of a message that is far too long.
+TEST_F(ZeoConnectionTest, ATlsClientWithoutTlsHereIsHungUpOn) {
+  ZeoPeer peer = dial_zeo();
+  peer.send_bytes(std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11));
+  EXPECT_TRUE(peer.at_end());
+  EXPECT_NE(warning(), "");
+}
+
 // On a server that is not the primary, and parks its writers.
 class ParkedZeoConnectionTest : public ZeoConnectionTest {
  protected:
@@ -96,6 +173,20 @@ TEST_F(ParkedZeoConnectionTest, IsGreetedOnceWhenTheServerLeads) {
   EXPECT_EQ(open(), 1U);
   peer.say("Z5");
   EXPECT_EQ(peer.ask("register", {text("main"), Value(false)}), value_of(kNoTid));
+}
+
+TEST_F(ParkedZeoConnectionTest, HasToBeginTlsInTimeAllTheSame) {
+  GatedChannels tls;
+  environment_.zeo_tls = &tls;
+  ZeoPeer silent = dial_unheard();
+  let_the_handshake_time_out();
+  EXPECT_TRUE(silent.at_end());
+  tls.done = true;
+  ZeoPeer peer = dial_unheard();
+  peer.send_bytes("x");
+  while (tls.opened == 0) run([] {});
+  let_the_handshake_time_out();
+  EXPECT_EQ(open(), 1U);
 }
 
 TEST_F(ParkedZeoConnectionTest, OnceGreetedHasToRegisterInTime) {
