@@ -11,13 +11,15 @@ configuration text is translated as follows:
   read-only (either)        --zeo-read-only
   <zeo>                     address, msgpack, transaction-timeout, invalidation-queue-size
                             (lifted by an invalidation-age: the log has it all)
+  <ssl>                     certificate, key, authenticate; password-function is called here
   several storages          --config with a [[storage]] for each
   <eventlog>                what zeolite logs, in the format of Python's server, to its path
 
 What zeolite cannot be (<zeoclient>, %import, protocol=) is started as ZEO's own server, so that
-mixed tests still say something; `fallbacks` counts them. There is no <ssl> yet.
+mixed tests still say something; `fallbacks` counts them.
 """
 
+import importlib
 import os
 import re
 import shutil
@@ -159,14 +161,33 @@ def options_of(zeo, storages, directories):
         options += ["--vote-timeout", zeo.keys["transaction-timeout"]]
     if "invalidation-queue-size" in zeo.keys and "invalidation-age" not in zeo.keys:
         options += ["--zeo-invalidation-limit", zeo.keys["invalidation-queue-size"]]
+    ssl = zeo.find("ssl")
+    return options + (_tls_options(ssl) if ssl else [])
+
+
+def _tls_options(ssl):
+    options = ["--zeo-tls-certificate", ssl.keys["certificate"],
+               "--zeo-tls-client-ca", ssl.keys["authenticate"]]
+    if "key" in ssl.keys:
+        options += ["--zeo-tls-key", ssl.keys["key"]]
+    if "password-function" in ssl.keys:
+        module, _, function = ssl.keys["password-function"].rpartition(".")
+        options += ["--zeo-tls-key-password", _text_file(
+            ".password", getattr(importlib.import_module(module), function)())]
     return options
 
 
 def _storages_file(storages, directories):
-    file, path = tempfile.mkstemp(suffix=".toml", dir=os.getcwd())
+    return _text_file(".toml", "".join(
+        f'[[storage]]\nname = "{storage.name}"\ndirectory = "{directory}"\n'
+        for storage, directory in zip(storages, directories)))
+
+
+def _text_file(suffix, text):
+    """The path of a new file with this text."""
+    file, path = tempfile.mkstemp(suffix=suffix, dir=os.getcwd())
     with os.fdopen(file, "w") as out:
-        for storage, directory in zip(storages, directories):
-            out.write(f'[[storage]]\nname = "{storage.name}"\ndirectory = "{directory}"\n')
+        out.write(text)
     return path
 
 
@@ -264,8 +285,6 @@ def install():
             _forker, storage_conf, zeo_conf, port, path, blob_dir, log)
         server = parse(zeo_text)
         zeo = server.find("zeo")
-        if zeo.find("ssl"):
-            raise NotImplementedError("zeolite has no TLS on the ZEO port")
         wanted = parse(storage_text)
         storages = [Storage(section) for section in wanted.sections]
         if (protocol or wanted.keys or not storages

@@ -44,6 +44,15 @@ def can_connect(address):
     return False
 
 
+def make_certificate(certificate, key):
+    """One for 127.0.0.1 that is its own authority."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+        check=True, capture_output=True)
+
+
 class Server:
     """One storage at one address. `start` after `stop` or `kill` serves the same data again.
 
@@ -142,12 +151,16 @@ class ZeoliteServer(Server):
       parks              take writing clients while it is a standby, and greet them later
       durability         local or standby
       connections        how many it takes at a time
+      tls                whether its ZEO ports speak TLS, with a certificate made for it
     """
 
     name = "zeolite"
 
     def __init__(self, directory, **options):
         super().__init__(directory, **options)
+        if options.get("tls"):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            make_certificate(self.directory / "tls.pem", self.directory / "tls.key")
         if options.get("replicates"):
             self.native = "127.0.0.1:%d" % free_port()
             self.read_address = ("127.0.0.1", free_port())
@@ -168,6 +181,9 @@ class ZeoliteServer(Server):
             config = self.directory / "limits.toml"
             config.write_text(f"[limits]\nconnections = {o['connections']}\n")
             command += ["--config", config]
+        if o.get("tls"):
+            command += ["--zeo-tls-certificate", self.directory / "tls.pem",
+                        "--zeo-tls-key", self.directory / "tls.key"]
         if o.get("msgpack"):
             command += ["--zeo-msgpack"]
         if o.get("read_only"):
