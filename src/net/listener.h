@@ -19,7 +19,7 @@ namespace zeolite::net {
 
 // Accepts connections on one address and hands each to a shard of the owner's choice.
 // Thread: created and destroyed anywhere; accepts on its shard's thread. Owner: the server, which
-// stops the shard before destroying the listener.
+// stops the shard, and those it hands sockets to, before destroying the listener.
 class Listener {
  public:
   // The shard that the next accepted socket is to live on; called once for each, on the listener's
