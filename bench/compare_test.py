@@ -21,7 +21,8 @@ def run_compare(build: str, folder: str) -> dict:
     done = subprocess.run(
         [sys.executable, "-B", BENCH / "compare", "--no-build", "--build", build, "--dir", folder,
          "--only", SYSTEMS, "--rounds", "1", "--seconds", "0.2", "--memory-seconds", "1",
-         "--memory-objects", "1000", "--objects", "1000", "--json", figures],
+         "--memory-objects", "1000", "--idle-connections", "100", "--objects", "1000",
+         "--json", figures],
         capture_output=True, text=True, timeout=250)
     if done.returncode != 0:
         sys.exit(f"bench/compare failed:\n{done.stdout}{done.stderr}")
