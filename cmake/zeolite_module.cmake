@@ -9,6 +9,10 @@ function(zeolite_module name)
     add_library(${target} STATIC ${arg_SOURCES} ${arg_HEADERS})
     set(scope PUBLIC)
     target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:zeolite_options> ${arg_LINK_PRIVATE})
+    if(ZEOLITE_SANITIZE MATCHES address)  # that preset does not optimise
+      # What the tests spend their time in; themselves they compile faster without.
+      target_compile_options(${target} PRIVATE -O1)
+    endif()
   else()
     add_library(${target} INTERFACE ${arg_HEADERS})
     set(scope INTERFACE)
