@@ -17,7 +17,7 @@ namespace zeolite::tls {
 // A write hands on one record of up to 16 KiB at a time; one that the descriptor did not take whole
 // stays with OpenSSL, and counts as not taken.
 //
-// Memory of an idle connection: about 10 KiB; OpenSSL's buffers exist while bytes are under way.
+// Memory of an idle connection: about 16 KiB; OpenSSL's buffers exist while bytes are under way.
 class TlsChannel final : public net::SecureChannel {
  public:
   TlsChannel(ssl_ctx_st& context, int descriptor);
