@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 
@@ -31,6 +32,13 @@ class TinyDisk {
     if (mounted_) ::umount2(path().c_str(), MNT_DETACH);
   }
   [[nodiscard]] const std::filesystem::path& path() const { return directory_.path(); }
+  // Takes what space there is.
+  void fill_up() const {
+    std::ofstream ballast(path() / "ballast", std::ios::binary);
+    const std::string block(4096, 'x');
+    while (ballast.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
+    }
+  }
   // There is space again.
   void grow() const {
     if (::mount("none", path().c_str(), nullptr, MS_REMOUNT, "size=64m") != 0) std::abort();
