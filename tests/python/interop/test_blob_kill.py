@@ -1,27 +1,19 @@
 """A server that is killed while clients commit blobs: each acknowledged one is there byte for byte,
 and the directory holds nothing else."""
 
-import contextlib
-import itertools
 import pathlib
 import random
-import subprocess
-import threading
 import time
 import unittest
 
 import fixture
-import transaction
-import zeo_servers
-from fixture import ServerTest, wait_until
+from fixture import ServerTest
+from killed import KILLED, Committer, KilledServer
 from persistent.mapping import PersistentMapping
 from test_blobs import content
 from test_reconnect import KILLS
-from ZEO.Exceptions import ClientDisconnected
 from ZODB.blob import Blob, BushyLayout, is_blob_record
-from ZODB.POSException import ConflictError
 
-KILLED = 137  # the exit status at a crash point
 # Of one upload, in the order in which it passes them.
 POINTS = ("blob.before_seal", "blob.after_rename", "blob.after_seal", "blob.before_install",
           "blob.after_install", "blob.before_forget", "blob.after_forget")
@@ -32,51 +24,26 @@ CLIENTS_OWN = ".tmp-"
 SIZES = (0, 10, 5_000, 70_000, 400_000)
 
 
-class Uploader(threading.Thread):
-    """A stock client that commits one blob after another, and each time the blob "latest" anew, to
-    a server that comes and goes. It alone writes root()[name]."""
+class Uploader(Committer):
+    """Commits one blob after another, and each time the blob "latest" anew. It alone writes
+    root()[name]."""
 
     def __init__(self, database, name):
-        super().__init__()
-        self.database, self.name = database, name
-        self.acknowledged = []
-        self.stopping = False
-        self.error = None
+        super().__init__(database)
+        self.name = name
 
     def content(self, number):
         return content(number * 31 + len(self.name), SIZES[number % len(SIZES)])
 
-    def run(self):
-        manager = transaction.TransactionManager()
-        with contextlib.closing(self.database.open(transaction_manager=manager)) as connection:
-            for number in itertools.count():
-                if self.stopping:
-                    break
-                try:
-                    manager.begin()
-                    own = connection.root()[self.name]
-                    own[number] = Blob(self.content(number))
-                    with own.setdefault("latest", Blob()).open("w") as file:
-                        file.write(self.content(number))
-                    manager.commit()
-                    self.acknowledged.append(number)
-                except (ClientDisconnected, ConflictError):
-                    manager.abort()
-                except Exception as error:
-                    self.error = error
-                    break
-
-    def wait_more(self, count=2):
-        until = len(self.acknowledged) + count
-        wait_until(lambda: len(self.acknowledged) >= until or self.error, "commits go on")
-
-    def end(self):
-        self.stopping = True
-        self.join(60)
+    def change(self, root, number):
+        own = root[self.name]
+        own[number] = Blob(self.content(number))
+        with own.setdefault("latest", Blob()).open("w") as file:
+            file.write(self.content(number))
 
 
 @unittest.skipIf(fixture.is_python_server(), "it loses blobs when it is killed")
-class BlobKillTest(ServerTest):
+class BlobKillTest(KilledServer, ServerTest):
     limit_s = 300
 
     def setUp(self):
@@ -100,14 +67,6 @@ class BlobKillTest(ServerTest):
         self.start_uploader("shared", blob_dir=str(self.server.blob_directory),
                             shared_blob_dir=True)
 
-    def start_again(self, point=None):
-        """The server; with a point it dies there, perhaps while it recovers."""
-        self.server.options["environment"] = {"ZEOLITE_CRASH_POINT": point} if point else {}
-        try:
-            self.server.start()
-        except zeo_servers.ServerError:
-            self.assertEqual(KILLED, self.server.process.returncode)
-
     def kill_at(self, points):
         for point in points:
             with self.subTest(point):
@@ -116,7 +75,7 @@ class BlobKillTest(ServerTest):
                 self.assertEqual(KILLED, self.server.process.wait(60))
                 self.start_again()
                 for uploader in self.uploaders:
-                    uploader.wait_more()
+                    uploader.wait_more(2)
         self.check_all()
 
     def check_all(self):
@@ -128,11 +87,7 @@ class BlobKillTest(ServerTest):
         self.start_again()
         self.check_blobs()
         self.check_directory()
-        self.server.stop()
-        data = self.directory / "server" / "data"
-        verified = subprocess.run([zeo_servers.zeolite_binary(), "verify", "--data", str(data)],
-                                  capture_output=True, text=True, timeout=60)
-        self.assertEqual(0, verified.returncode, verified.stdout + verified.stderr)
+        self.check_stopped()
 
     def check_blobs(self):
         root = self.connection(self.database(blob_dir=str(self.directory / "fresh"))).root()
@@ -172,7 +127,7 @@ class BlobKillTest(ServerTest):
         self.start_sharing()
         for _ in range(KILLS):
             for uploader in self.uploaders:
-                uploader.wait_more()
+                uploader.wait_more(2)
             # The moment of the kill is what the test is about: there is nothing to wait for.
             time.sleep(random.uniform(0, 0.5))
             self.server.kill()
