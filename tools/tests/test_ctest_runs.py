@@ -1,13 +1,11 @@
 """ctest itself, with tests that take longer than there is time."""
 
-import subprocess
-import tempfile
 import unittest
-from pathlib import Path
 from unittest import mock
 
 import ctest_runs
 from test_results import CUT_OFF
+from tests.ctest_project import CtestProject
 from time_budget import OutOfTime, TimeBudget
 
 PROJECT = """cmake_minimum_required(VERSION 3.25)
@@ -24,23 +22,8 @@ set_tests_properties(passes fails PROPERTIES COST 9)
 """
 
 
-class CtestTest(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        root = Path(folder.name)
-        (root / "CMakeLists.txt").write_text(PROJECT)
-        subprocess.run(["cmake", "-G", "Ninja", "-S", root, "-B", root / "build" / "tsan"], check=True,
-                       stdout=subprocess.DEVNULL)
-        for name, value in (("ROOT", root), ("JOBS", 2)):
-            patch = mock.patch.object(ctest_runs, name, value)
-            patch.start()
-            self.addCleanup(patch.stop)
-        # The programs write to the standard output themselves.
-        quiet = mock.patch.object(ctest_runs, "run", lambda command, budget, env=None: budget.run(
-            command, cwd=root, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        quiet.start()
-        self.addCleanup(quiet.stop)
+class CtestTest(CtestProject):
+    PROJECT = PROJECT
 
     def test_lack_of_time_fails_nothing_and_hides_no_failure(self):
         results = ctest_runs.run_ctest("tsan", "unit", {}, [], TimeBudget(5))

@@ -2,14 +2,10 @@
 
 import contextlib
 import io
-import subprocess
-import tempfile
 import unittest
-from pathlib import Path
-from unittest import mock
 
-import ctest_runs
 import sanitized_runs
+from tests.ctest_project import CtestProject
 from time_budget import TimeBudget
 
 # A test that is slow at first, one that is broken, one whose child a sanitizer has complained of.
@@ -26,23 +22,8 @@ set_tests_properties(racy PROPERTIES LABELS cluster)
 """
 
 
-class SanitizedRunsTest(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        root = Path(folder.name)
-        (root / "CMakeLists.txt").write_text(PROJECT)
-        subprocess.run(["cmake", "-G", "Ninja", "-S", root, "-B", root / "build" / "tsan"], check=True,
-                       stdout=subprocess.DEVNULL)
-        for name, value in (("ROOT", root), ("JOBS", 2)):
-            patch = mock.patch.object(ctest_runs, name, value)
-            patch.start()
-            self.addCleanup(patch.stop)
-        # The programs write to the standard output themselves.
-        quiet = mock.patch.object(ctest_runs, "run", lambda command, budget, env=None: budget.run(
-            command, cwd=root, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        quiet.start()
-        self.addCleanup(quiet.stop)
+class SanitizedRunsTest(CtestProject):
+    PROJECT = PROJECT
 
     def run_label(self, label, budget=TimeBudget()):
         with contextlib.redirect_stdout(io.StringIO()):
