@@ -130,6 +130,7 @@ TEST_F(ZeoConnectionTest, ATlsClientWithoutTlsHereIsHungUpOn) {
   ZeoPeer peer = dial_zeo();
   peer.send_bytes(std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11));
   EXPECT_TRUE(peer.at_end());
+  closed_.wait_for(1);
   EXPECT_NE(warning(), "");
 }
 
@@ -236,6 +237,7 @@ TEST_F(ParkedZeoConnectionTest, IsToldTheStateAndOtherwiseHasToWait) {
   ZeoPeer hasty = dial_unheard();
   hasty.say("Z5");
   EXPECT_TRUE(hasty.at_end());
+  closed_.wait_for(2);
   EXPECT_THAT(warning(), ::testing::HasSubstr("did not wait to be greeted"));
 }
 
