@@ -32,7 +32,7 @@ class RocksDatabaseTest : public ::testing::Test {
   // Opens what has come to `acknowledged`, appends and flushes until something fails; returns the
   // last acknowledged tid.
   static std::uint64_t run_into_fault(const std::filesystem::path& directory, const Files& files,
-                                      std::uint64_t acknowledged = 0) {
+                                      std::uint64_t acknowledged) {
     const auto store = RocksObjectStore::open(options(directory, files));
     if (!store) return acknowledged;
     for (int step = 1; step <= 12; ++step) {
@@ -62,19 +62,25 @@ class RocksDatabaseTest : public ::testing::Test {
     EXPECT_EQ(loaded->data, workload_record(acknowledged).writes[0].data);
   }
 
-  // Whether the fault came to pass at all.
+  // What is armed strikes a database that has come to `before`, in `directory`; afterwards it is
+  // whole. Whether the fault came to pass at all.
+  static bool expect_whole_after(const std::filesystem::path& directory, const Files& files,
+                                 std::uint64_t before) {
+    const std::uint64_t acknowledged = run_into_fault(directory, files, before);
+    const bool fired = files->fired();
+    files->disarm();
+    const auto store = RocksObjectStore::open(options(directory, files));
+    EXPECT_TRUE(store) << store.error().to_string();
+    if (store) expect_workload(**store, acknowledged);
+    return fired;
+  }
+
   static bool expect_survives(std::uint64_t at, Fault fault, bool lasting) {
     SCOPED_TRACE("operation " + std::to_string(at));
     const TemporaryDirectory directory;
     const Files files = std::make_shared<FaultFileSystem>();
     files->arm(at, fault, lasting);
-    const std::uint64_t acknowledged = run_into_fault(directory.path() / "db", files);
-    const bool fired = files->fired();
-    files->disarm();
-    const auto store = RocksObjectStore::open(options(directory.path() / "db", files));
-    EXPECT_TRUE(store) << store.error().to_string();
-    if (store) expect_workload(**store, acknowledged);
-    return fired;
+    return expect_whole_after(directory.path() / "db", files, 0);
   }
 
   // The same for a database that is there already, whose files cannot be opened.
@@ -83,16 +89,10 @@ class RocksDatabaseTest : public ::testing::Test {
     const TemporaryDirectory directory;
     const Files files = std::make_shared<FaultFileSystem>();
     files->only(FaultFileSystem::Operations::opens_for_reading);
-    const std::uint64_t before = run_into_fault(directory.path() / "db", files);
+    const std::uint64_t before = run_into_fault(directory.path() / "db", files, 0);
     EXPECT_GT(before, 0U);
     files->arm(at, Fault::io_error, lasting);
-    const std::uint64_t acknowledged = run_into_fault(directory.path() / "db", files, before);
-    const bool fired = files->fired();
-    files->disarm();
-    const auto store = RocksObjectStore::open(options(directory.path() / "db", files));
-    EXPECT_TRUE(store) << store.error().to_string();
-    if (store) expect_workload(**store, acknowledged);
-    return fired;
+    return expect_whole_after(directory.path() / "db", files, before);
   }
 
   // RocksDB rests a second after each failed flush: many at once, in threads of their own.
