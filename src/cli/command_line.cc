@@ -231,24 +231,20 @@ class Parser {
   }
 
   void add_zeo_tls(CLI::App& sub) {
+    const auto add = [&](const char* name, std::filesystem::path& file, const char* help,
+                         const char* type = "FILE") {
+      sub.add_option(name, file, help)->type_name(type)->check(not_empty());
+    };
     tls::TlsFiles& files = serve_.zeo_tls;
-    sub.add_option("--zeo-tls-certificate", files.certificate,
-                   "both ZEO ports speak TLS, with this certificate and its chain (PEM)")
-        ->type_name("FILE")
-        ->check(not_empty());
-    sub.add_option("--zeo-tls-key", files.key,
-                   "its private key (PEM); else it is in the certificate's file")
-        ->type_name("FILE")
-        ->check(not_empty());
-    sub.add_option("--zeo-tls-key-password", files.key_password,
-                   "the first line of this file is the passphrase of the key")
-        ->type_name("FILE")
-        ->check(not_empty());
-    sub.add_option("--zeo-tls-client-ca", files.client_ca,
-                   "clients must have a certificate that is here, or from an authority that is "
-                   "(PEM, or a directory as openssl rehash makes it)")
-        ->type_name("FILE|DIR")
-        ->check(not_empty());
+    add("--zeo-tls-certificate", files.certificate,
+        "both ZEO ports speak TLS, with this certificate and its chain (PEM)");
+    add("--zeo-tls-key", files.key, "its private key (PEM); else it is in the certificate's file");
+    add("--zeo-tls-key-password", files.key_password,
+        "the first line of this file is the passphrase of the key");
+    add("--zeo-tls-client-ca", files.client_ca,
+        "clients must have a certificate that is here, or from an authority that is (PEM, or a "
+        "directory as openssl rehash makes it)",
+        "FILE|DIR");
   }
 
   void add_replication(CLI::App& sub) {
