@@ -13,32 +13,41 @@ namespace zeolite::daemon {
 // What an item of an answer costs beside its data; generous.
 inline constexpr std::size_t kItemOverhead = 96;
 
+// One with data: a record, or a part of a blob.
+template <typename Item>
+[[nodiscard]] std::size_t data_item_bytes(const Item& item) {
+  return kItemOverhead + item.data.size();
+}
+// One of the log: its metadata, and what it says of each object.
+template <typename Transaction>
+[[nodiscard]] std::size_t log_item_bytes(const Transaction& transaction) {
+  return kItemOverhead * (1 + transaction.objects.size()) + transaction.metadata.user.size() +
+         transaction.metadata.description.size() + transaction.metadata.extension.size();
+}
+
 template <typename T>
 [[nodiscard]] std::size_t answer_bytes(const Result<T>& /*answer*/) {
   return 0;
 }
 [[nodiscard]] inline std::size_t answer_bytes(const Result<storage::Loaded>& answer) {
-  return answer ? kItemOverhead + answer->data.size() : 0;
+  return answer ? data_item_bytes(*answer) : 0;
 }
 [[nodiscard]] inline std::size_t answer_bytes(const Result<wire::Loaded>& answer) {
-  return answer ? kItemOverhead + answer->data.size() : 0;
+  return answer ? data_item_bytes(*answer) : 0;
 }
 [[nodiscard]] inline std::size_t answer_bytes(const Result<wire::BlobPart>& answer) {
-  return answer ? kItemOverhead + answer->data.size() : 0;
+  return answer ? data_item_bytes(*answer) : 0;
 }
 [[nodiscard]] inline std::size_t answer_bytes(const Result<std::vector<storage::Loaded>>& answer) {
   std::size_t bytes = 0;
   if (!answer) return bytes;
-  for (const storage::Loaded& loaded : *answer) bytes += kItemOverhead + loaded.data.size();
+  for (const storage::Loaded& loaded : *answer) bytes += data_item_bytes(loaded);
   return bytes;
 }
 [[nodiscard]] inline std::size_t answer_bytes(const Result<wire::LogReply>& answer) {
   std::size_t bytes = 0;
   if (!answer) return bytes;
-  for (const wire::LogReply::Item& item : answer->items) {
-    bytes += kItemOverhead * (1 + item.objects.size()) + item.metadata.user.size() +
-             item.metadata.description.size() + item.metadata.extension.size();
-  }
+  for (const wire::LogReply::Item& item : answer->items) bytes += log_item_bytes(item);
   return bytes;
 }
 

@@ -11,11 +11,6 @@ namespace zeolite::daemon {
 
 namespace {
 
-std::size_t encoded_size(const LogEntry& entry) {
-  return kItemOverhead + entry.metadata.user.size() + entry.metadata.description.size() +
-         entry.metadata.extension.size() + entry.objects.size() * kItemOverhead;
-}
-
 // What the log says of a revision's blob.
 Result<std::optional<BlobInfo>> blob_of(const storage::ObjectStore& store, Oid oid, Tid tid) {
   ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store.log_entry(tid));
@@ -69,7 +64,7 @@ Result<std::vector<storage::Loaded>> read_load_many(const storage::ObjectStore& 
   std::size_t bytes = 0;
   for (const Oid oid : request.oids) {
     ASSIGN_OR_RETURN(storage::Loaded loaded, store.load_before(oid, request.before, line, tier));
-    bytes += kItemOverhead + loaded.data.size();
+    bytes += data_item_bytes(loaded);
     if (bytes > bytes_max && !items.empty()) break;
     items.push_back(std::move(loaded));
   }
@@ -107,7 +102,7 @@ Result<wire::LogReply> read_log(const storage::ObjectStore& store, const wire::R
     if (entries.empty()) break;
     for (LogEntry& entry : entries) {
       if (entry.kind == RecordKind::transaction) {
-        bytes += encoded_size(entry);
+        bytes += log_item_bytes(entry);
         const bool full = answer.items.size() >= request.count || bytes > bytes_max;
         if (full && !answer.items.empty()) {
           answer.next_after = after;
