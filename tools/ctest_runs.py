@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Collection
 
 from project_files import ROOT
-from test_results import CUT_OFF, Results, killed_by_limit, read_ctest
+from test_results import CUT_OFF, Results, failed_ctests, killed_by_limit, read_ctest
 from time_budget import LEAST_S, OutOfTime, TimeBudget
 
 JOBS = os.cpu_count() or 1
@@ -23,6 +23,10 @@ LABELS = {
     "fuzz": ["-L", "^fuzz$"],
     "soak": ["-L", "^soak$"],
 }
+# Set by continuous integration, where a red run throws work away: a test that fails is run once more.
+REPEAT_VARIABLE = "ZEOLITE_TEST_REPEAT"
+# With less time left nothing is run again.
+REPEAT_S = 120
 
 
 def run(command, budget: TimeBudget, env=None) -> bool:
@@ -80,8 +84,29 @@ def run_ctest(preset: str, label: str, environment: dict[str, str], wrapper: lis
     return results
 
 
+def repeat_failed(results: Results, preset, label, environment, wrapper, budget) -> Results:
+    """After those that failed have run once more, and alone as far as their names are known."""
+    report = reports_of(preset, label) / "ctest.xml"
+    if not results.failed or not report.is_file() or budget.left_s() <= REPEAT_S:
+        return results
+    ctests = failed_ctests(report)
+    names = [name.removeprefix(f"{preset}: ") for name in results.failed]
+    print(f"{preset}: run again: {', '.join(names)}", flush=True)
+    tests = [name for name in names if name not in ctests and " (" not in name]
+    if len(tests) == len(names):
+        environment = environment | {"GTEST_FILTER": ":".join(tests)}
+    return results.repeated(run_ctest(preset, label, environment, wrapper, budget, only=ctests))
+
+
+def run_label(preset, label, environment, wrapper, budget) -> Results:
+    results = run_ctest(preset, label, environment, wrapper, budget)
+    if os.environ.get(REPEAT_VARIABLE):
+        results = repeat_failed(results, preset, label, environment, wrapper, budget)
+    return results
+
+
 def run_tests(preset, labels, environment=None, wrapper=None, targets=("all",),
-              budget: TimeBudget = TimeBudget(), run_label=run_ctest) -> Results:
+              budget: TimeBudget = TimeBudget(), run_label=run_label) -> Results:
     """Tests that the time is not enough for are skipped, by name; OutOfTime if that is all of them.
 
     `run_label` runs those of one label, as run_ctest does.

@@ -9,8 +9,9 @@ import tempfile
 import threading
 from pathlib import Path
 
+from ctest_runs import REPEAT_VARIABLE
 from project_files import ROOT
-from test_results import Results
+from test_results import Results, one_line
 
 NEWEST = "zeo-newest"
 # Runs the tests of what clients do by themselves at a takeover and at a full server, too.
@@ -45,7 +46,15 @@ def make_environments() -> tuple[Results, bool]:
 
 def run_script(script: str, arguments: list[str], environment: dict[str, str],
                client: str = NEWEST) -> Results:
-    """Runs a driver of tests/python. Its output comes in one piece: two run side by side."""
+    """Runs a driver of tests/python; what failed once more, where that is wanted."""
+    results = run_once(script, arguments, environment, client)
+    wanted = results.failed and os.environ.get(REPEAT_VARIABLE)
+    again = named(results.failed) if wanted else []
+    return results.repeated(run_once(script, again, environment, client)) if again else results
+
+
+def run_once(script, arguments, environment, client) -> Results:
+    """Its output comes in one piece: two run side by side."""
     label = " ".join([script, *arguments] if client == NEWEST else [client, script, *arguments])
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
@@ -59,10 +68,30 @@ def run_script(script: str, arguments: list[str], environment: dict[str, str],
             return Results(failed=[f"{label} (it wrote no report)"])
         outcome = json.loads(report.read_text())
     results = Results(outcome["passed"], outcome["failed"],
-                      [(name, reason) for name, reason in outcome["skipped"]])
+                      [(name, reason) for name, reason in outcome["skipped"]],
+                      why={name: one_line(text) for name, text in outcome.get("why", {}).items()})
     if done.returncode != 0 and not results.failed:
         results.failed.append(f"{label} (it failed, see above)")
     return results
+
+
+def named(failed: list[str]) -> list[str]:
+    """The arguments with which a driver runs these again; empty when one is no test's name."""
+    tests, options = [], set()
+    for name in failed:
+        match = re.fullmatch(r"(zeo-suites|interop)( msgpack| pickle|) (\w+\.[\w.]+)( .*)?", name)
+        if not match or (match[1] == "zeo-suites" and match[4]):
+            return []
+        if match[1] == "zeo-suites":
+            tests.append(match[3].rsplit(".", 1)[-1])
+            continue
+        if match[2]:
+            options.add("--msgpack")
+        tests.append(match[3])
+    tests = list(dict.fromkeys(tests))
+    if failed[0].startswith("zeo-suites"):
+        return ["--test", rf"\b({'|'.join(tests)})\b"]
+    return [*options, *tests]
 
 
 def run_all(build_release) -> Results:

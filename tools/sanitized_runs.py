@@ -6,9 +6,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from ctest_runs import reports_of, run_ctest, run_tests
+from ctest_runs import repeat_failed, reports_of, run_ctest, run_tests
 from project_files import ROOT
-from test_results import Results, failed_ctests
+from test_results import Results
 from time_budget import TimeBudget
 
 # As in CMakePresets.json. Clang compiles for the address sanitizer in half of g++'s time.
@@ -21,8 +21,6 @@ SANITIZED = {"GTEST_FILTER": "-*CrashPoint.*:*FailoverModel*:*MutationTest.*",
              "ZEOLITE_KILL_ROUNDS": "4", "ZEOLITE_SIM_SEEDS": "200"}
 # The files that the sanitizers write begin so.
 REPORT = "sanitizer"
-# With less time left nothing is tried again.
-TRY_AGAIN_S = 120
 # What is built for the tests of a label: all is more than the unit tests need.
 TARGETS = {"unit": ["unit_tests"], "sim": ["sim_tests"], "integration": ["all"]}
 
@@ -52,26 +50,13 @@ def written_to(folder: Path, environment: dict[str, str]) -> dict[str, str]:
     return named
 
 
-def tried_again(failed: Results, preset, label, environment, wrapper, budget) -> Results:
-    """Of tests that failed without a report: a sanitizer makes all slow, and some tests have a clock."""
-    ctests = failed_ctests(reports_of(preset, label) / "ctest.xml")
-    names = [name.removeprefix(f"{preset}: ") for name in failed.failed]
-    print(f"{preset}: no sanitizer's report; tried again: {', '.join(names)}", flush=True)
-    tests = [name for name in names if name not in ctests and " (" not in name]
-    if len(tests) == len(names):
-        environment = environment | {"GTEST_FILTER": ":".join(tests)}
-    again = run_ctest(preset, label, environment, wrapper, budget, only=ctests)
-    mended = max(len(failed.failed) - len(again.failed), 0)
-    return Results(failed.passed + mended, again.failed, failed.skipped)
-
-
 def run_label(preset, label, environment, wrapper, budget) -> Results:
     folder = reports_of(preset, label)
     environment = written_to(folder, environment)
     results = run_ctest(preset, label, environment, wrapper, budget)
-    if results.failed and (folder / "ctest.xml").is_file() and not found(folder):
-        if budget.left_s() > TRY_AGAIN_S:
-            results = tried_again(results, preset, label, environment, wrapper, budget)
+    # A sanitizer makes all slow, and some tests have a clock.
+    if not found(folder):
+        results = repeat_failed(results, preset, label, environment, wrapper, budget)
     for report in found(folder):
         text = report.read_text(errors="replace")
         print(text, flush=True)

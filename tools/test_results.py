@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Collection
 
 CUT_OFF = "no time was left for it"
+WHY_MAX = 300  # characters
 
 
 @dataclass
@@ -14,15 +15,39 @@ class Results:
     passed: int = 0
     failed: list[str] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)  # name, reason
+    flaky: list[str] = field(default_factory=list)  # failed, and passed when run again; are in passed
+    why: dict[str, str] = field(default_factory=dict)  # of some that failed or are flaky: a line
 
     def add(self, other: "Results") -> None:
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.flaky += other.flaky
+        self.why |= other.why
+
+    def repeated(self, again: "Results") -> "Results":
+        """What counts after the tests that failed here, and perhaps others, have run once more.
+
+        A run of fewer tests than failed here shows nothing about them.
+        """
+        mended = [name for name in self.failed if name not in again.failed]
+        if again.passed < len(mended):
+            return self
+        return Results(self.passed + len(mended), again.failed, self.skipped, self.flaky + mended,
+                       self.why | again.why)
+
+    def named(self, name: str) -> str:
+        return f"{name}: {self.why[name]}" if name in self.why else name
 
     def summary(self) -> str:
         line = f"{self.passed} passed, {len(self.failed)} failed"
         return line + (f", {len(self.skipped)} skipped" if self.skipped else "")
+
+
+def one_line(text: str) -> str:
+    """What a failure printed, cut to what a list of them can show."""
+    shown = " | ".join(line.strip() for line in text.splitlines() if line.strip())
+    return shown if len(shown) <= WHY_MAX else shown[:WHY_MAX - 3] + "..."
 
 
 def read_gtest(report: Path, prefix: str) -> Results:
@@ -30,8 +55,10 @@ def read_gtest(report: Path, prefix: str) -> Results:
     for case in ElementTree.parse(report).iter("testcase"):
         name = f"{prefix}{case.get('classname')}.{case.get('name')}"
         skipped = case.find("skipped")
-        if case.find("failure") is not None:
+        failure = case.find("failure")
+        if failure is not None:
             results.failed.append(name)
+            results.why[name] = one_line(failure.get("message") or "")
         elif skipped is not None:
             # "file:line", then the reason.
             reason = (skipped.get("message") or "").split("\n", 1)[-1].strip()

@@ -158,8 +158,10 @@ def main(arguments: list[str]) -> int:
     total = run_all(names, TimeBudget() if arguments else TimeBudget(minutes * 60))
     for name, reason in total.skipped:
         print(f"skipped: {name}: {reason}")
+    for name in total.flaky:
+        print(f"flaky, passed when it was run again: {total.named(name)}")
     for name in total.failed:
-        print(f"failed: {name}")
+        print(f"failed: {total.named(name)}")
     print(total.summary())
     return 1 if total.failed else 0
 

@@ -50,6 +50,14 @@ def parse_options():
     return p.parse_args()
 
 
+def last_lines(text):
+    """Of a traceback: where the test was, and what it met."""
+    lines = text.strip().splitlines()
+    places = [line for line in lines if "/interop/test_" in line]
+    return "\n".join([*(pathlib.Path(place.split('"')[1]).name + place.split('"')[2]
+                        for place in places[-1:]), *lines[-1:]])
+
+
 def main():
     options = parse_options()
     os.environ["ZEOLITE_TEST_SERVER"] = options.server
@@ -71,10 +79,11 @@ def main():
     if options.json:
         label = "interop msgpack" if options.msgpack else "interop"
         # A test may fail in several of its parts, and in its end.
-        failed = dict.fromkeys(f"{label} {test.id()}" for test, _ in
-                               result.failures + result.errors)
+        failed = {f"{label} {test.id()}": last_lines(text)
+                  for test, text in result.failures + result.errors}
         skipped = [(f"{label} {test.id()}", reason) for test, reason in result.skipped]
-        outcome = {"passed": result.passed, "failed": list(failed), "skipped": skipped}
+        outcome = {"passed": result.passed, "failed": list(failed), "skipped": skipped,
+                   "why": failed}
         pathlib.Path(options.json).write_text(json.dumps(outcome, indent=1))
     return 0 if result.wasSuccessful() else 1
 

@@ -1,5 +1,8 @@
 """ctest itself, with tests that take longer than there is time."""
 
+import contextlib
+import io
+import os
 import unittest
 from unittest import mock
 
@@ -48,6 +51,30 @@ class CtestTest(CtestProject):
         self.assertEqual(sorted(results.failed),
                          ["tsan: " + name for name in ("fails", "slow", "slower", "slowest")])
         self.assertEqual(results.skipped, [])
+
+
+class RepeatTest(CtestProject):
+    PROJECT = """cmake_minimum_required(VERSION 3.25)
+project(sample NONE)
+enable_testing()
+add_test(NAME passes COMMAND true)
+add_test(NAME slow COMMAND sh -c "test -e tried || { touch tried; exit 1; }")
+add_test(NAME broken COMMAND false)
+set_tests_properties(passes slow broken PROPERTIES LABELS unit)
+"""
+
+    def run_unit(self, environment):
+        with mock.patch.dict(os.environ, environment), contextlib.redirect_stdout(io.StringIO()):
+            return ctest_runs.run_tests("tsan", ["unit"])
+
+    def test_what_fails_runs_once_more_where_that_is_wanted(self):
+        results = self.run_unit({ctest_runs.REPEAT_VARIABLE: "1"})
+        self.assertEqual((results.passed, results.failed, results.flaky),
+                         (2, ["tsan: broken"], ["tsan: slow"]))
+
+    def test_else_it_has_failed(self):
+        self.assertEqual(sorted(self.run_unit({ctest_runs.REPEAT_VARIABLE: ""}).failed),
+                         ["tsan: broken", "tsan: slow"])
 
 
 if __name__ == "__main__":

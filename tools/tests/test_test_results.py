@@ -35,7 +35,9 @@ class ReadCtestTest(unittest.TestCase):
         self.assertEqual(results.summary(), "3 passed, 2 failed, 2 skipped")
 
     def test_failures_are_named(self):
-        self.assertIn("asan: A.Two", self.read("fail", "<failure/>").failed)
+        results = self.read("fail", '<failure message="a.cc:1&#x0A;  expected 2"/>')
+        self.assertIn("asan: A.Two", results.failed)
+        self.assertEqual(results.named("asan: A.Two"), "asan: A.Two: a.cc:1 | expected 2")
 
     def test_a_process_that_fails_after_its_tests_is_a_failure(self):
         self.assertEqual(len(self.read("fail", "").failed), 3)
@@ -64,3 +66,18 @@ The following tests FAILED:
 
     def test_summary_without_skips(self):
         self.assertEqual(Results(passed=4).summary(), "4 passed, 0 failed")
+
+
+class RepeatedTest(unittest.TestCase):
+    def test_what_passes_the_second_time_is_named(self):
+        first = Results(5, ["a", "b"], [("c", "why")])
+        after = first.repeated(Results(1, ["b"]))
+        self.assertEqual((after.passed, after.failed, after.flaky), (6, ["b"], ["a"]))
+        self.assertEqual(after.skipped, first.skipped)
+
+    def test_what_did_not_run_again_has_failed(self):
+        first = Results(5, ["a", "b"])
+        self.assertEqual(first.repeated(Results(1)).failed, ["a", "b"])
+
+    def test_what_fails_only_the_second_time_has_failed(self):
+        self.assertEqual(Results(5, ["a"]).repeated(Results(1, ["b"])).failed, ["b"])
