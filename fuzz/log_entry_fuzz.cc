@@ -24,6 +24,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CHECK(storage::split_chain(value, covered, chain), "a whole entry has a chain");
   CHECK(chain == entry->position.chain, "the chain is at the end");
   CHECK(storage::encode_log_entry(*entry) == covered, "an entry has one encoding");
-  CHECK(storage::in_removal_order(entry->removed), "removals are in order");
+  CHECK(in_removal_order(entry->removed), "removals are in order");
   return 0;
 }
