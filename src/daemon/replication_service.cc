@@ -462,6 +462,8 @@ void ReplicationService::refresh_view() {
       before->counters == view.counters && before->advice == view.advice) {
     return;
   }
+  // Somebody may be promoted as soon as it is seen to be in sync.
+  if (moved) events_.keep(view);
   board_.set(std::move(view));
   if (!moved) return;
   const std::shared_ptr<const ClusterView> now_view = board_.view();

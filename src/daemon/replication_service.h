@@ -50,6 +50,9 @@ class ReplicationService final : public LogObserver {
     std::function<void(std::int64_t lease)> lease_taken;  // may be empty
   };
   struct Events {
+    // The role or the other nodes are about to change in view(): what of it has to outlive the
+    // process is to be durable when this returns. Comes before `changed`; on the service's thread.
+    std::function<void(const ClusterView&)> keep;
     // The role or the other nodes have changed; on the service's thread.
     std::function<void(const ClusterView&)> changed;
     // The server is to begin anew: as a standby of `follow` if that is not empty. `why` for people.

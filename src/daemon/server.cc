@@ -196,6 +196,7 @@ class Server::Impl {
     options.durability = durability_name(config_.replication);
     options.lease_taken = config_.replication.lease_taken;
     ReplicationService::Events events;
+    events.keep = [this](const ClusterView& view) { keep_role_of(view); };
     events.changed = [this](const ClusterView& view) { on_cluster_changed(view); };
     events.restart = [this](ReplicationService::Events::Restart restart) {
       log_(LogLevel::info, "the server begins anew: " + restart.why);
@@ -217,17 +218,23 @@ class Server::Impl {
     return {};
   }
 
-  // On the service's thread.
-  void on_cluster_changed(const ClusterView& view) {
+  // On the service's thread, as is the next.
+  void keep_role_of(const ClusterView& view) {
     if (view.role == wire::NodeRole::primary) {
       keep({.configured = {}, .leads = true, .follows = {}, .standbys = view.addresses});
+    } else if (view.role == wire::NodeRole::standby && (leads_at_start_ || view.shows)) {
+      // To this reign it belongs from now on, also if it was to lead.
+      keep({.leads = false, .follows = view.leader});
+    }
+  }
+
+  void on_cluster_changed(const ClusterView& view) {
+    if (view.role == wire::NodeRole::primary) {
       open_port(zeo_);
       open_port(zeo_read_);
       packs_.resume(*engines_.front());
     } else if (view.role == wire::NodeRole::standby) {
       if (view.shows && found_primary_.load() == Instant{}) found_primary_ = clock_.now().instant;
-      // To this reign it belongs from now on, also if it was to lead.
-      if (leads_at_start_ || view.shows) keep({.leads = false, .follows = view.leader});
       if (view.shows) open_port(zeo_read_);
     }
     if (view.role != wire::NodeRole::starting) {

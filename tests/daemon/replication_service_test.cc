@@ -27,8 +27,13 @@ class ReplicationServiceTest : public ::testing::Test {
     options.node.leads = true;
     options.data = directory_.path();
     ReplicationService::Events events;
+    events.keep = [this](const ClusterView& view) {
+      if (view.role != wire::NodeRole::primary || std::exchange(kept_, true)) return;
+      shown_when_kept_ = service_->view()->role;
+    };
     events.changed = [this](const ClusterView& view) {
       if (view.role == wire::NodeRole::primary && !std::exchange(leads_told_, true)) {
+        kept_when_told_ = kept_;
         leads_.set_value();
       }
     };
@@ -60,11 +65,23 @@ class ReplicationServiceTest : public ::testing::Test {
 
   TemporaryDirectory directory_;
   SystemClock clock_;
-  bool leads_told_ = false;  // the service's thread's
+  // The service's thread's, until it leads.
+  bool leads_told_ = false;
+  bool kept_ = false;
+  bool kept_when_told_ = false;
+  wire::NodeRole shown_when_kept_ = wire::NodeRole::primary;
   std::promise<void> leads_;
   std::unique_ptr<ReplicationService> service_;
   std::unique_ptr<StorageEngine> engine_;
 };
+
+// A supervisor or an operator acts by what is shown, also when the process dies at that moment.
+TEST_F(ReplicationServiceTest, WhatOutlivesTheProcessIsKeptBeforeItIsShown) {
+  leads_.get_future().wait();
+  service_->stop();
+  EXPECT_TRUE(kept_when_told_);
+  EXPECT_EQ(shown_when_kept_, wire::NodeRole::starting);
+}
 
 // When a server ends, the service ends first, and what still waited for an object's lock may be
 // written after that.
