@@ -24,11 +24,6 @@ void check_writes(const TransactionRecord& record) {
   CHECK(std::ranges::adjacent_find(oids) == oids.end(), "an oid twice in one record");
 }
 
-// The entry's encoding, without the chain.
-std::string covered(const Position& last, const TransactionRecord& record) {
-  return encode_log_entry(record, last.tid, body_hash(record.writes));
-}
-
 Position next_position(const Position& last, const TransactionRecord& record,
                        const std::string& covered) {
   return {record.epoch, record.tid, next_chain(last.chain, covered)};
@@ -47,7 +42,7 @@ void check_removal(const TransactionRecord& record, const Marks& marks) {
 }  // namespace
 
 Position position_after(const Position& last, const TransactionRecord& record) {
-  return next_position(last, record, covered(last, record));
+  return next_position(last, record, encode_log_entry(record, last.tid, body_hash(record.writes)));
 }
 
 PackState LogTail::pack_state() const {
@@ -56,6 +51,10 @@ PackState LogTail::pack_state() const {
 }
 
 std::string LogTail::extend(const TransactionRecord& record) {
+  return extend(record, body_hash(record.writes));
+}
+
+std::string LogTail::extend(const TransactionRecord& record, const ChainHash& body_hash) {
   CHECK(record.tid > last_.tid, "tids strictly increase along the log");
   CHECK(record.tid <= kMaxTid, "a tid beyond the greatest");
   CHECK(record.epoch >= last_.epoch, "epochs never decrease along the log");
@@ -64,7 +63,7 @@ std::string LogTail::extend(const TransactionRecord& record) {
         "pack horizons increase, each below its record");
   if (record.kind == RecordKind::removal) check_removal(record, marks_);
   check_writes(record);
-  std::string value = covered(last_, record);
+  std::string value = encode_log_entry(record, last_.tid, body_hash);
   last_ = next_position(last_, record, value);
   put_id128(value, last_.chain);
 

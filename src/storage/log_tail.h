@@ -27,6 +27,8 @@ class LogTail {
   // Adds `record` and returns its encoded log entry, chain included. CHECKs the preconditions of
   // ObjectStore::append.
   [[nodiscard]] std::string extend(const TransactionRecord& record);
+  // The same where the hash of the record's body (storage/log_chain.h) is known.
+  [[nodiscard]] std::string extend(const TransactionRecord& record, const ChainHash& body_hash);
 
   [[nodiscard]] const Position& last() const { return last_; }
   [[nodiscard]] const Marks& marks() const { return marks_; }

@@ -127,6 +127,11 @@ class ObjectStore {
   // the outcome is unknown: the caller must stop answering, and every later append fails.
   [[nodiscard]] virtual Result<Position> append(std::span<const TransactionRecord> group) = 0;
 
+  // The same by a caller that has hashed the records meanwhile, on another thread: body_hashes[i]
+  // is that of group[i]'s writes (storage/log_chain.h). A store may use it as it is.
+  [[nodiscard]] virtual Result<Position> append_hashed(std::span<const TransactionRecord> group,
+                                                       std::span<const ChainHash> body_hashes);
+
   // Undoes all entries after `to`, a position of the log, or zero for all: they, their revisions
   // and their outcomes are gone, the marks are those of a log that ends at `to` (but oids stay
   // handed out, and what was forgotten of outcomes stays forgotten: storage/log_rollback.h), and
@@ -189,6 +194,12 @@ class ObjectStore {
   // corruption, io_error.
   [[nodiscard]] virtual Result<TransactionRecord> read_record(const LogEntry& entry) const = 0;
 
+  // What read_record answers for each of the entries, in their order; quicker than one by one, as
+  // revisions that lie together are looked up together. All of it is in memory at once: bounding
+  // that is up to the caller (entries_within).
+  [[nodiscard]] virtual std::vector<Result<TransactionRecord>> read_records(
+      std::span<const LogEntry> entries) const;
+
   // Which of the entry's objects still have their revision, in its order.
   [[nodiscard]] virtual Result<std::vector<bool>> present(const LogEntry& entry) const = 0;
 
@@ -211,5 +222,9 @@ class ObjectStore {
   // How the commit named `id` ended; nothing when it is not known (never seen, or pruned).
   [[nodiscard]] virtual Result<std::optional<Outcome>> find_outcome(const CommitId& id) const = 0;
 };
+
+// How many of the entries, from the first on, have together at most `bytes` of data and overhead;
+// at least one when there is one.
+[[nodiscard]] std::size_t entries_within(std::span<const LogEntry> entries, std::size_t bytes);
 
 }  // namespace zeolite::storage

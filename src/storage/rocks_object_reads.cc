@@ -6,6 +6,7 @@
 #include "storage/log_chain.h"
 #include "storage/record_codec.h"
 #include "storage/rocks_iterators.h"
+#include "storage/rocks_look_up.h"
 #include "storage/rocks_object_store.h"
 
 namespace zeolite::storage {
@@ -34,6 +35,31 @@ Result<std::optional<Tid>> next_revision(rocksdb::Iterator& revisions, Oid oid, 
   const std::optional<RevisionKey> key = parse_revision_key(to_view(revisions.key()));
   if (!key || key->oid != oid || key->tid > line) return std::nullopt;
   return key->tid;
+}
+
+// A write whose data is to be looked up: of which entry, and which of its objects.
+struct WantedWrite {
+  RevisionKey key;
+  std::size_t bytes = 0;
+  std::size_t entry = 0;
+  std::size_t place = 0;
+};
+
+// Those of the entries, in the order of a walk over all revisions.
+std::vector<WantedWrite> data_writes(std::span<const LogEntry> entries) {
+  std::vector<WantedWrite> wanted;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const std::vector<ObjectSummary>& objects = entries[i].objects;
+    for (std::size_t place = 0; place < objects.size(); ++place) {
+      if (objects[place].kind != RevisionKind::data) continue;
+      wanted.push_back(
+          {{objects[place].oid, entries[i].position.tid}, objects[place].size, i, place});
+    }
+  }
+  std::ranges::sort(wanted, [](const WantedWrite& a, const WantedWrite& b) {
+    return a.key.oid != b.key.oid ? a.key.oid < b.key.oid : a.key.tid > b.key.tid;
+  });
+  return wanted;
 }
 
 }  // namespace
@@ -255,6 +281,34 @@ Result<TransactionRecord> RocksObjectStore::read_record(const LogEntry& entry) c
   }
   RETURN_IF_ERROR(check_body(entry, record.writes));
   return record;
+}
+
+std::vector<Result<TransactionRecord>> RocksObjectStore::read_records(
+    std::span<const LogEntry> entries) const {
+  std::vector<TransactionRecord> records;
+  records.reserve(entries.size());
+  for (const LogEntry& entry : entries) records.push_back(record_without_data(entry));
+  const std::vector<WantedWrite> wanted = data_writes(entries);
+  std::vector<bool> failed(entries.size());
+  const auto fill = [&](std::size_t i, const rocksdb::Status& status, ByteView value) -> Result<> {
+    const WantedWrite& write = wanted[i];
+    Result<RevisionView> revision = RevisionView{};
+    if (status.ok()) revision = decode_revision(write.key.oid, write.key.tid, value);
+    failed[write.entry] = failed[write.entry] || !status.ok() || !revision;
+    if (revision) records[write.entry].writes[write.place].data = Bytes::copy_of(revision->data);
+    return {};
+  };
+  (void)look_up(*records_, wanted, true, fill);
+  std::vector<Result<TransactionRecord>> results;
+  results.reserve(entries.size());
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (failed[i] || !check_body(entries[i], records[i].writes)) {
+      results.push_back(read_record(entries[i]));  // says what is wrong
+    } else {
+      results.push_back(std::move(records[i]));
+    }
+  }
+  return results;
 }
 
 StoreSize RocksObjectStore::size() const {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/check.h"
 #include "storage/crash_point.h"
 #include "storage/key_encoding.h"
 #include "storage/log_chain.h"
@@ -170,8 +171,7 @@ Result<> RocksObjectStore::check_chain() const {
 }
 
 Result<> RocksObjectStore::put_record(rocksdb::WriteBatch& batch, const TransactionRecord& record,
-                                      LogTail& tail) const {
-  const std::string entry = tail.extend(record);
+                                      const std::string& entry) const {
   rocksdb::Status status = batch.Put(records_->log(), to_slice(log_key(record.tid).view()), entry);
   for (const ObjectWrite& write : record.writes) {
     const auto key = revision_key(write.oid, record.tid);
@@ -206,9 +206,10 @@ Result<> RocksObjectStore::put_record(rocksdb::WriteBatch& batch, const Transact
 
 Result<> RocksObjectStore::put_group(rocksdb::WriteBatch& batch,
                                      std::span<const TransactionRecord> group,
-                                     LogTail& tail) const {
-  for (const TransactionRecord& record : group) {
-    RETURN_IF_ERROR(put_record(batch, record, tail));
+                                     std::span<const ChainHash> body_hashes, LogTail& tail) const {
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    const ChainHash hash = body_hashes.empty() ? body_hash(group[i].writes) : body_hashes[i];
+    RETURN_IF_ERROR(put_record(batch, group[i], tail.extend(group[i], hash)));
   }
   if (!marks_needed(tail_, tail, group.back().kind)) return {};
   const rocksdb::Status status =
@@ -218,6 +219,17 @@ Result<> RocksObjectStore::put_group(rocksdb::WriteBatch& batch,
 }
 
 Result<Position> RocksObjectStore::append(std::span<const TransactionRecord> group) {
+  return append_group(group, {});
+}
+
+Result<Position> RocksObjectStore::append_hashed(std::span<const TransactionRecord> group,
+                                                 std::span<const ChainHash> body_hashes) {
+  CHECK(group.size() == body_hashes.size(), "each record has its body hash");
+  return append_group(group, body_hashes);
+}
+
+Result<Position> RocksObjectStore::append_group(std::span<const TransactionRecord> group,
+                                                std::span<const ChainHash> body_hashes) {
   if (options_.read_only) return make_error(ErrorCode::read_only, "opened for reading only");
   if (group.empty()) return last_position();
   const std::size_t size = batch_size(group);
@@ -234,7 +246,7 @@ Result<Position> RocksObjectStore::append(std::span<const TransactionRecord> gro
 
   LogTail tail = tail_;
   rocksdb::WriteBatch batch(size, 0, kProtectionBytesPerKey, 0);
-  if (Result<> put = put_group(batch, group, tail); !put) {
+  if (Result<> put = put_group(batch, group, body_hashes, tail); !put) {
     broken_ = true;
     return std::unexpected(std::move(put).error());
   }

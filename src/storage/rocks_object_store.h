@@ -99,6 +99,8 @@ class RocksObjectStore final : public ObjectStore {
   [[nodiscard]] Tid outcome_horizon() const override;
   [[nodiscard]] PackState pack_state() const override;
   [[nodiscard]] Result<Position> append(std::span<const TransactionRecord> group) override;
+  [[nodiscard]] Result<Position> append_hashed(std::span<const TransactionRecord> group,
+                                               std::span<const ChainHash> body_hashes) override;
   [[nodiscard]] Result<> rollback(const Position& to) override;
   [[nodiscard]] Result<> check_space() const override;
   [[nodiscard]] Result<Loaded> load_before(Oid oid, Tid before, Tid line,
@@ -116,6 +118,8 @@ class RocksObjectStore final : public ObjectStore {
                                                             LogLimit limit) const override;
   [[nodiscard]] Result<std::optional<LogEntry>> log_entry(Tid tid) const override;
   [[nodiscard]] Result<TransactionRecord> read_record(const LogEntry& entry) const override;
+  [[nodiscard]] std::vector<Result<TransactionRecord>> read_records(
+      std::span<const LogEntry> entries) const override;
   [[nodiscard]] Result<std::vector<bool>> present(const LogEntry& entry) const override;
   [[nodiscard]] Result<TransactionRecord> read_surviving(const LogEntry& entry) const override;
   [[nodiscard]] Result<std::vector<StoredRevision>> revisions_from(
@@ -130,10 +134,14 @@ class RocksObjectStore final : public ObjectStore {
   [[nodiscard]] Result<> recover_tail();
   [[nodiscard]] Result<> check_high_water_mark() const;
   [[nodiscard]] Result<> check_chain() const;
+  // `body_hashes` is empty where nobody has computed them.
+  [[nodiscard]] Result<Position> append_group(std::span<const TransactionRecord> group,
+                                              std::span<const ChainHash> body_hashes);
   [[nodiscard]] Result<> put_record(rocksdb::WriteBatch& batch, const TransactionRecord& record,
-                                    LogTail& tail) const;
+                                    const std::string& entry) const;
   [[nodiscard]] Result<> put_group(rocksdb::WriteBatch& batch,
-                                   std::span<const TransactionRecord> group, LogTail& tail) const;
+                                   std::span<const TransactionRecord> group,
+                                   std::span<const ChainHash> body_hashes, LogTail& tail) const;
   [[nodiscard]] Result<> check_writable(std::uint64_t bytes) const;
   [[nodiscard]] Result<> check_undo(std::uint64_t bytes);
   [[nodiscard]] Result<> undo_newest(const Position& to);

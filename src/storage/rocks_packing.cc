@@ -8,38 +8,21 @@
 #include "storage/key_encoding.h"
 #include "storage/record_codec.h"
 #include "storage/rocks_iterators.h"
+#include "storage/rocks_look_up.h"
 #include "storage/rocks_object_store.h"
 
 namespace zeolite::storage {
 
 namespace {
 
-// Revisions that are looked up together; bounds what is held in memory at a time.
-constexpr std::size_t kLookupBatch = 64;
-
-// Looks up the revisions of `oids` at `tid` and calls found(index, value) for each that is there.
-template <typename Found>
-Result<> look_up(const RocksDatabase& records, std::span<const ObjectSummary> objects, Tid tid,
-                 const Found& found) {
-  std::vector<FixedKey<16>> keys(kLookupBatch);
-  std::vector<rocksdb::Slice> slices(kLookupBatch);
-  for (std::size_t begin = 0; begin < objects.size(); begin += kLookupBatch) {
-    const std::size_t count = std::min(kLookupBatch, objects.size() - begin);
-    for (std::size_t i = 0; i < count; ++i) {
-      keys[i] = revision_key(objects[begin + i].oid, tid);
-      slices[i] = to_slice(keys[i].view());
-    }
-    std::vector<rocksdb::PinnableSlice> values(count);
-    std::vector<rocksdb::Status> statuses(count);
-    records.db().MultiGet(rocksdb::ReadOptions(), records.revisions(), count, slices.data(),
-                          values.data(), statuses.data());
-    for (std::size_t i = 0; i < count; ++i) {
-      if (statuses[i].IsNotFound()) continue;
-      if (!statuses[i].ok()) return rocks_error(reading(objects[begin + i].oid), statuses[i]);
-      RETURN_IF_ERROR(found(begin + i, to_view(values[i])));
-    }
+// The entry's revisions, in its order.
+std::vector<WantedRevision> revisions_of(const LogEntry& entry) {
+  std::vector<WantedRevision> wanted;
+  wanted.reserve(entry.objects.size());
+  for (const ObjectSummary& object : entry.objects) {
+    wanted.push_back({{object.oid, entry.position.tid}, object.size});
   }
-  return {};
+  return wanted;
 }
 
 // Reads the object that `revisions` is at, to the end of its revisions, into `found`.
@@ -69,11 +52,13 @@ Result<std::vector<bool>> RocksObjectStore::present(const LogEntry& entry) const
   const bool whole = entry.position.tid > pack_horizon();
   std::vector<bool> there(entry.objects.size(), whole);
   if (whole) return there;
-  const auto note = [&there](std::size_t i, ByteView /*value*/) -> Result<> {
-    there[i] = true;
+  const auto note = [&](std::size_t i, const rocksdb::Status& status, ByteView) -> Result<> {
+    if (!status.ok() && !status.IsNotFound())
+      return rocks_error(reading(entry.objects[i].oid), status);
+    there[i] = status.ok();
     return {};
   };
-  RETURN_IF_ERROR(look_up(*records_, entry.objects, entry.position.tid, note));
+  RETURN_IF_ERROR(look_up(*records_, revisions_of(entry), false, note));
   return there;
 }
 
@@ -82,15 +67,17 @@ Result<TransactionRecord> RocksObjectStore::read_surviving(const LogEntry& entry
   TransactionRecord record = record_without_data(entry);
   std::vector<ObjectWrite> left;
   left.reserve(record.writes.size());
-  const auto keep = [&](std::size_t i, ByteView value) -> Result<> {
+  const auto keep = [&](std::size_t i, const rocksdb::Status& status, ByteView value) -> Result<> {
     ObjectWrite& write = record.writes[i];
+    if (status.IsNotFound()) return {};
+    if (!status.ok()) return rocks_error(reading(write.oid), status);
     Loaded loaded;
     RETURN_IF_ERROR(decode_found(write.oid, tid, value, ReadTier::disk, loaded));
     if (write.kind == RevisionKind::data) write.data = std::move(loaded.data);
     left.push_back(std::move(write));
     return {};
   };
-  RETURN_IF_ERROR(look_up(*records_, entry.objects, tid, keep));
+  RETURN_IF_ERROR(look_up(*records_, revisions_of(entry), false, keep));
   record.writes = std::move(left);
   return record;
 }

@@ -3,6 +3,7 @@
 #include "storage/object_store.h"
 
 #include "model/tid_time.h"
+#include "storage/log_chain.h"
 #include "storage/object_store_contract.h"
 
 namespace zeolite::storage::testing {
@@ -238,6 +239,68 @@ TYPED_TEST(ObjectStoreContract, ReadingARecordChecksItsBody) {
   const auto changed = this->store_->read_record(entry);
   ASSERT_FALSE(changed);
   EXPECT_EQ(changed.error().code, ErrorCode::corruption);
+}
+
+TYPED_TEST(ObjectStoreContract, RecordsReadTogetherAreThoseReadOneByOne) {
+  ObjectStore& store = *this->store_;
+  this->append({record(5, RecordKind::epoch), record(10).data(1, "a").data(2, "").data(3, "c")});
+  this->append({record(20).back(1, 10, 10).deletion(3, 10).data(9, "z").blob(7)});
+  for (std::uint64_t tid = 30; tid < 130; ++tid) {
+    RecordBuilder builder = record(tid);
+    // Neither the oids of a transaction nor those of its neighbours are in order.
+    for (std::uint64_t i = 0; i < 7; ++i) {
+      builder.data(i * 7919 + tid * 31 % 17, std::to_string(tid * i));
+    }
+    this->append({builder});
+  }
+  this->append({record(200).data(4, std::string(3 << 20, 'x')).data(5, "after it")});
+  this->append({record(201, RecordKind::pack).pack(20)});
+  this->append({removal(202, 201, {key(3, 10)})});
+  std::vector<LogEntry> entries = store.read_log(kNoTid, kMaxTid, {}).value();
+  ASSERT_EQ(entries.size(), 106U);
+  entries[50].body_hash[0] ^= 1;
+  entries.push_back(entries[20]);  // also out of order, and twice
+  const std::vector<Result<TransactionRecord>> together = store.read_records(entries);
+  ASSERT_EQ(together.size(), entries.size());
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const Result<TransactionRecord> alone = store.read_record(entries[i]);
+    ASSERT_EQ(together[i].has_value(), alone.has_value()) << i;
+    if (alone) {
+      ASSERT_EQ(*together[i], *alone) << i;
+    } else {
+      ASSERT_EQ(together[i].error().code, alone.error().code) << i;
+      ASSERT_EQ(together[i].error().detail, alone.error().detail) << i;
+    }
+  }
+  EXPECT_EQ(together[1].error().code, ErrorCode::not_found) << "packed away in part";
+  EXPECT_EQ(together[50].error().code, ErrorCode::corruption);
+  EXPECT_TRUE(store.read_records({}).empty());
+}
+
+TYPED_TEST(ObjectStoreContract, HashesThatAreGivenMakeTheSameChain) {
+  const std::vector<TransactionRecord> group = {record(10).commit(1, 1).data(1, "abc").data(2, ""),
+                                                record(20).back(1, 10, 10).deletion(2, 10)};
+  std::vector<ChainHash> hashes;
+  for (const TransactionRecord& each : group) hashes.push_back(body_hash(each.writes));
+  TypeParam other;
+  const std::unique_ptr<ObjectStore> store = other.make();
+  EXPECT_EQ(store->append_hashed(group, hashes).value(), this->store_->append(group).value());
+  EXPECT_EQ(store->read_log(kNoTid, kMaxTid, {}).value(),
+            this->store_->read_log(kNoTid, kMaxTid, {}).value());
+  EXPECT_EQ(store->append_hashed({}, {}).value(), store->last_position());
+}
+
+TEST(EntriesWithin, CountsDataAndGivesOneAtLeast) {
+  LogEntry small;
+  small.objects = {{.oid = Oid(1), .previous = {}, .back = {}, .size = 100}};
+  LogEntry large = small;
+  large.objects[0].size = 10'000;
+  const std::vector<LogEntry> entries = {small, small, LogEntry{}, large, small};
+  EXPECT_EQ(entries_within({}, 100), 0U);
+  EXPECT_EQ(entries_within(entries, 0), 1U);
+  EXPECT_EQ(entries_within(entries, 1'000), 3U);
+  EXPECT_EQ(entries_within(std::span(entries).subspan(3), 1'000), 1U);
+  EXPECT_EQ(entries_within(entries, 100'000), 5U);
 }
 
 TYPED_TEST(ObjectStoreContract, OutcomesAreKeptForTransactionsAndTombstones) {
