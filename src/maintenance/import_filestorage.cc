@@ -6,12 +6,11 @@
 #include <utility>
 
 #include "base/check.h"
-#include "blobs/blob_record.h"
 #include "maintenance/blob_import.h"
+#include "maintenance/file_read_ahead.h"
 #include "maintenance/newest_revisions.h"
 #include "maintenance/transaction_cursor.h"
 #include "model/transaction_record.h"
-#include "storage/log_chain.h"
 
 namespace zeolite::maintenance {
 namespace {
@@ -20,27 +19,14 @@ using filestorage::FileStorageReader;
 using storage::ObjectStore;
 
 constexpr std::uint64_t kProgressBytes = std::uint64_t{1} << 20;
-// What a write costs a group beside its data: key, head and its place in the log entry.
-constexpr std::size_t kWriteOverheadBytes = 64;
 
 std::string count_of(std::uint64_t count, std::string_view what) {
   return std::to_string(count) + " " + std::string(what) + (count == 1 ? "" : "s");
 }
 
-std::size_t bytes_of(const TransactionRecord& record) {
-  std::size_t bytes = record.metadata.user.size() + record.metadata.description.size() +
-                      record.metadata.extension.size() + kWriteOverheadBytes;
-  for (const ObjectWrite& write : record.writes) bytes += write.data.size() + kWriteOverheadBytes;
-  return bytes;
-}
-
-bool has_back_pointers(const TransactionRecord& record) {
-  return std::ranges::find(record.writes, RevisionKind::back_pointer, &ObjectWrite::kind) !=
-         record.writes.end();
-}
-
-// How `record` differs from what the log has under its tid; empty when it does not.
-std::string_view difference(const TransactionRecord& record, const LogEntry& entry) {
+// How the transaction differs from what the log has under its tid; empty when it does not.
+std::string_view difference(const FileTransaction& transaction, const LogEntry& entry) {
+  const TransactionRecord& record = transaction.record;
   if (record.status != entry.status) return "its status";
   if (record.metadata.user != entry.metadata.user) return "its user";
   if (record.metadata.description != entry.metadata.description) return "its description";
@@ -51,9 +37,24 @@ std::string_view difference(const TransactionRecord& record, const LogEntry& ent
                write.via == object.via && write.data.size() == object.size;
       });
   if (!same_objects) return "its objects";
-  if (storage::body_hash(record.writes) != entry.body_hash) return "the data of its objects";
+  if (transaction.body_hash != entry.body_hash) return "the data of its objects";
   return {};
 }
+
+// What a report counts of transactions, less the blobs that came with files.
+struct Totals {
+  std::uint64_t transactions = 0;
+  std::uint64_t records = 0;
+  std::uint64_t data_bytes = 0;
+  std::uint64_t blob_records = 0;
+
+  void add(const FileTransaction& transaction) {
+    ++transactions;
+    records += transaction.record.writes.size();
+    data_bytes += transaction.data_bytes;
+    blob_records += transaction.blob_records;
+  }
+};
 
 // Transactions on their way into the store: completed with what the store knows, appended at once.
 class Group {
@@ -65,25 +66,32 @@ class Group {
         epoch_(std::max(Epoch{1}, store.last_position().epoch)),
         newest_(store.oid_mark()) {}
 
-  void add(TransactionRecord record) {
-    record.epoch = epoch_;
-    bytes_ += bytes_of(record);
-    records_.push_back(std::move(record));
+  void add(FileTransaction transaction) {
+    totals_.add(transaction);
+    bytes_ += transaction.bytes;
+    has_back_pointers_ = has_back_pointers_ || transaction.has_back_pointers;
+    body_hashes_.push_back(transaction.body_hash);
+    transaction.record.epoch = epoch_;
+    records_.push_back(std::move(transaction.record));
   }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] const Totals& totals() const { return totals_; }
   [[nodiscard]] std::span<const TransactionRecord> records() const { return records_; }
 
   void clear() {
     records_.clear();
+    body_hashes_.clear();
     bytes_ = 0;
+    totals_ = {};
+    has_back_pointers_ = false;
   }
 
   [[nodiscard]] Result<> append() {
     if (records_.empty()) return {};
-    RETURN_IF_ERROR(check_back_pointers());
+    if (has_back_pointers_) RETURN_IF_ERROR(check_back_pointers());
     RETURN_IF_ERROR(fill_in_previous());
     if (blobs_ != nullptr) RETURN_IF_ERROR(blobs_->stage(records_, store_));
-    RETURN_IF_ERROR(store_.append(records_));
+    RETURN_IF_ERROR(store_.append_hashed(records_, body_hashes_));
     return blobs_ != nullptr ? blobs_->install(records_) : Result<>();
   }
 
@@ -91,7 +99,6 @@ class Group {
   // The reader makes sure that a back-pointer leads to what looks like a record of the object, but
   // only the store can tell that it is one.
   Result<> check_back_pointers() {
-    if (std::ranges::none_of(records_, has_back_pointers)) return {};
     std::vector<std::pair<Oid, Tid>> data;
     for (const TransactionRecord& record : records_) {
       for (const ObjectWrite& write : record.writes) {
@@ -153,13 +160,16 @@ class Group {
   const Epoch epoch_;
   NewestRevisions newest_;
   std::vector<TransactionRecord> records_;
+  std::vector<ChainHash> body_hashes_;  // of records_
   std::size_t bytes_ = 0;
+  Totals totals_;
+  bool has_back_pointers_ = false;
 };
 
 class Importer {
  public:
   Importer(FileStorageReader& reader, ObjectStore* store, const ImportOptions& options)
-      : reader_(reader), store_(store), options_(options) {
+      : reader_(reader), size_(reader.size()), store_(store), options_(options) {
     CHECK(store != nullptr || options.dry_run, "an import needs a store");
     CHECK(options.blob_files == nullptr || options.blob_directory != nullptr || options.dry_run,
           "blobs are imported into a directory");
@@ -182,16 +192,21 @@ class Importer {
 
  private:
   Result<> read_all() {
+    FileReadAhead file(reader_);
     while (true) {
-      if (options_.cancelled != nullptr && options_.cancelled->load()) {
-        return make_error(ErrorCode::aborted, "cancelled");
+      ASSIGN_OR_RETURN(std::optional<FileBatch> batch, file.next());
+      if (!batch) break;
+      for (FileTransaction& transaction : batch->transactions) {
+        if (options_.cancelled != nullptr && options_.cancelled->load()) {
+          return make_error(ErrorCode::aborted, "cancelled");
+        }
+        report_.last_tid = transaction.record.tid;
+        RETURN_IF_ERROR(take(std::move(transaction)));
       }
-      ASSIGN_OR_RETURN(std::optional<TransactionRecord> record, reader_.next());
-      if (!record) break;
-      report_.last_tid = record->tid;
-      RETURN_IF_ERROR(take(std::move(*record)));
-      if (reader_.position() - told_at_ >= kProgressBytes) tell_progress();
+      read_ = {batch->position, size_, batch->transactions_read};
+      if (read_.bytes_done - told_at_ >= kProgressBytes) tell_progress();
     }
+    read_ = {reader_.position(), size_, reader_.counts().transactions};
     RETURN_IF_ERROR(nothing_left_in_store());
     if (lacks_blobs()) return make_error(ErrorCode::not_found, blobs_->describe_missing());
     RETURN_IF_ERROR(append_group());
@@ -199,28 +214,31 @@ class Importer {
     return {};
   }
 
-  Result<> take(TransactionRecord record) {
-    ASSIGN_OR_RETURN(const bool known, is_in_store(record));
+  Result<> take(FileTransaction transaction) {
+    ASSIGN_OR_RETURN(const bool known, is_in_store(transaction));
     if (known) {
       ++report_.compared_transactions;
       return {};
     }
-    if (blobs_) RETURN_IF_ERROR(blobs_->look(record));
+    if (blobs_) RETURN_IF_ERROR(blobs_->look(transaction.record));
     // The rest is only read on for the list of what is missing.
     if (lacks_blobs()) return {};
     if (!group_) {
-      count(record);
+      Totals one;
+      one.add(transaction);
+      count(one);
       return {};
     }
-    group_->add(std::move(record));
+    group_->add(std::move(transaction));
     if (group_->bytes() >= options_.group_bytes) return append_group();
     return {};
   }
 
   // Whether the store has this transaction already. Error conflict when it cannot follow on what
   // the store has.
-  Result<bool> is_in_store(const TransactionRecord& record) {
+  Result<bool> is_in_store(const FileTransaction& transaction) {
     if (!in_store_) return false;
+    const TransactionRecord& record = transaction.record;
     ASSIGN_OR_RETURN(const LogEntry* const entry, in_store_->next());
     if (entry == nullptr) {
       if (record.tid > store_->last_position().tid) return false;
@@ -238,7 +256,7 @@ class Importer {
                             " of the file is missing in the store, which goes on after it: the "
                             "store was not imported from this file");
     }
-    const std::string_view what = difference(record, *entry);
+    const std::string_view what = difference(transaction, *entry);
     if (what.empty()) {
       if (blobs_) RETURN_IF_ERROR(blobs_->compare(record, *entry));
       return true;
@@ -272,22 +290,27 @@ class Importer {
     if (!group_) return {};
     auto appended = group_->append();
     if (appended) {
-      for (const TransactionRecord& record : group_->records()) count(record);
+      count(group_->totals());
+      if (blobs_) count_blobs(group_->records());
     }
     group_->clear();
     return appended;
   }
 
-  void count(const TransactionRecord& record) {
-    ++report_.transactions;
-    report_.records += record.writes.size();
-    for (const ObjectWrite& write : record.writes) {
-      report_.data_bytes += write.data.size();
-      if (write.blob) {
+  void count(const Totals& totals) {
+    report_.transactions += totals.transactions;
+    report_.records += totals.records;
+    report_.data_bytes += totals.data_bytes;
+    blobs_left_out_ += totals.blob_records;
+  }
+
+  void count_blobs(std::span<const TransactionRecord> records) {
+    for (const TransactionRecord& record : records) {
+      for (const ObjectWrite& write : record.writes) {
+        if (!write.blob) continue;
         ++report_.blobs;
         report_.blob_bytes += write.blob->size;
-      } else if (blobs::is_blob_record(write.data.view())) {
-        ++blobs_left_out_;
+        if (write.kind == RevisionKind::data) --blobs_left_out_;
       }
     }
   }
@@ -307,9 +330,8 @@ class Importer {
   }
 
   void tell_progress() {
-    told_at_ = reader_.position();
-    if (!options_.progress) return;
-    options_.progress({reader_.position(), reader_.size(), reader_.counts().transactions});
+    told_at_ = read_.bytes_done;
+    if (options_.progress) options_.progress(read_);
   }
 
   void finish_report() {
@@ -343,7 +365,8 @@ class Importer {
     }
   }
 
-  FileStorageReader& reader_;
+  FileStorageReader& reader_;  // while read_all() runs, the read-ahead's
+  const std::uint64_t size_;
   ObjectStore* store_;
   const ImportOptions& options_;
   std::optional<BlobImport> blobs_;            // nothing: no files were given
@@ -351,6 +374,7 @@ class Importer {
   std::optional<TransactionCursor> in_store_;  // what is yet to be compared
   std::optional<Group> group_;                 // nothing in a dry run
   ImportReport report_;
+  ImportProgress read_;
   std::uint64_t told_at_ = 0;
 };
 

@@ -64,7 +64,8 @@ struct ImportReport {
 // Copies a FileStorage file into `store`: every transaction with its tid, status, user,
 // description and extension, every record byte for byte. Epoch 1 (or the store's, if later) without
 // an epoch record: a reign begins when the store is served, at a tid of that day, and the file's
-// tids are older. `store` may be null in a dry run. Nobody else may append meanwhile.
+// tids are older. `store` may be null in a dry run. Nobody else may append meanwhile. A thread of
+// its own reads some MiB ahead of what is appended (FileReadAhead); it is gone when this returns.
 //
 // Whatever the error, what was appended before is complete transactions in order, and a run with
 // `incremental` goes on from there; the error's detail says up to which tid.
