@@ -117,7 +117,7 @@ class Transaction {
 
   // Sets the object's record. The object need not exist, nor have been loaded.
   void store(Oid oid, std::string data);
-  void store(Oid oid, Bytes data);
+  void store(Oid oid, const Bytes& data);
   // Deletes the object. Throws NotFoundError when there is none.
   void remove(Oid oid);
   // Commit only if the object is still as this snapshot sees it: for what a decision was based on

@@ -15,7 +15,6 @@ using client_core::Answer;
 using client_core::ClientCore;
 using client_core::external;
 using client_core::internal;
-using client_core::Request;
 
 namespace {
 

@@ -45,6 +45,7 @@ void throw_error(const Answer& failed) { std::rethrow_exception(to_exception(fai
 
 std::exception_ptr to_exception(const wire::Conflicted& conflicted) {
   std::vector<client::Conflict> conflicts;
+  conflicts.reserve(conflicted.conflicts.size());
   for (const wire::WireConflict& conflict : conflicted.conflicts) {
     conflicts.push_back({external(conflict.oid), external(conflict.current),
                          external(conflict.base), conflict.read});

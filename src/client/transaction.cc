@@ -106,6 +106,7 @@ std::vector<std::optional<Bytes>> Transaction::find_many(std::span<const Oid> oi
   for (std::size_t from = 0; from < missing.size(); from += kLoadManyMax) {
     const std::size_t count = std::min(kLoadManyMax, missing.size() - from);
     std::vector<::zeolite::Oid> wanted;
+    wanted.reserve(count);
     for (std::size_t i = 0; i < count; ++i) wanted.push_back(internal(oids[missing[from + i]]));
     const Answer answer = impl_->core().call(impl_->load_many_request(wanted));
     if (answer.error) client_core::throw_error(answer);
@@ -161,7 +162,7 @@ void Transaction::store(Oid oid, std::string data) {
   impl_->store(internal(oid), std::make_shared<const std::string>(std::move(data)));
 }
 
-void Transaction::store(Oid oid, Bytes data) {
+void Transaction::store(Oid oid, const Bytes& data) {
   impl_->check_active();
   static const auto kEmpty = std::make_shared<const std::string>();
   impl_->store(internal(oid), data.shared() ? data.shared() : kEmpty);

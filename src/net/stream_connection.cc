@@ -267,7 +267,7 @@ bool StreamConnection::write_out_secure() {
   return true;
 }
 
-void StreamConnection::close(Error why) { shutdown_socket(why); }
+void StreamConnection::close(const Error& why) { shutdown_socket(why); }
 
 void StreamConnection::close_after_flush(Error why) {
   if (closed_ || closing_) return;

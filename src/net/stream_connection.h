@@ -76,7 +76,7 @@ class StreamConnection : public std::enable_shared_from_this<StreamConnection> {
   void flush();
 
   // Closes at once: on_closed(why) is called, later sends are ignored.
-  void close(Error why);
+  void close(const Error& why);
   // Closes when what was sent so far is written (or after the progress timeout); reads no more.
   void close_after_flush(Error why);
   // The handler is going away: no call of it is made any more, and the socket is closed.
