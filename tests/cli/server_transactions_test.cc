@@ -28,9 +28,11 @@ class SmallServer {
     std::string data;
   };
 
-  void add(Tid tid, std::vector<std::pair<ObjectSummary, std::string>> objects) {
+  void add(Tid tid, std::vector<std::pair<ObjectSummary, std::string>> objects,
+           char status = kStatusNormal) {
     wire::LogReply::Item item;
     item.tid = tid;
+    item.status = status;
     item.metadata.description = "transaction " + std::to_string(tid.value());
     for (auto& [object, data] : objects) {
       if (object.kind == RevisionKind::data) object.size = static_cast<std::uint32_t>(data.size());
@@ -202,6 +204,20 @@ TEST(ServerTransactions, WhatWasPackedAwayIsLeftOut) {
   ASSERT_EQ(all[1].writes.size(), 1U);
   EXPECT_EQ(transactions.packed_records(), 2U);
   EXPECT_EQ(transactions.load(kB, Tid(20)).error().code, ErrorCode::not_found);
+}
+
+// As in an export from the data of a stopped server.
+TEST(ServerTransactions, AnEmptyTransactionIsLeftOutOnceAPackHasBeenOverIt) {
+  SmallServer server;
+  server.add(Tid(10), {}, kStatusPacked);
+  server.add(Tid(20), {{object(kA), "a"}}, kStatusPacked);
+  server.add(Tid(30), {});
+  const auto session = server.connect();
+  ServerTransactions transactions(*session);
+  const auto all = read_all(transactions);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].tid, Tid(20));
+  EXPECT_EQ(all[1].tid, Tid(30));
 }
 
 TEST(ServerTransactions, ARecordOfAnotherSizeThanTheLogSaysIsDamage) {
