@@ -39,16 +39,20 @@ bool begins(const pickle::PathPrefix& prefix, std::string_view path) {
 
 Value extension_value(ByteView extension) {
   if (extension.empty()) return Value(Dict{});
-  Result<Value> value = pickle::decode(Bytes::copy_of(extension));
+  Result<Value> value =
+      pickle::decode(Bytes::copy_of(extension), {}, pickle::Python2Strings::text_if_ascii);
   if (!value || !value->is<Dict>()) return Value(Dict{});
   return *std::move(value);
 }
 
 double seconds_of(Tid tid) {
-  // The minutes by the calendar, the rest as persistent.TimeStamp computes it.
+  // As persistent.TimeStamp computes it: the minutes by the calendar, from 1901 on; when the
+  // seconds are added that rounds to half a microsecond, and the years to 1970 are taken off last.
+  static constexpr double kFrom1901To1970 = 2'177'452'800.0;
   const Tid minutes(tid.value() & ~0xFFFFFFFFULL);
   const auto whole = static_cast<double>(time_of_tid(minutes).unix_us / 1'000'000);
-  return whole + static_cast<double>(tid.value() & 0xFFFFFFFFULL) * 60.0 / 4294967296.0;
+  const double rest = static_cast<double>(tid.value() & 0xFFFFFFFFULL) * 60.0 / 4294967296.0;
+  return (whole + kFrom1901To1970 + rest) - kFrom1901To1970;
 }
 
 void set_transaction(Tid tid, const TransactionMetadata& metadata, std::uint64_t size, Dict& dict) {

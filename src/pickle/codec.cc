@@ -5,8 +5,8 @@
 
 namespace zeolite::pickle {
 
-Result<Value> decode(const Bytes& pickle, const DecodeLimits& limits) {
-  return Decoder(pickle, limits).run();
+Result<Value> decode(const Bytes& pickle, const DecodeLimits& limits, Python2Strings strings) {
+  return Decoder(pickle, limits, strings).run();
 }
 
 void encode(const Value& value, std::string& out) {

@@ -17,10 +17,14 @@ constexpr std::size_t kStackSlotsUsual = 16;
 constexpr std::size_t kBytesPerValue = 16;  // of a string, when it is copied
 constexpr const char* kTooFewValues = "an instruction finds too few values";
 
+bool is_ascii(ByteView bytes) {
+  return std::ranges::all_of(bytes, [](char c) { return (c & 0x80) == 0; });
+}
+
 }  // namespace
 
-Decoder::Decoder(const Bytes& pickle, const DecodeLimits& limits)
-    : pickle_(pickle), limits_(limits), reader_(pickle.view()) {
+Decoder::Decoder(const Bytes& pickle, const DecodeLimits& limits, Python2Strings strings)
+    : pickle_(pickle), limits_(limits), strings_(strings), reader_(pickle.view()) {
   stack_.reserve(kStackSlotsUsual);
 }
 
@@ -70,6 +74,7 @@ bool Decoder::step(const Instruction& in) {
       return push(Value(std::bit_cast<double>(get_u64(in.argument.data()))));
     case Op::binstring:
     case Op::short_binstring:
+      return push_string(slice_of(in.argument));
     case Op::binbytes:
     case Op::short_binbytes:
     case Op::binbytes8:
@@ -217,7 +222,7 @@ bool Decoder::step_text_form(const Instruction& in) {
     }
     case Op::string_line: {
       std::optional<std::string> bytes = string_from_literal(in.argument);
-      return bytes ? push_string(std::move(*bytes)) : fail("a string is broken");
+      return bytes ? push_string(Bytes(std::move(*bytes))) : fail("a string is broken");
     }
     case Op::unicode_line: {
       std::optional<std::string> utf8 = utf8_from_raw_escapes(in.argument);
@@ -254,14 +259,20 @@ bool Decoder::push_number(std::optional<Value> number) {
   return push_sized(std::move(*number), bytes);
 }
 
-bool Decoder::push_bytes(ByteView view) {
+Bytes Decoder::slice_of(ByteView view) const {
   const auto offset = static_cast<std::size_t>(view.data() - pickle_.view().data());
-  return push_sized(Value(pickle_.slice(offset, view.size())), view.size());
+  return pickle_.slice(offset, view.size());
 }
 
-bool Decoder::push_string(std::string text) {
-  const std::size_t size = text.size();
-  return push_sized(Value(Bytes(std::move(text))), size);
+bool Decoder::push_bytes(ByteView view) { return push_sized(Value(slice_of(view)), view.size()); }
+
+bool Decoder::push_string(Bytes string) {
+  const ByteView view = string.view();
+  if (strings_ == Python2Strings::text_if_ascii && is_ascii(view)) {
+    return push_sized(Value(Text{std::string(view)}), view.size());
+  }
+  const std::size_t size = view.size();
+  return push_sized(Value(std::move(string)), size);
 }
 
 bool Decoder::push_text(ByteView utf8) {

@@ -25,7 +25,7 @@ namespace zeolite::pickle {
 class Decoder {
  public:
   // Both must outlive it.
-  Decoder(const Bytes& pickle, const DecodeLimits& limits);
+  Decoder(const Bytes& pickle, const DecodeLimits& limits, Python2Strings strings);
   [[nodiscard]] Result<Value> run();
 
  private:
@@ -69,8 +69,10 @@ class Decoder {
   [[nodiscard]] bool push_slot(Slot&& slot);
   [[nodiscard]] bool push_sized(Value&& value, std::size_t bytes);
   [[nodiscard]] bool push_number(std::optional<Value> number);
+  [[nodiscard]] Bytes slice_of(ByteView view) const;  // a part of the pickle
   [[nodiscard]] bool push_bytes(ByteView view);
-  [[nodiscard]] bool push_string(std::string text);
+  // Python 2's str.
+  [[nodiscard]] bool push_string(Bytes string);
   [[nodiscard]] bool push_text(ByteView utf8);
   [[nodiscard]] bool push_int_line(ByteView line);
   [[nodiscard]] bool push_copy(std::size_t level);
@@ -114,6 +116,7 @@ class Decoder {
 
   const Bytes& pickle_;
   const DecodeLimits& limits_;
+  const Python2Strings strings_;
   OpcodeReader reader_;
   std::string error_;
   std::size_t values_ = 0;

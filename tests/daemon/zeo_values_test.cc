@@ -3,12 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
 
 #include "model/tid_time.h"
 #include "zeo/client_messages.h"
 
 namespace zeolite::daemon {
 namespace {
+
+using namespace std::string_view_literals;
 
 using zeo::bytes;
 using zeo::dict;
@@ -29,9 +32,22 @@ TEST(ZeoValues, AnExtensionIsTheDictThatWasPickled) {
   EXPECT_EQ(extension_value(pickled), dict({}));
 }
 
+// As ZODB reads a file that Python 2 wrote.
+TEST(ZeoValues, StringsOfPython2InAnExtensionAreTextIfTheyAreAscii) {
+  EXPECT_EQ(extension_value("(dp0\nS'old'\np1\nS'text'\np2\ns."), dict({{"old", text("text")}}));
+  EXPECT_EQ(extension_value("}U\x03oldT\x02\x00\x00\x00\xc3\xa4s."sv),
+            dict({{"old", bytes("\xc3\xa4")}}));
+}
+
 TEST(ZeoValues, SecondsAreSince1970) {
   EXPECT_EQ(seconds_of(tid_from_time(WallTime{912'694'920'000'000})), 912'694'920.0);
   EXPECT_NEAR(seconds_of(tid_from_time(WallTime{912'694'929'123'456})), 912'694'929.123456, 1e-6);
+}
+
+// What TimeStamp(tid).timeTime() of the persistent package gives.
+TEST(ZeoValues, SecondsAreRoundedAsTimeStampDoes) {
+  EXPECT_EQ(seconds_of(Tid(0x03154a4bd59d32b8)), 838'207'430.065794);
+  EXPECT_EQ(seconds_of(Tid(0x03154a4bd59d32a5)), 838'207'430.065794);
 }
 
 TEST(ZeoValues, WhoComesLastHasHisWay) {

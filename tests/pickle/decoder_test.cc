@@ -71,6 +71,26 @@ TEST(Decoder, ReadsStringsOfEveryForm) {
   expect_reads(std::string_view("\x96\x02\0\0\0\0\0\0\0ab.", 12), ab);
 }
 
+TEST(Decoder, StringsOfPython2AreTextWhereThatIsWantedAndTheyAreAscii) {
+  const auto read = [](std::string_view pickle) {
+    return decode(pickle_of(pickle), {}, Python2Strings::text_if_ascii).value();
+  };
+  const Value ab = Value::text("ab");
+  EXPECT_EQ(read("S'ab'\n."), ab);
+  EXPECT_EQ(read("U\x02"
+                 "ab."),
+            ab);
+  EXPECT_EQ(read(std::string_view("T\x02\0\0\0ab.", 8)), ab);
+  EXPECT_EQ(read("S'\\x80'\n."), Value::bytes("\x80"));
+  EXPECT_EQ(read("U\x02"
+                 "a\xff."),
+            Value::bytes("a\xff"));
+  // What Python 3 calls bytes is bytes.
+  EXPECT_EQ(read("C\x02"
+                 "ab."),
+            Value::bytes("ab"));
+}
+
 TEST(Decoder, ReadsTextsOfEveryForm) {
   const Value text = Value::text("aé");
   expect_reads("Va\\u00e9\n.", text);
