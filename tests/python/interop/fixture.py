@@ -52,6 +52,12 @@ def attempt_at(storage, address):
     return None
 
 
+def is_connected(storage, read_only=False):
+    """Connected, as a reader or as a writer. A client that loses a writer's connection is not
+    connected first, and then read-only: asked the other way round it may be taken for a reader."""
+    return storage.isReadOnly() == read_only and storage.is_connected()
+
+
 def wait_until(condition, what, limit_s=WAIT_LIMIT_S):
     deadline = time.monotonic() + limit_s
     while not condition():
@@ -163,6 +169,19 @@ def retried(manager, action, limit_s=WAIT_LIMIT_S):
             if time.monotonic() > deadline:
                 raise
             time.sleep(random.uniform(0, 0.002 * min(failures, 10)))
+
+
+def through_losses(action, limit_s=WAIT_LIMIT_S):
+    """What action() returns; called again when the connection is lost, or changed for a better one,
+    in its middle. Opening a database or a connection loads and pings."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        try:
+            return action()
+        except ClientDisconnected:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def processes(count):

@@ -7,7 +7,7 @@ import threading
 
 import transaction
 import zeo_servers
-from fixture import wait_until
+from fixture import through_losses, wait_until
 from ZEO.Exceptions import ClientDisconnected
 from ZODB.POSException import ConflictError
 
@@ -33,7 +33,8 @@ class Committer(threading.Thread):
 
     def run(self):
         manager = transaction.TransactionManager()
-        with contextlib.closing(self.database.open(transaction_manager=manager)) as connection:
+        with contextlib.closing(through_losses(
+                lambda: self.database.open(transaction_manager=manager))) as connection:
             for number in itertools.count():
                 if self.stopping:
                     break

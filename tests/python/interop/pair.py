@@ -1,7 +1,9 @@
 """A primary and its standby, and stock clients that know both."""
 
+import contextlib
 import logging
 import os
+import pathlib
 import signal
 import socket
 import unittest
@@ -9,9 +11,13 @@ import unittest
 import fixture
 import ZEO
 from fixture import ServerTest, wait_until, zeo_servers
+from raw_client import RawClient
+from ZODB.utils import p64
 
 # A stock client tries a refused address again after one to two seconds.
 POLL_S = 2
+# Why a standby refuses to be promoted that has not read yet all that its primary sent.
+STILL_READS = ("is alive", "not in sync when it last heard")
 
 
 class Records(logging.Handler):
@@ -77,8 +83,7 @@ class PairTest(ServerTest):
         return connection.root().get(name)
 
     def wait_connected(self, database, read_only=False, what="connected"):
-        storage = database.storage
-        wait_until(lambda: storage.is_connected() and storage.isReadOnly() == read_only, what)
+        wait_until(lambda: fixture.is_connected(database.storage, read_only), what)
 
     def wait_lost(self, database):
         wait_until(lambda: not database.storage.is_connected(), "the client notices the loss")
@@ -92,11 +97,36 @@ class PairTest(ServerTest):
         return database.storage._server.client.protocol.addr
 
     def promote(self, server, *arguments):
-        self.assertEqual("primary", server.run("promote", *arguments)["role"])
+        """Its primary is dead or paused. Until the server has read all that that sent, and the end
+        of it, it refuses."""
+        result = {}
+
+        def promoted():
+            try:
+                result.update(server.run("promote", *arguments))
+            except zeo_servers.ServerError as refusal:
+                if not any(reason in str(refusal) for reason in STILL_READS):
+                    raise
+                result["why"] = str(refusal)
+                return False
+            return True
+
+        try:
+            wait_until(promoted, "it is promoted")
+        except AssertionError as late:
+            raise AssertionError(f"{late}: {result.get('why')}") from None
+        self.assertEqual("primary", result["role"])
 
     def take_over(self):
+        """With a commit the standby hears that it is in sync: one is to have been made."""
         self.primary.kill()
         self.promote(self.standby)
+
+    def commit_one(self):
+        """By a client that leaves again."""
+        client = RawClient(self.primary.address)
+        with contextlib.closing(client):
+            client.commit(p64(1), b"record")
 
     def wait_shown(self, primary=None, standby=None):
         """With the last commit the standby also hears that it is in sync."""
@@ -111,11 +141,14 @@ class PairTest(ServerTest):
         wait_until(shown, "the standby shows everything")
 
     def wait_demoted(self, server):
+        """Until it has begun anew: the server of the reign that ended is there for a moment more, and
+        its ports are open."""
         def demoted():
             try:
-                return server.status()["role"] != "primary"
+                status = server.status()
             except zeo_servers.ServerError:
-                return False  # it begins anew
+                return False
+            return status["role"] == "standby" or "nobody leads" in status["refuses_why"]
 
         wait_until(demoted, "it is no primary any more")
 
@@ -131,8 +164,15 @@ class PairTest(ServerTest):
             s.connect(address)
 
     def pause(self, server):
+        """Until it stands still: its threads go on for a moment after the signal."""
         os.kill(server.pid, signal.SIGSTOP)
         self.addCleanup(self.go_on, server)
+        tasks = pathlib.Path(f"/proc/{server.pid}/task")
+
+        def state(task):
+            return (task / "stat").read_text().rpartition(")")[2].split()[0]
+
+        wait_until(lambda: all(state(task) == "T" for task in tasks.iterdir()), "it stands still")
 
     def go_on(self, server):
         if server.is_running():

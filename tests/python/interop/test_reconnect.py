@@ -2,6 +2,10 @@
 
 import logging
 import os
+import pathlib
+import random
+import shutil
+import tempfile
 import time
 import unittest
 
@@ -159,8 +163,8 @@ class ReadOnlyTest(ServerTest):
             self.server.options["read_only"] = read_only
             self.server.start()
             storage = connection.db().storage
-            fixture.wait_until(lambda: storage.is_connected() and
-                               storage.isReadOnly() == read_only, f"read-only {read_only}")
+            fixture.wait_until(lambda: fixture.is_connected(storage, read_only),
+                               f"read-only {read_only}")
             connection.transaction_manager.begin()
             self.assertEqual(1, connection.root()["x"])
         retried(connection.transaction_manager, lambda: connection.root().update(x=2))
@@ -193,25 +197,18 @@ class ReadOnlyTest(ServerTest):
             reader.new_oid()
 
 
-def opened(address):
-    """A database; its opening loads and pings, so the server may die under it."""
-    while True:
-        try:
-            return ZEO.DB(address, wait_timeout=60, server_sync=True)
-        except ClientDisconnected:
-            time.sleep(0.1)
-
-
-def hammer(address, worker, until):
-    """Commits +1 to an own counter and to the shared ones until then; what was acknowledged.
+def hammer(address, worker, stop):
+    """Commits +1 to an own counter and to the shared ones until the file `stop` is there, or its
+    test has been forgotten.
 
     Returns (acknowledged, unknown): of an unknown one the client does not know the outcome."""
     logging.disable(logging.CRITICAL)
-    database = opened(address)
+    database = fixture.through_losses(lambda: ZEO.DB(address, wait_timeout=60, server_sync=True))
     manager = transaction.TransactionManager()
-    connection = database.open(transaction_manager=manager)
+    connection = fixture.through_losses(lambda: database.open(transaction_manager=manager))
     acknowledged = unknown = 0
-    while time.time() < until:
+    until = time.monotonic() + 300
+    while not stop.exists() and time.monotonic() < until:
         asked_to_finish = False
         try:
             manager.begin()
@@ -230,6 +227,45 @@ def hammer(address, worker, until):
             time.sleep(0.02)
     database.close()
     return acknowledged, unknown
+
+
+class Hammering:
+    """HAMMERERS processes that hammer() until the end of the block; then `results` has what each
+    returned."""
+
+    def __init__(self, address):
+        self.stop = pathlib.Path(tempfile.mkdtemp(prefix="zeo-hammer-")) / "stop"
+        self.address = address
+        self.results = []
+
+    def __enter__(self):
+        self.pool = fixture.processes(HAMMERERS)
+        self.futures = [self.pool.submit(hammer, self.address, worker, self.stop)
+                        for worker in range(HAMMERERS)]
+        return self
+
+    def wait_more(self, connection, count):
+        """Until so many commits more are there, and at least one of each process."""
+        def look():
+            connection.transaction_manager.begin()
+            root = connection.root()
+            return root["total"].value, [root[f"own{w}"]["v"] for w in range(HAMMERERS)]
+
+        until = fixture.through_losses(look)[0] + count
+
+        def there():
+            total, own = fixture.through_losses(look)
+            return total >= until and min(own) > 0
+
+        wait_until(there, "commits go on", 60)
+
+    def __exit__(self, *_):
+        self.stop.touch()
+        try:
+            self.results = [future.result(90) for future in self.futures]
+        finally:
+            self.pool.shutdown()
+            shutil.rmtree(self.stop.parent)
 
 
 @unittest.skipIf(fixture.is_python_server(), "it has no limit")
@@ -269,16 +305,15 @@ class KillTest(ServerTest):
             setup.root()[name] = Length()
         setup.transaction_manager.commit()
 
-        seconds = 3 + 2.5 * KILLS
-        until = time.time() + seconds
-        with fixture.processes(HAMMERERS) as pool:
-            futures = [pool.submit(hammer, self.server.address, worker, until)
-                       for worker in range(HAMMERERS)]
+        with Hammering(self.server.address) as hammering:
             for _ in range(KILLS):
-                time.sleep(2)
+                hammering.wait_more(setup, 20)
+                # The moment of the kill is what the test is about.
+                time.sleep(random.uniform(0, 0.5))
                 self.server.kill()
                 self.server.start()
-            results = [future.result(seconds + 90) for future in futures]
+            hammering.wait_more(setup, 20)
+        results = hammering.results
 
         root = self.connection(self.database()).root()
         values = [root[f"own{worker}"]["v"] for worker in range(HAMMERERS)]

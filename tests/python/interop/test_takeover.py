@@ -13,7 +13,7 @@ from fixture import wait_until, zeo_servers
 from pair import POLL_S, PairTest, Records
 from persistent.mapping import PersistentMapping
 from raw_client import RawClient
-from test_reconnect import HAMMERERS, hammer
+from test_reconnect import HAMMERERS, Hammering
 from ZEO.Exceptions import ClientDisconnected
 from ZODB.POSException import ReadOnlyError
 
@@ -45,6 +45,7 @@ class RefusingTest(PairTest):
         self.write(connection, x=3)
         self.wait_shown(self.standby, self.primary)
         self.standby.kill()
+        self.wait_lost(connection.db())
         self.promote(self.primary)
         self.wait_connected(connection.db())
         self.assertEqual(3, self.read(connection, "x"))
@@ -156,8 +157,9 @@ class ParkingTest(PairTest):
         self.write(connection, x=2)
 
     def test_a_parked_client_that_leaves_is_forgotten(self):
+        others = self.standby.status()["clients"]
         clients = [socket.create_connection(self.standby.address) for _ in range(20)]
-        others = self.standby.status()["clients"] - len(clients)
+        wait_until(lambda: self.standby.status()["clients"] >= len(clients), "they are there")
         for client in clients:
             client.close()
         wait_until(lambda: self.standby.status()["clients"] <= others, "they are gone")
@@ -180,6 +182,7 @@ class ParkingTest(PairTest):
         self.assertIsNone(fixture.attempt_at(connection.db().storage, self.standby.address))
 
     def test_a_parked_connection_hears_nothing_until_the_greeting(self):
+        self.commit_one()
         with socket.create_connection(self.standby.address) as waiting:
             waiting.settimeout(0.3)
             self.assertRaises(TimeoutError, waiting.recv, 1)
@@ -213,6 +216,7 @@ class ParkingTest(PairTest):
         self.standby.options["connections"] = 20
         self.standby.start()
         wait_until(self.primary.has_in_sync_standby, "the standby is in sync")
+        self.commit_one()
         clients = [socket.create_connection(self.standby.address) for _ in range(30)]
         for client in clients:
             self.addCleanup(client.close)
@@ -225,15 +229,33 @@ class ParkingTest(PairTest):
 class FallbackTest(PairTest):
     """Clients with read-only-fallback, which are also told the read port."""
 
-    def fallback_client(self, addresses):
-        connection = self.connection(self.client(addresses, read_only_fallback=True))
-        self.wait_connected(connection.db(), what="the primary takes the client")
-        self.write(connection, x=1)
-        return connection
+    def make_root(self):
+        """A client that begins as a reader, as any of these may, cannot make it."""
+        self.client(self.write_ports).close()
+        self.wait_shown()
+
+    def fallback_client(self):
+        return fixture.through_losses(lambda: self.client([*self.write_ports, *self.read_ports],
+                                                  read_only_fallback=True))
+
+    def test_a_client_whom_a_reader_took_first_goes_to_the_primary(self):
+        self.make_root()
+        self.pause(self.primary)
+        database = self.fallback_client()
+        self.wait_connected(database, read_only=True, what="the standby takes the client")
+        self.assertEqual(self.standby.read_address, self.address_of(database))
+        self.go_on(self.primary)
+        self.wait_connected(database, what="the primary takes the client")
+        self.assertEqual(self.primary.address, self.address_of(database))
+        self.write(self.connection(database), x=1)
 
     def test_reads_go_on_and_the_client_is_upgraded_at_promotion(self):
         log = Records(self)
-        connection = self.fallback_client([*self.write_ports, *self.read_ports])
+        self.make_root()
+        database = self.fallback_client()
+        self.wait_connected(database, what="the primary takes the client")
+        connection = self.connection(database)
+        self.write(connection, x=1)
         self.wait_shown()
         self.primary.kill()
         self.wait_connected(connection.db(), read_only=True, what="the read port takes the client")
@@ -255,6 +277,7 @@ class FallbackTest(PairTest):
     def test_a_client_that_knows_only_the_read_port_stays_a_reader(self):
         writer = self.connection(self.client(self.write_ports))
         self.write(writer, x=1)
+        self.wait_shown()
         reader = self.connection(
             self.client([self.standby.read_address], read_only_fallback=True))
         self.wait_connected(reader.db(), read_only=True)
@@ -269,7 +292,8 @@ class ParkingFallbackTest(FallbackTest):
     """The same with a write port that is silent instead of refusing."""
 
     options = {"replicates": True, "parks": True}
-    # The write port plays no part in it.
+    # The write port of the standby plays no part in them.
+    test_a_client_whom_a_reader_took_first_goes_to_the_primary = None
     test_a_client_that_knows_only_the_read_port_stays_a_reader = None
 
 
@@ -361,13 +385,11 @@ class LostReplyTest(PairTest):
         setup.root().update({f"own{i}": PersistentMapping({"v": 0}) for i in range(HAMMERERS)})
         setup.root().update({name: Length() for name in ("total", "pair0", "pair1")})
         setup.transaction_manager.commit()
-        until = time.time() + 6
-        with fixture.processes(HAMMERERS) as pool:
-            futures = [pool.submit(hammer, self.write_ports, worker, until)
-                       for worker in range(HAMMERERS)]
-            wait_until(lambda: self.read(setup, "total").value > 20, "commits")
+        with Hammering(self.write_ports) as hammering:
+            hammering.wait_more(setup, 20)
             self.take_over()
-            results = [future.result(90) for future in futures]
+            hammering.wait_more(setup, 20)
+        results = hammering.results
         root = self.connection(self.database(self.standby)).root()
         values = [root[f"own{worker}"]["v"] for worker in range(HAMMERERS)]
         for value, (acknowledged, unknown) in zip(values, results):
