@@ -196,7 +196,9 @@ class Server::Impl {
     options.durability = durability_name(config_.replication);
     options.lease_taken = config_.replication.lease_taken;
     ReplicationService::Events events;
-    events.keep = [this](const ClusterView& view) { keep_role_of(view); };
+    events.keep = [this](const ClusterView& view) {
+      if (auto decision = role_to_keep(view, leads_at_start_)) keep(*std::move(decision));
+    };
     events.changed = [this](const ClusterView& view) { on_cluster_changed(view); };
     events.restart = [this](ReplicationService::Events::Restart restart) {
       log_(LogLevel::info, "the server begins anew: " + restart.why);
@@ -218,16 +220,7 @@ class Server::Impl {
     return {};
   }
 
-  // On the service's thread, as is the next.
-  void keep_role_of(const ClusterView& view) {
-    if (view.role == wire::NodeRole::primary) {
-      keep({.configured = {}, .leads = true, .follows = {}, .standbys = view.addresses});
-    } else if (view.role == wire::NodeRole::standby && (leads_at_start_ || view.shows)) {
-      // To this reign it belongs from now on, also if it was to lead.
-      keep({.leads = false, .follows = view.leader});
-    }
-  }
-
+  // On the service's thread.
   void on_cluster_changed(const ClusterView& view) {
     if (view.role == wire::NodeRole::primary) {
       open_port(zeo_);

@@ -141,6 +141,16 @@ Result<replication::Node::Options> node_options(const ServerConfig& config,
   return options;
 }
 
+std::optional<RoleDecision> role_to_keep(const ClusterView& view, bool leads_at_start) {
+  if (view.role == wire::NodeRole::primary) {
+    return RoleDecision{.leads = true, .standbys = view.addresses};
+  }
+  if (view.role == wire::NodeRole::standby && (leads_at_start || view.shows)) {
+    return RoleDecision{.leads = false, .follows = view.leader};
+  }
+  return std::nullopt;
+}
+
 Result<> keep_role(const ServerConfig& config, RoleDecision decision) {
   if (!config.replication.etcd.empty()) return {};
   decision.configured = configured_upstream(config.replication);

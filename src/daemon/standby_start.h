@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "daemon/cluster_view.h"
 #include "daemon/config.h"
 #include "daemon/replication_service.h"
 #include "daemon/role_file.h"
@@ -33,6 +34,12 @@ struct NodeDirectory {
                                                               const storage::NodeFile& node,
                                                               const net::HostPort& native,
                                                               const LogSink& log);
+
+// What of its role a server is to keep: as the primary, who its standbys are; else that it belongs
+// to another's reign, from when it shows that, or at once if it was to lead. `configured` is left
+// to keep_role().
+[[nodiscard]] std::optional<RoleDecision> role_to_keep(const ClusterView& view,
+                                                       bool leads_at_start);
 
 // Without an election, a role that was decided by command outlives the process: keeps it where it
 // differs from what the settings say, and whom a primary would ask first. `decision.configured` is
