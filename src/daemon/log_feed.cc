@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <span>
 #include <utility>
 
 #include "wire/codec.h"
@@ -20,6 +21,14 @@ constexpr std::size_t kCompressFrom = 16 * 1024;
 bool has_blobs(const LogEntry& entry) {
   return std::ranges::any_of(entry.objects,
                              [](const ObjectSummary& object) { return object.blob.has_value(); });
+}
+
+// What is sent together: entries up to one with blobs, which makes a batch of its own.
+std::span<const LogEntry> within_batch(std::span<const LogEntry> entries) {
+  const auto first = entries.first(storage::entries_within(entries, kBatchBytes));
+  const auto before = std::ranges::find_if(first, has_blobs) - first.begin();
+  return first.first(first.empty() ? 0
+                                   : std::max<std::size_t>(static_cast<std::size_t>(before), 1));
 }
 
 }  // namespace
@@ -82,7 +91,6 @@ void LogFeed::read_log() {
               });
 }
 
-// Entries up to one with blobs, which makes a batch of its own.
 Result<LogFeed::Batch> LogFeed::read_batch(const storage::ObjectStore& store, Tid after,
                                            Epoch epoch) {
   Batch batch;
@@ -96,19 +104,16 @@ Result<LogFeed::Batch> LogFeed::read_batch(const storage::ObjectStore& store, Ti
   ASSIGN_OR_RETURN(
       const std::vector<LogEntry> entries,
       store.read_log(after, kMaxTid, {.entries = kBatchEntries, .bytes = kBatchBytes}));
+  const std::span<const LogEntry> taken = within_batch(entries);
   std::vector<TransactionRecord> records;
-  std::size_t bytes = 0;
-  for (const LogEntry& entry : entries) {
-    const bool blobs = has_blobs(entry);
-    if (!records.empty() && (blobs || bytes > kBatchBytes)) break;
-    ASSIGN_OR_RETURN(TransactionRecord record, store.read_record(entry));
+  records.reserve(taken.size());
+  for (Result<TransactionRecord>& read : store.read_records(taken)) {
+    ASSIGN_OR_RETURN(TransactionRecord record, std::move(read));
     for (const ObjectWrite& write : record.writes) {
-      bytes += write.data.size() + 64;
       if (write.blob) batch.blobs.push_back({write.oid, record.tid, write.blob->size});
     }
     batch.last = record.tid;
     records.push_back(std::move(record));
-    if (blobs) break;
   }
   if (!records.empty()) wire::encode_append(epoch, previous, records, batch.frames, kCompressFrom);
   return batch;
