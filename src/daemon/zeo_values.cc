@@ -35,6 +35,36 @@ bool begins(const pickle::PathPrefix& prefix, std::string_view path) {
   return true;
 }
 
+Value without_sets(const Value& value);
+
+std::vector<Value> without_sets(const std::vector<Value>& items) {
+  std::vector<Value> told;
+  told.reserve(items.size());
+  for (const Value& item : items) told.push_back(without_sets(item));
+  return told;
+}
+
+// Sets as tuples, at any depth (the decoder bounds it): pickled, a set names a global, and ZEO's
+// client refuses every message with one, so that whoever asked would wait for ever.
+Value without_sets(const Value& value) {
+  if (const auto* set = value.get<pickle::Set>()) {
+    return Value(pickle::Tuple{without_sets(set->items)});
+  }
+  if (const auto* tuple = value.get<pickle::Tuple>()) {
+    return Value(pickle::Tuple{without_sets(tuple->items)});
+  }
+  if (const auto* list = value.get<pickle::List>()) {
+    return Value(pickle::List{without_sets(list->items)});
+  }
+  const auto* dict = value.get<Dict>();
+  if (dict == nullptr) return value;
+  Dict told;
+  for (const auto& [key, item] : dict->items) {
+    told.items.emplace_back(without_sets(key), without_sets(item));
+  }
+  return Value(std::move(told));
+}
+
 }  // namespace
 
 Value extension_value(ByteView extension) {
@@ -42,7 +72,7 @@ Value extension_value(ByteView extension) {
   Result<Value> value =
       pickle::decode(Bytes::copy_of(extension), {}, pickle::Python2Strings::text_if_ascii);
   if (!value || !value->is<Dict>()) return Value(Dict{});
-  return *std::move(value);
+  return without_sets(*value);
 }
 
 double seconds_of(Tid tid) {

@@ -8,7 +8,7 @@
 namespace zeolite::daemon {
 
 // A transaction's extension as a dict: what was pickled, or an empty one when that is nothing that
-// can be told (Python's server answers the same).
+// can be told (Python's server answers the same). Sets in it are told as tuples.
 [[nodiscard]] zeo::Value extension_value(ByteView extension);
 
 // Seconds since 1970.

@@ -1,5 +1,6 @@
 #include "zeo/msgpack_message.h"
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
 #include <climits>
@@ -273,11 +274,18 @@ struct ValueWriter {
   void operator()(const Tuple& tuple) const { put_items(tuple.items, out); }
   void operator()(const List& list) const { put_items(list.items, out); }
   void operator()(const Set& set) const { put_items(set.items, out); }
+  // Python's msgpack refuses a map, and ZEO's client its connection's every later message, for a
+  // key that is neither text nor bytes.
   void operator()(const Dict& dict) const {
-    put_token(mpack_pack_map(count_of(dict.items.size())), out);
-    for (const auto& [key, value] : dict.items) {
-      put_value(key, out);
-      put_value(value, out);
+    const auto is_told = [](const std::pair<Value, Value>& item) {
+      return item.first.is<Text>() || item.first.is<Bytes>();
+    };
+    const auto told = static_cast<std::size_t>(std::ranges::count_if(dict.items, is_told));
+    put_token(mpack_pack_map(count_of(told)), out);
+    for (const auto& item : dict.items) {
+      if (!is_told(item)) continue;
+      put_value(item.first, out);
+      put_value(item.second, out);
     }
   }
   void operator()(const PathPrefix& prefix) const {

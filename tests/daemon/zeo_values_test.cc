@@ -32,6 +32,21 @@ TEST(ZeoValues, AnExtensionIsTheDictThatWasPickled) {
   EXPECT_EQ(extension_value(pickled), dict({}));
 }
 
+// Clients refuse a message with a global, which pickled sets are.
+TEST(ZeoValues, SetsInAnExtensionAreToldAsTuples) {
+  const Value set(pickle::Set{{integer(1)}});
+  const Value tuple(pickle::Tuple{{integer(1)}});
+  std::string pickled;
+  pickle::encode(dict({{"s", set},
+                       {"l", Value(pickle::List{{set}})},
+                       {"d", Value(pickle::Dict{{{tuple, Value(pickle::Tuple{{set}})}}})}}),
+                 pickled);
+  EXPECT_EQ(extension_value(pickled),
+            dict({{"s", tuple},
+                  {"l", Value(pickle::List{{tuple}})},
+                  {"d", Value(pickle::Dict{{{tuple, Value(pickle::Tuple{{tuple}})}}})}}));
+}
+
 // As ZODB reads a file that Python 2 wrote.
 TEST(ZeoValues, StringsOfPython2InAnExtensionAreTextIfTheyAreAscii) {
   EXPECT_EQ(extension_value("(dp0\nS'old'\np1\nS'text'\np2\ns."), dict({{"old", text("text")}}));

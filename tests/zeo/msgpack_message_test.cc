@@ -109,6 +109,14 @@ TEST(MsgpackMessage, WhatHasNoFormGetsTheNearest) {
   EXPECT_EQ(hex_of(Value::text("a\xed\xa0\x80z")), "a561efbfbd7a");
 }
 
+TEST(MsgpackMessage, ItemsThatPythonRefusesAreLeftOut) {
+  const Dict dict{{{number(1), number(2)},
+                   {Value::text("k"), number(3)},
+                   {Value::tuple(), number(4)},
+                   {Value::bytes("b"), number(5)}}};
+  EXPECT_EQ(hex_of(Value(dict)), "82a16b03c4016205");
+}
+
 TEST(MsgpackMessage, OfEqualKeysTheLastWins) {
   EXPECT_EQ(value_of("82a16b01a16b02"), Value(Dict{{{Value::text("k"), number(2)}}}));
   EXPECT_THAT(refusal("818001"), HasSubstr("a key cannot be one"));

@@ -16,6 +16,7 @@ import ZODB
 from fixture import ServerTest, commit_record, commit_records
 from persistent.mapping import PersistentMapping
 from ZEO.Exceptions import ServerException
+from ZODB.Connection import TransactionMetaData
 from ZODB.FileStorage import FileStorage
 from ZODB.POSException import POSKeyError, UndoError
 from ZODB.utils import p64, u64, z64
@@ -107,6 +108,17 @@ class IteratorTest(ServerTest):
             if following is None:
                 break
         self.assertEqual([p64(i) for i in range(1, 21)], seen)
+
+    @unittest.skipIf(fixture.MSGPACK, "that client does not send such an extension")
+    @unittest.skipIf(fixture.is_python_server(), "it tells them as they are")
+    def test_extensions_are_told_without_what_clients_refuse(self):
+        storage = self.storage()
+        about = TransactionMetaData(extension={"s": {1}, "d": {1: frozenset([2])}})
+        storage.tpc_begin(about)
+        storage.store(p64(1), z64, b"record", "", about)
+        storage.tpc_vote(about)
+        storage.tpc_finish(about)
+        self.assertEqual({"s": (1,), "d": {1: (2,)}}, flattened(storage)[-1][4])
 
     def test_undone_creations_in_iterators(self):
         database = self.database()
