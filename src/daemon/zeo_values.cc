@@ -35,34 +35,20 @@ bool begins(const pickle::PathPrefix& prefix, std::string_view path) {
   return true;
 }
 
-Value without_sets(const Value& value);
-
-std::vector<Value> without_sets(const std::vector<Value>& items) {
-  std::vector<Value> told;
-  told.reserve(items.size());
-  for (const Value& item : items) told.push_back(without_sets(item));
-  return told;
-}
-
-// Sets as tuples, at any depth (the decoder bounds it): pickled, a set names a global, and ZEO's
+// Makes sets tuples, at any depth (the decoder bounds it): pickled, a set names a global, and ZEO's
 // client refuses every message with one, so that whoever asked would wait for ever.
-Value without_sets(const Value& value) {
-  if (const auto* set = value.get<pickle::Set>()) {
-    return Value(pickle::Tuple{without_sets(set->items)});
+void make_sets_tuples(Value& value) {
+  if (auto* set = value.get<pickle::Set>()) value = Value(pickle::Tuple{std::move(set->items)});
+  if (auto* tuple = value.get<pickle::Tuple>()) {
+    for (Value& item : tuple->items) make_sets_tuples(item);
+  } else if (auto* list = value.get<pickle::List>()) {
+    for (Value& item : list->items) make_sets_tuples(item);
+  } else if (auto* dict = value.get<Dict>()) {
+    for (auto& [key, item] : dict->items) {
+      make_sets_tuples(key);
+      make_sets_tuples(item);
+    }
   }
-  if (const auto* tuple = value.get<pickle::Tuple>()) {
-    return Value(pickle::Tuple{without_sets(tuple->items)});
-  }
-  if (const auto* list = value.get<pickle::List>()) {
-    return Value(pickle::List{without_sets(list->items)});
-  }
-  const auto* dict = value.get<Dict>();
-  if (dict == nullptr) return value;
-  Dict told;
-  for (const auto& [key, item] : dict->items) {
-    told.items.emplace_back(without_sets(key), without_sets(item));
-  }
-  return Value(std::move(told));
 }
 
 }  // namespace
@@ -72,7 +58,8 @@ Value extension_value(ByteView extension) {
   Result<Value> value =
       pickle::decode(Bytes::copy_of(extension), {}, pickle::Python2Strings::text_if_ascii);
   if (!value || !value->is<Dict>()) return Value(Dict{});
-  return without_sets(*value);
+  make_sets_tuples(*value);
+  return *std::move(value);
 }
 
 double seconds_of(Tid tid) {
