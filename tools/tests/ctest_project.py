@@ -8,9 +8,16 @@ from unittest import mock
 
 import ctest_runs
 
+HEAD = """cmake_minimum_required(VERSION 3.25)
+project(sample NONE)
+enable_testing()
+"""
+# A test that passes from the second time on, as one that is slow at first.
+FAILS_ONCE = 'add_test(NAME slow COMMAND sh -c "test -e tried || { touch tried; exit 1; }")'
+
 
 class CtestProject(unittest.TestCase):
-    """Configured anew for each test, as the preset tsan. PROJECT is its CMakeLists.txt."""
+    """Configured anew for each test, as the preset tsan. PROJECT are the tests in it."""
 
     PROJECT: str
 
@@ -18,7 +25,7 @@ class CtestProject(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         root = Path(folder.name)
-        (root / "CMakeLists.txt").write_text(self.PROJECT)
+        (root / "CMakeLists.txt").write_text(HEAD + self.PROJECT)
         subprocess.run(["cmake", "-G", "Ninja", "-S", root, "-B", root / "build" / "tsan"], check=True,
                        stdout=subprocess.DEVNULL)
         for name, value in (("ROOT", root), ("JOBS", 2)):

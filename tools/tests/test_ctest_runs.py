@@ -8,12 +8,10 @@ from unittest import mock
 
 import ctest_runs
 from test_results import CUT_OFF
-from tests.ctest_project import CtestProject
+from tests.ctest_project import FAILS_ONCE, CtestProject
 from time_budget import OutOfTime, TimeBudget
 
-PROJECT = """cmake_minimum_required(VERSION 3.25)
-project(sample NONE)
-enable_testing()
+PROJECT = """
 foreach(name IN ITEMS passes fails)
   add_test(NAME ${name} COMMAND sh -c "sleep 0; test ${name} = passes")
 endforeach()
@@ -54,11 +52,8 @@ class CtestTest(CtestProject):
 
 
 class RepeatTest(CtestProject):
-    PROJECT = """cmake_minimum_required(VERSION 3.25)
-project(sample NONE)
-enable_testing()
+    PROJECT = FAILS_ONCE + """
 add_test(NAME passes COMMAND true)
-add_test(NAME slow COMMAND sh -c "test -e tried || { touch tried; exit 1; }")
 add_test(NAME broken COMMAND false)
 set_tests_properties(passes slow broken PROPERTIES LABELS unit)
 """

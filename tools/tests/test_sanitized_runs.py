@@ -5,15 +5,12 @@ import io
 import unittest
 
 import sanitized_runs
-from tests.ctest_project import CtestProject
+from tests.ctest_project import FAILS_ONCE, CtestProject
 from time_budget import TimeBudget
 
 # A test that is slow at first, one that is broken, one whose child a sanitizer has complained of.
-PROJECT = """cmake_minimum_required(VERSION 3.25)
-project(sample NONE)
-enable_testing()
+PROJECT = FAILS_ONCE + """
 add_test(NAME passes COMMAND true)
-add_test(NAME slow COMMAND sh -c "test -e tried || { touch tried; exit 1; }")
 add_test(NAME broken COMMAND false)
 add_test(NAME racy COMMAND sh -c "echo 'WARNING: a race' > \\\"\\${TSAN_OPTIONS##*log_path=}.77\\\"")
 set_tests_properties(slow PROPERTIES LABELS unit)
