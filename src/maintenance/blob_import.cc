@@ -7,6 +7,7 @@
 
 #include "blobs/blob_names.h"
 #include "blobs/blob_record.h"
+#include "storage/file_descriptor.h"
 
 namespace zeolite::maintenance {
 
@@ -41,9 +42,15 @@ Result<bool> has_blob(Oid oid, Tid tid, std::span<const TransactionRecord> group
 
 Result<> BlobImport::look(const TransactionRecord& record) {
   for (const ObjectWrite& write : record.writes) {
+    if (into_ == nullptr && write.kind == RevisionKind::back_pointer) {
+      RETURN_IF_ERROR(count_restored(write.oid, record.tid, write.back));
+    }
     if (!is_blob(write)) continue;
     ASSIGN_OR_RETURN(const auto file, files_.find(write.oid, record.tid));
-    if (file) continue;
+    if (file) {
+      if (into_ == nullptr) RETURN_IF_ERROR(count(*file));
+      continue;
+    }
     ++missing_;
     if (first_missing_.size() < kDescribedMax) {
       first_missing_.push_back(blobs::object_directory(files_.layout(), write.oid) + "/" +
@@ -51,6 +58,23 @@ Result<> BlobImport::look(const TransactionRecord& record) {
     }
   }
   return {};
+}
+
+Result<> BlobImport::count(const std::filesystem::path& file) {
+  std::error_code failure;
+  const std::uintmax_t bytes = std::filesystem::file_size(file, failure);
+  if (failure) return storage::system_error("look at", file, failure.value());
+  ++found_;
+  found_bytes_ += bytes;
+  return {};
+}
+
+// There is no store to ask what was restored; only blobs have files.
+Result<> BlobImport::count_restored(Oid oid, Tid tid, Tid back) {
+  ASSIGN_OR_RETURN(const auto restored, files_.find(oid, back));
+  if (!restored) return {};
+  ASSIGN_OR_RETURN(const auto own, files_.find(oid, tid));
+  return count(own ? *own : *restored);
 }
 
 Result<> BlobImport::compare(const TransactionRecord& record, const LogEntry& entry) const {

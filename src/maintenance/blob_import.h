@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,8 +22,8 @@ class BlobImport {
   BlobImport(const blobs::ZodbBlobFiles& files, blobs::BlobDirectory* into)
       : files_(files), into_(into) {}
 
-  // Whether the blobs of the transaction have files; notes those that have not.
-  // Error: io_error.
+  // Whether the blobs of the transaction have files; notes those that have not. A dry run counts
+  // those that have. Error: io_error.
   [[nodiscard]] Result<> look(const TransactionRecord& record);
   // Whether the store's `entry` has the blobs that the directory has for `record`, which it holds.
   // Errors: conflict, io_error.
@@ -35,11 +36,16 @@ class BlobImport {
   // They were appended. Errors: of the directory.
   [[nodiscard]] Result<> install(std::span<const TransactionRecord> records);
 
+  // In a dry run: what an import would bring, as stage() does.
+  [[nodiscard]] std::uint64_t found() const { return found_; }
+  [[nodiscard]] std::uint64_t found_bytes() const { return found_bytes_; }
   [[nodiscard]] std::uint64_t missing() const { return missing_; }
   // The first of those that have no file, for people; empty when none is missing.
   [[nodiscard]] std::string describe_missing() const;
 
  private:
+  Result<> count(const std::filesystem::path& file);
+  Result<> count_restored(Oid oid, Tid tid, Tid back);
   Result<> stage_write(Tid tid, ObjectWrite& write, std::span<const TransactionRecord> group,
                        const storage::ObjectStore& store);
 
@@ -47,6 +53,8 @@ class BlobImport {
   blobs::BlobDirectory* const into_;
   std::vector<blobs::StagedBlob> staged_;  // of the group that is being staged
   bool staged_any_ = false;                // since the last install
+  std::uint64_t found_ = 0;
+  std::uint64_t found_bytes_ = 0;
   std::uint64_t missing_ = 0;
   std::vector<std::string> first_missing_;
 };

@@ -173,7 +173,9 @@ class Importer {
     CHECK(store != nullptr || options.dry_run, "an import needs a store");
     CHECK(options.blob_files == nullptr || options.blob_directory != nullptr || options.dry_run,
           "blobs are imported into a directory");
-    if (options.blob_files != nullptr) blobs_.emplace(*options.blob_files, options.blob_directory);
+    if (options.blob_files != nullptr) {
+      blobs_.emplace(*options.blob_files, options.dry_run ? nullptr : options.blob_directory);
+    }
     if (store == nullptr) return;
     in_store_.emplace(*store);
     if (!options.dry_run) group_.emplace(*store, blobs_ ? &*blobs_ : nullptr);
@@ -345,8 +347,10 @@ class Importer {
                                  " on, are an unfinished transaction and were left out, as ZODB " +
                                  "does: " + report_.tail->reason);
     }
-    // A dry run leaves out all.
-    if (blobs_ && !group_) report_.blobs = blobs_left_out_ - blobs_->missing();
+    if (blobs_ && !group_) {
+      report_.blobs = blobs_->found();
+      report_.blob_bytes = blobs_->found_bytes();
+    }
     if (blobs_ && blobs_->missing() > 0) {
       report_.warnings.push_back(blobs_->describe_missing());
     } else if (!blobs_ && blobs_left_out_ > 0) {

@@ -47,7 +47,7 @@ struct ImportReport {
   std::uint64_t transactions = 0;  // imported; in a dry run: that would be
   std::uint64_t records = 0;       // in them: data, back-pointers and deletions
   std::uint64_t data_bytes = 0;
-  std::uint64_t blobs = 0;  // imported with their files; in a dry run: blob records
+  std::uint64_t blobs = 0;  // imported with their files; in a dry run: that would be
   std::uint64_t blob_bytes = 0;
   std::uint64_t compared_transactions = 0;  // found in the store, equal
   std::uint64_t undone_transactions = 0;    // status 'u': not part of the database, left out

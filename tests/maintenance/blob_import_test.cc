@@ -160,8 +160,32 @@ TEST_F(BlobImportTest, ADryRunLooksOnly) {
   put(kT2, "second");
   const auto report = import({.dry_run = true});
   ASSERT_TRUE(report) << report.error().to_string();
-  EXPECT_EQ(report->blobs, 2U);
   EXPECT_EQ(content_of(kT1), "not_found");
+  // What it counts is what an import brings.
+  EXPECT_EQ(report->blobs, 3U);
+  EXPECT_EQ(report->blob_bytes, 16U);
+  const auto imported = import();
+  ASSERT_TRUE(imported) << imported.error().to_string();
+  EXPECT_EQ(imported->blobs, report->blobs);
+  EXPECT_EQ(imported->blob_bytes, report->blob_bytes);
+}
+
+TEST_F(BlobImportTest, ADryRunCountsTheFileThatAnUndoHasOfItsOwn) {
+  put(kT1, "first");
+  put(kT2, "second");
+  put(kT3, "third, longer");
+  const auto report = import({.dry_run = true});
+  EXPECT_EQ(report->blobs, 3U);
+  EXPECT_EQ(report->blob_bytes, import()->blob_bytes);
+}
+
+TEST_F(BlobImportTest, ADryRunCountsNoBlobsThatMayBeMissing) {
+  put(kT2, "second");
+  const auto report = import({.dry_run = true, .allow_missing_blobs = true});
+  ASSERT_TRUE(report) << report.error().to_string();
+  EXPECT_EQ(report->blobs, 1U);
+  EXPECT_EQ(report->blob_bytes, 6U);
+  EXPECT_EQ(import({.allow_missing_blobs = true})->blobs, 1U);
 }
 
 TEST_F(BlobImportTest, AnIncrementalImportComparesBlobs) {
