@@ -9,7 +9,6 @@
 #include "daemon/zeo_status.h"
 #include "daemon/zeo_values.h"
 #include "history/undo_log.h"
-#include "model/tid_time.h"
 #include "zeo/undo_id.h"
 
 namespace zeolite::daemon {
@@ -335,9 +334,9 @@ void answer(ShardHub& hub, const Connection& connection, const Value& id,
     connection->fail(id, zeo::value_error("pack: the time is not a number"));
     return;
   }
-  const WallTime time{static_cast<std::int64_t>(std::clamp(request.time, 0.0, 1e12) * 1e6)};
   hub.environment().pack(
-      hub, {.horizon = tid_from_time(time), .collect_garbage = hub.environment().zeo_pack_gc},
+      hub,
+      {.horizon = tid_of_seconds(request.time), .collect_garbage = hub.environment().zeo_pack_gc},
       [connection, id, wait](const Result<maintenance::PackReport>& done) {
         if (!wait) return;
         if (done) {

@@ -1,6 +1,8 @@
 #include "daemon/zeo_values.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <string_view>
 
 #include "model/tid_time.h"
@@ -70,6 +72,17 @@ double seconds_of(Tid tid) {
   const auto whole = static_cast<double>(time_of_tid(minutes).unix_us / 1'000'000);
   const double rest = static_cast<double>(tid.value() & 0xFFFFFFFFULL) * 60.0 / 4294967296.0;
   return (whole + kFrom1901To1970 + rest) - kFrom1901To1970;
+}
+
+Tid tid_of_seconds(double seconds) {
+  static constexpr double kMinute = 60.0;
+  static constexpr double kMax = 1e12;  // later than tids end
+  seconds = std::clamp(seconds, 0.0, kMax);
+  const double within = std::fmod(seconds, kMinute);
+  const auto minutes = static_cast<std::int64_t>((seconds - within) * 1e6);
+  // TimeStamp cuts off what its lower half has no room for.
+  return Tid(tid_from_time(WallTime{minutes}).value() |
+             static_cast<std::uint64_t>(within / (kMinute / 4294967296.0)));
 }
 
 void set_transaction(Tid tid, const TransactionMetadata& metadata, std::uint64_t size, Dict& dict) {

@@ -13,6 +13,9 @@ namespace zeolite::daemon {
 
 // Seconds since 1970.
 [[nodiscard]] double seconds_of(Tid tid);
+// What FileStorage takes the time of a pack for, to the last bit: a client that packs to the time
+// it was told of a transaction means the same transactions there and here. Before 1970 is 1970.
+[[nodiscard]] Tid tid_of_seconds(double seconds);
 
 // Sets what every list of transactions tells: time, user_name, description, size.
 void set_transaction(Tid tid, const TransactionMetadata& metadata, std::uint64_t size,

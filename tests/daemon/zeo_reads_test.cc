@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/zeo_fixture.h"
+#include "daemon/zeo_values.h"
 #include "model/tid_time.h"
 #include "zeo/undo_id.h"
 
@@ -228,7 +229,7 @@ TEST_F(ZeoReadsTest, UndoInfoIsFiltered) {
 TEST_F(ZeoReadsTest, PackIsPassedOn) {
   EXPECT_EQ(peer_.ask("pack", {Value(1000.5), Value(true)}), none());
   ASSERT_TRUE(packed_);
-  EXPECT_EQ(packed_->horizon, tid_from_time(WallTime{1'000'500'000}));
+  EXPECT_EQ(packed_->horizon, tid_of_seconds(1000.5));
   EXPECT_EQ(peer_.ask("pack", {Value(2000.0), Value(false)}), none());
   packed_.reset();
   const double nan = std::numeric_limits<double>::quiet_NaN();

@@ -54,6 +54,21 @@ TEST(ZeoValues, StringsOfPython2InAnExtensionAreTextIfTheyAreAscii) {
             dict({{"old", bytes("\xc3\xa4")}}));
 }
 
+// TimeStamp(*time.gmtime(t)[:5] + (t % 60,)) in Python.
+TEST(ZeoValues, ATimeToPackToIsTheTidThatFileStorageTakes) {
+  EXPECT_EQ(tid_of_seconds(0), Tid(0x023c2b0000000000));
+  EXPECT_EQ(tid_of_seconds(59.999999), Tid(0x023c2b00ffffffb8));
+  EXPECT_EQ(tid_of_seconds(912694929.000001), Tid(0x032895be266666aa));
+  EXPECT_EQ(tid_of_seconds(1795919659.3380795), Tid(0x040d54da528256ee));
+  EXPECT_EQ(tid_of_seconds(1795919659.9999998), Tid(0x040d54da55555544));
+  EXPECT_EQ(tid_of_seconds(4102444800.25), Tid(0x0662c40001111111));
+  // The time that is told of a transaction need not lead back to it.
+  EXPECT_EQ(tid_of_seconds(seconds_of(Tid(0x040d54da9c66aacc))), Tid(0x040d54da9c66aacc));
+  EXPECT_EQ(tid_of_seconds(seconds_of(Tid(0x03292acfb11228b3))), Tid(0x03292acfb11228aa));
+  EXPECT_EQ(tid_of_seconds(-1), tid_of_seconds(0));
+  EXPECT_EQ(tid_of_seconds(1e300).value() >> 32, kMaxTid.value() >> 32);
+}
+
 TEST(ZeoValues, SecondsAreSince1970) {
   EXPECT_EQ(seconds_of(tid_from_time(WallTime{912'694'920'000'000})), 912'694'920.0);
   EXPECT_NEAR(seconds_of(tid_from_time(WallTime{912'694'929'123'456})), 912'694'929.123456, 1e-6);
