@@ -30,6 +30,13 @@ class PackServiceTest : public ZeoHubTest {
                 [&](Result<PackReport> report) { done.set_value(std::move(report)); });
     return done.get_future().get();
   }
+  // All in one transaction; their current tids must be `base`.
+  Tid commit_objects(std::uint64_t first, std::uint64_t count, Tid base) {
+    peer_.begin();
+    for (std::uint64_t oid = first; oid < first + count; ++oid) peer_.store(oid, base, "record");
+    EXPECT_EQ(peer_.vote(), zeo::list({}));
+    return peer_.finish();
+  }
   static PackService::Request all() {
     PackService::Request request;
     request.horizon = kMaxTid;
@@ -66,6 +73,51 @@ TEST_F(PackServiceTest, TheLogSaysWhatWent) {
   EXPECT_TRUE(entries[1].removed.empty());
   EXPECT_TRUE(entries[1].pack_complete);
   EXPECT_EQ(engine_->visible(), entries[1].position.tid);
+}
+
+// Between two removals the sweep waits for the test, which commits.
+TEST_F(PackServiceTest, CommitsComeBetweenTheRemovals) {
+  constexpr std::uint64_t kObjects = 600;  // of two revisions: more than a step of the sweep takes
+  const Tid older = commit_objects(1, kObjects, kNoTid);
+  const Tid old = commit_objects(1, kObjects, older);
+  std::atomic<bool> hold = true;
+  control_->while_appending = [&] {
+    if (hold) control_->walk.shut();
+  };
+  const std::size_t walked = control_->walk.arrived();
+  std::promise<Result<PackReport>> done;
+  packs_.pack(*engine_, all(),
+              [&](Result<PackReport> report) { done.set_value(std::move(report)); });
+  control_->walk.wait_for(walked + 1);  // the pack record is there, nothing is removed
+  const Tid before = peer_.commit(1, old, "before any removal");
+  control_->walk.open();
+  control_->walk.wait_for(walked + 2);  // one removal was appended, and shut the gate
+  const Tid swept = peer_.commit(2, old, "where the sweep was");
+  const Tid unswept = peer_.commit(kObjects, old, "where it comes to");
+  hold = false;
+  control_->walk.open();
+  const auto report = done.get_future().get();
+  ASSERT_TRUE(report) << report.error().detail;
+  EXPECT_EQ(report->removed_revisions, 1 + kObjects);
+
+  const storage::ObjectStore& store = engine_->store();
+  std::vector<Tid> commits;
+  std::vector<std::size_t> removed;
+  const auto entries = store.read_log(store.pack_state().record, kMaxTid, {}).value();
+  for (const LogEntry& entry : entries) {
+    const bool is_removal = !entry.removed.empty() || entry.pack_complete;
+    if (is_removal) {
+      removed.push_back(commits.size());
+    } else {
+      commits.push_back(entry.position.tid);
+    }
+  }
+  EXPECT_EQ(commits, (std::vector<Tid>{before, swept, unswept}));
+  ASSERT_GE(removed.size(), 3U);
+  EXPECT_EQ(removed.front(), 1U);  // so many commits came before it
+  EXPECT_EQ(removed[1], 3U);
+  EXPECT_EQ(peer_.ask("loadBefore", {zeo::oid(kObjects), zeo::value_of(unswept)}),
+            Value::tuple(zeo::bytes("record"), zeo::value_of(old), zeo::value_of(unswept)));
 }
 
 TEST_F(PackServiceTest, BlobsGoWithTheirRevisions) {
