@@ -19,7 +19,11 @@ OLDER = "zeo-5.4.1"
 OLDER_TESTS = ["test_takeover", "test_reconnect.CrowdTest"]
 # What the encoding can change, and what is quick.
 MSGPACK_TESTS = ["test_objects", "test_copying", "test_blobs", "test_ordering", "test_hostile",
-                 "test_versions", "test_reconnect.CacheTest", "test_reconnect.ReadOnlyTest"]
+                 "test_versions", "test_seeded_files", "test_reconnect.CacheTest",
+                 "test_reconnect.ReadOnlyTest", "test_reconnect.KillTest"]
+LONG_TESTS = ["test_races", "test_reconnect.KillTest", "test_seeded_files",
+              "test_hostile.HostileTest.test_ten_thousand_idle_connections"]
+LONG_MSGPACK_TESTS = ["test_reconnect.KillTest", "test_seeded_files"]
 TESTS = ROOT / "tests" / "python"
 # What the long runs set: see tests/python/run_interop.py.
 LONG = {"ZEOLITE_TEST_LONG": "300", "ZEOLITE_KILL_ROUNDS": "50"}
@@ -126,9 +130,8 @@ def run_long(build_release) -> Results:
     if not build_release():
         results.failed.append("build release")
         return results
-    names = ["test_races", "test_reconnect.KillTest",
-             "test_hostile.HostileTest.test_ten_thousand_idle_connections"]
-    results.add(run_script("run_interop.py", names, LONG))
+    results.add(run_script("run_interop.py", LONG_TESTS, LONG))
+    results.add(run_script("run_interop.py", ["--msgpack", *LONG_MSGPACK_TESTS], LONG))
     return results
 
 
