@@ -9,8 +9,8 @@
 // Written: tuples, lists and sets as arrays. What msgpack, or a client, has no form for gets the
 // nearest there is, for an answer that a client cannot read leaves it waiting for ever: an integer
 // beyond 64 bits becomes its bytes (as in pickle::BigInteger), a path prefix the array of its
-// elements, a lone surrogate U+FFFD. Clients refuse dict keys that are neither text nor bytes;
-// those are written as they are.
+// elements, a lone surrogate U+FFFD. Dict keys that are neither text nor bytes are left out with
+// their values: clients refuse them.
 namespace zeolite::zeo::msgpack_message {
 
 // Any value that is one message; what it must be as a message, message.cc knows.
