@@ -13,6 +13,7 @@ namespace zeolite::cli {
 namespace {
 
 namespace json = boost::json;
+namespace fs = std::filesystem;
 
 std::string_view record_name(RecordKind kind) {
   switch (kind) {
@@ -46,7 +47,23 @@ std::string_view write_name(RevisionKind kind) {
 
 std::string time_text(Tid tid) { return format_time(time_of_tid(tid)); }
 
-std::string write_text(const ObjectWrite& write) {
+// Of the object at `tid`, in `file`; null when the write has none, or it is not there.
+json::value blob_file(const fs::path& file, const ObjectWrite& write, Tid tid) {
+  if (!write.blob) return nullptr;
+  const fs::path kept = daemon::blob_beside(file, write.oid, tid);
+  std::error_code ignored;
+  if (!fs::exists(kept, ignored)) return nullptr;
+  return json::value(json_text(kept.string()));
+}
+
+std::string blob_text(const fs::path& file, const ObjectWrite& write, Tid tid) {
+  if (!write.blob) return {};
+  const json::value kept = blob_file(file, write, tid);
+  return fmt::format(", a blob of {} bytes", write.blob->size) +
+         (kept.is_string() ? " in " + printable(std::string(kept.as_string())) : ", not kept");
+}
+
+std::string write_text(const fs::path& file, const ObjectWrite& write, Tid tid) {
   std::string text = "    " + to_hex(write.oid);
   switch (write.kind) {
     case RevisionKind::data:
@@ -59,11 +76,11 @@ std::string write_text(const ObjectWrite& write) {
       text += "  deleted";
       break;
   }
-  if (write.blob) text += fmt::format(", a blob of {} bytes", write.blob->size);
+  text += blob_text(file, write, tid);
   return text + (write.previous.is_zero() ? ", new" : ", was " + to_hex(write.previous)) + "\n";
 }
 
-std::string record_text(const TransactionRecord& record) {
+std::string record_text(const fs::path& file, const TransactionRecord& record) {
   std::string text = fmt::format("{}  {}  {}", to_hex(record.tid), time_text(record.tid),
                                  record_name(record.kind));
   if (record.kind == RecordKind::pack) {
@@ -77,23 +94,23 @@ std::string record_text(const TransactionRecord& record) {
                         printable(record.metadata.description));
   }
   text += "\n";
-  for (const ObjectWrite& write : record.writes) text += write_text(write);
+  for (const ObjectWrite& write : record.writes) text += write_text(file, write, record.tid);
   return text;
 }
 
-json::object write_object(const ObjectWrite& write) {
-  json::object object{{"oid", to_hex(write.oid)},
-                      {"previous", to_hex(write.previous)},
-                      {"kind", write_name(write.kind)},
-                      {"size", write.data.size()},
-                      {"blob_size", nullptr}};
+json::object write_object(const fs::path& file, const ObjectWrite& write, Tid tid) {
+  json::object object{{"oid", to_hex(write.oid)},       {"previous", to_hex(write.previous)},
+                      {"kind", write_name(write.kind)}, {"size", write.data.size()},
+                      {"blob_size", nullptr},           {"blob_file", blob_file(file, write, tid)}};
   if (write.blob) object["blob_size"] = write.blob->size;
   return object;
 }
 
-json::object record_object(const TransactionRecord& record) {
+json::object record_object(const fs::path& file, const TransactionRecord& record) {
   json::array objects;
-  for (const ObjectWrite& write : record.writes) objects.emplace_back(write_object(write));
+  for (const ObjectWrite& write : record.writes) {
+    objects.emplace_back(write_object(file, write, record.tid));
+  }
   json::object object{{"kind", record_name(record.kind)},
                       {"tid", to_hex(record.tid)},
                       {"time", time_text(record.tid)},
@@ -150,7 +167,8 @@ std::string divergence_text(const ShownDivergence& divergence) {
       from.tid.is_zero() ? "nothing"
                          : fmt::format("{} ({} UTC) of epoch {}", to_hex(from.tid),
                                        time_text(from.tid), from.epoch.value()));
-  for (const TransactionRecord& record : content.records) text += record_text(record);
+  for (const TransactionRecord& record : content.records)
+    text += record_text(divergence.file, record);
   return text;
 }
 
@@ -159,7 +177,7 @@ std::string divergences_json(const std::vector<ShownDivergence>& divergences) {
   for (const ShownDivergence& divergence : divergences) {
     json::array records;
     for (const TransactionRecord& record : divergence.content.records) {
-      records.emplace_back(record_object(record));
+      records.emplace_back(record_object(divergence.file, record));
     }
     files.emplace_back(json::object{{"file", json_text(divergence.file.string())},
                                     {"ancestor_epoch", divergence.content.ancestor.epoch.value()},

@@ -30,8 +30,10 @@ Result<DivergenceReplay::Prepared> DivergenceReplay::prepare(const TransactionRe
                                       ", which is left out"));
     }
     if (write.blob) {
-      return Prepared(std::unexpected("object " + to_hex(write.oid) +
-                                      " has a blob, and those are not in the file"));
+      return Prepared(
+          std::unexpected("object " + to_hex(write.oid) +
+                          " has a blob, which a replay does not bring back: store its file again, "
+                          "which `zeolite divergence show` names"));
     }
     ASSIGN_OR_RETURN(std::optional<Bytes> data, data_of(write, load));
     if (!data) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "blobs/blob_names.h"
 #include "daemon/record_bytes.h"
 #include "storage/file_descriptor.h"
 #include "wire/codec.h"
@@ -13,7 +14,6 @@
 namespace zeolite::daemon {
 namespace {
 
-constexpr const char* kFolder = "divergence";
 // Of one frame, of entries and of data; its last record may be larger.
 constexpr std::size_t kGroupBytes = 1 << 20;
 constexpr std::size_t kCompressFrom = 16 * 1024;
@@ -60,7 +60,7 @@ Result<std::filesystem::path> write_divergence_file(const storage::ObjectStore& 
                                                     const std::filesystem::path& data,
                                                     const Position& ancestor) {
   const Position last = store.last_position();
-  const std::filesystem::path folder = data / kFolder;
+  const std::filesystem::path folder = data / kDivergenceFolder;
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return storage::system_error("create directory", folder, error.value());
@@ -80,6 +80,16 @@ Result<std::filesystem::path> write_divergence_file(const storage::ObjectStore& 
   RETURN_IF_ERROR(storage::sync_directory(folder));
   RETURN_IF_ERROR(storage::sync_directory(data));
   return path;
+}
+
+std::filesystem::path blobs_beside(const std::filesystem::path& file) {
+  std::filesystem::path beside = file;
+  return beside.replace_extension(".blobs");
+}
+
+std::filesystem::path blob_beside(const std::filesystem::path& file, Oid oid, Tid tid) {
+  return blobs_beside(file) / blobs::object_directory(blobs::Layout::bushy, oid) /
+         blobs::blob_file_name(tid);
 }
 
 Result<Divergence> read_divergence_file(const std::filesystem::path& file) {

@@ -40,7 +40,8 @@ void ReplicationService::run(action::Append& append) {
 }
 
 void ReplicationService::run(action::Rollback& rollback) {
-  applier_->rollback(rollback.to, [this](Position to) { return archive(to); });
+  applier_->rollback(rollback.to, {.archive = [this](Position to) { return archive(to); },
+                                   .tidy = [this] { remove_undone_blobs(); }});
 }
 
 void ReplicationService::run(action::Locate& locate) {

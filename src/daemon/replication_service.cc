@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/milliseconds.h"
+#include "blobs/undone_blobs.h"
 #include "daemon/checkpoint_receiver.h"
 #include "daemon/divergence_file.h"
 
@@ -408,10 +409,30 @@ Result<> ReplicationService::archive(Position to) const {
   if (store_->last_position().tid <= to.tid) return {};
   ASSIGN_OR_RETURN(const std::filesystem::path file,
                    write_divergence_file(*store_, options_.data, to));
-  events_.log(
-      LogLevel::warning,
-      "transactions beyond the common history are undone; they are kept in " + file.string());
+  std::string text =
+      "transactions beyond the common history are undone; they are kept in " + file.string();
+  if (engine_->blobs() != nullptr) {
+    const std::filesystem::path beside = blobs_beside(file);
+    ASSIGN_OR_RETURN(const blobs::UndoneBlobs kept,
+                     blobs::keep_undone(*store_, *engine_->blobs(), to, beside));
+    if (kept.kept > 0) text += ", their blobs in " + beside.string();
+    if (kept.missing > 0) {
+      text += "; the files of " + std::to_string(kept.missing) + " blobs are not there to be kept";
+    }
+  }
+  events_.log(LogLevel::warning, text);
   return {};
+}
+
+// What fails now is done at the next start.
+void ReplicationService::remove_undone_blobs() const {
+  if (engine_->blobs() == nullptr) return;
+  const auto removed =
+      blobs::remove_undone(*engine_->blobs(), *store_, options_.data / kDivergenceFolder);
+  if (!removed) {
+    events_.log(LogLevel::warning,
+                "blobs of transactions that were undone stay for now: " + removed.error().detail);
+  }
 }
 
 void ReplicationService::refresh_limits() {

@@ -136,6 +136,7 @@ class ReplicationService final : public LogObserver {
   // The own database is empty: it joins the upstream's cluster.
   [[nodiscard]] bool joins_cluster(const replication::UpstreamMessage& message);
   [[nodiscard]] Result<> archive(Position to) const;
+  void remove_undone_blobs() const;
   void on_rolled_back(const Result<Position>& end);
   void make_applier();
   void let_leave(std::shared_ptr<void> link);

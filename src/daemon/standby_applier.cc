@@ -285,8 +285,7 @@ std::vector<CommitEffects::Publish> StandbyApplier::first_shown(Tid visible) con
 }
 
 // The disk may fill up in between: what was archived stays so, and what is left is undone later.
-Result<Position> StandbyApplier::undo(const Position& to,
-                                      const std::function<Result<>(Position to)>& archive) {
+Result<Position> StandbyApplier::undo(const Position& to, const BesideUndo& beside) {
   storage::ObjectStore& store = engine_.mutable_store();
   if (!to.tid.is_zero()) {
     ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store.log_entry(to.tid));
@@ -296,20 +295,21 @@ Result<Position> StandbyApplier::undo(const Position& to,
   }
   const auto archive_all = [&]() -> Result<> {
     RETURN_IF_ERROR(store.check_space());
-    Result<> archived = archive(to);
+    Result<> archived = beside.archive(to);
     // It may have needed more than there was.
     if (!archived) RETURN_IF_ERROR(store.check_space());
     return archived;
   };
   RETURN_IF_ERROR(when_there_is_space(archive_all));
   RETURN_IF_ERROR(when_there_is_space([&] { return store.rollback(to); }));
+  if (beside.tidy) beside.tidy();
   return store.last_position();
 }
 
-void StandbyApplier::rollback(Position to, std::function<Result<>(Position to)> archive) {
+void StandbyApplier::rollback(Position to, BesideUndo beside) {
   Task task;
-  task.other = [this, to, archive = std::move(archive)] {
-    Result<Position> end = undo(to, archive);
+  task.other = [this, to, beside = std::move(beside)] {
+    Result<Position> end = undo(to, beside);
     if (!end && end.error().code == ErrorCode::out_of_space) return;  // this is being ended
     if (end) {
       const std::lock_guard lock(mutex_);

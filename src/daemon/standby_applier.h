@@ -62,10 +62,15 @@ class StandbyApplier {
   // Readers may see what is durable up to `visible`. (A removal tells by itself that they may see
   // the pack record that it belongs to, and is not appended before they do.)
   void show(Tid visible);
-  // Undoes what is after `to`, when what was given before is appended; `archive` is called first.
+  // What is done beside an undo, on the own thread.
+  struct BesideUndo {
+    std::function<Result<>(Position to)> archive;  // before it; it has to succeed
+    std::function<void()> tidy = {};               // after it; may be empty
+  };
+  // Undoes what is after `to`, when what was given before is appended.
   // Errors of rolled_back: not_found (`to` is not in the log), conflict (a pack removed what would
   // have to come back), io_error. Not told when this is ended while the disk is full.
-  void rollback(Position to, std::function<Result<>(Position to)> archive);
+  void rollback(Position to, BesideUndo beside);
 
  private:
   struct Task {
@@ -79,8 +84,7 @@ class StandbyApplier {
   void main();
   template <typename Step>
   [[nodiscard]] auto when_there_is_space(Step step) -> decltype(step());
-  [[nodiscard]] Result<Position> undo(const Position& to,
-                                      const std::function<Result<>(Position to)>& archive);
+  [[nodiscard]] Result<Position> undo(const Position& to, const BesideUndo& beside);
   void mismatch(Error why);
   [[nodiscard]] bool take(Task& task);
   void append_groups(Task& task);

@@ -5,6 +5,8 @@
 
 #include "blobs/blob_location.h"
 #include "blobs/recovery.h"
+#include "blobs/undone_blobs.h"
+#include "daemon/divergence_file.h"
 
 namespace zeolite::daemon {
 
@@ -37,6 +39,7 @@ Result<std::unique_ptr<blobs::BlobDirectory>> open_blobs(const ServerConfig& con
   ASSIGN_OR_RETURN(std::unique_ptr<blobs::BlobDirectory> blobs,
                    blobs::BlobDirectory::open(std::move(options)));
   ASSIGN_OR_RETURN(const blobs::RecoveryReport report, blobs::recover(*blobs, store));
+  RETURN_IF_ERROR(blobs::remove_undone(*blobs, store, storage.directory / kDivergenceFolder));
   if (report.installed + report.removed > 0) {
     log(LogLevel::info, "storage " + storage.name + ": " + std::to_string(report.installed) +
                             " blobs of the last run were put in place, " +

@@ -162,19 +162,21 @@ void Node::peer_compared(PeerId peer, const Comparison& comparison, Instant now,
   }
   wire::ReplicaWelcome answer;
   answer.position = comparison.position;
+  const bool same = comparison.kind == Comparison::Kind::same;
+  const bool ends_there = same && state.hello.position == state.hello.last;
   if (comparison.kind == Comparison::Kind::probe) {
     answer.decision = Decision::probe;
-  } else if (!comparison.complete) {
-    answer.decision = Decision::checkpoint;
   } else if (comparison.kind == Comparison::Kind::ancestor) {
     answer.decision = Decision::ancestor;
+  } else if (ends_there && !comparison.complete) {
+    // Not to one that has more than the common history: it archives and undoes that first.
+    answer.decision = Decision::checkpoint;
   } else {
     answer.decision = Decision::stream;
     answer.position = state.hello.position;
   }
   welcome(peer, state, std::move(answer), actions);
-  const bool streams = comparison.kind == Comparison::Kind::same && comparison.complete &&
-                       state.hello.position == state.hello.last;
+  const bool streams = ends_there && comparison.complete;
   if (!streams) {  // it copies the database, or greets again
     state.state = Peer::State::answered;
     return;

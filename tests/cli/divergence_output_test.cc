@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
+#include "support/temporary_directory.h"
+
 namespace zeolite::cli {
 namespace {
 
@@ -43,7 +48,8 @@ TEST(DivergenceOutput, TellsPeopleWhatWasUndone) {
   EXPECT_THAT(text, HasSubstr("    0000000000000004  undo, back to 0000000000000003, was "
                               "0000000000000005\n"));
   EXPECT_THAT(text, HasSubstr("    0000000000000006  deleted, was 0000000000000005\n"));
-  EXPECT_THAT(text, HasSubstr("    0000000000000008  3 bytes, a blob of 99 bytes, new\n"));
+  EXPECT_THAT(text,
+              HasSubstr("    0000000000000008  3 bytes, a blob of 99 bytes, not kept, new\n"));
   EXPECT_THAT(text, HasSubstr("pack as of 1900-01-01"));
 }
 
@@ -54,11 +60,24 @@ TEST(DivergenceOutput, TellsScriptsTheSame) {
               HasSubstr(R"("transactions":1,"records":[{"kind":"epoch","tid":"000000000000000a")"));
   EXPECT_THAT(json, HasSubstr(R"("user":"anna","description":"a\nb","extension":"80")"));
   EXPECT_THAT(json, HasSubstr(R"({"oid":"0000000000000008","previous":"0000000000000000",)"
-                              R"("kind":"data","size":3,"blob_size":99})"));
+                              R"("kind":"data","size":3,"blob_size":99,"blob_file":null})"));
   EXPECT_THAT(json, HasSubstr(R"("kind":"undo","size":0,"blob_size":null)"));
   EXPECT_THAT(json, HasSubstr(R"("pack_horizon":"0000000000000009")"));
   EXPECT_EQ(json.find('\n'), json.size() - 1);
   EXPECT_EQ(divergences_json({}), "{\"files\":[]}\n");
+}
+
+TEST(DivergenceOutput, SaysWhereBlobsAreKept) {
+  const testing::TemporaryDirectory directory;
+  ShownDivergence shown = sample();
+  shown.file = directory / "2-5-c.zdiv";
+  const std::filesystem::path blob = daemon::blob_beside(shown.file, Oid(8), Tid(11));
+  std::filesystem::create_directories(blob.parent_path());
+  std::ofstream(blob) << "content";
+  EXPECT_THAT(divergence_text(shown),
+              HasSubstr("a blob of 99 bytes in " + blob.string() + ", new\n"));
+  EXPECT_THAT(divergences_json({shown}), HasSubstr("\"blob_file\":\"" + blob.string() + "\""));
+  EXPECT_THAT(blob.string(), HasSubstr("/2-5-c.blobs/0x00/")) << "beside the file";
 }
 
 ReplayReport sample_report(bool dry_run) {

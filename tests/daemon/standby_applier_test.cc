@@ -86,7 +86,7 @@ class StandbyApplierTest : public ::testing::Test {
   // All that was given is appended when this returns.
   Result<Position> rollback(const Position& to) {
     rolled_back_ = {};
-    applier_->rollback(to, [](const Position&) -> Result<> { return {}; });
+    applier_->rollback(to, {.archive = [](const Position&) -> Result<> { return {}; }});
     return rolled_back_.get_future().get();
   }
   Position end() { return store_->last_position(); }
@@ -222,15 +222,15 @@ TEST_F(StandbyApplierOnAFullDisk, CanBeEnded) {
 
 TEST_F(StandbyApplierOnAFullDisk, ArchivesAndUndoesWhenThereIsSpace) {
   append({}, {record(1)});
-  applier_->rollback({Epoch(9), Tid(9), {}}, [](Position) -> Result<> { return {}; });
+  applier_->rollback({Epoch(9), Tid(9), {}}, {.archive = [](Position) -> Result<> { return {}; }});
   EXPECT_FALSE(rolled_back_.get_future().get()) << "so what came before has been appended";
   rolled_back_ = {};
   control_->content.set_out_of_space(true);
   std::size_t archived = 0;
-  applier_->rollback({}, [&](Position) -> Result<> {
-    ++archived;
-    return {};
-  });
+  applier_->rollback({}, {.archive = [&](Position) -> Result<> {
+                       ++archived;
+                       return {};
+                     }});
   EXPECT_EQ(starving_.get_future().get().code, ErrorCode::out_of_space);
   EXPECT_EQ(archived, 0U);
   control_->content.set_out_of_space(false);
@@ -271,11 +271,11 @@ class StandbyApplierGathering : public StandbyApplierTest {
     rolled_back_ = {};
     std::promise<void> begun;
     std::promise<void> may_end;
-    applier_->rollback({}, [&](const Position&) -> Result<> {
-      begun.set_value();
-      may_end.get_future().wait();
-      return make_error(ErrorCode::io_error, "not archived");
-    });
+    applier_->rollback({}, {.archive = [&](const Position&) -> Result<> {
+                         begun.set_value();
+                         may_end.get_future().wait();
+                         return make_error(ErrorCode::io_error, "not archived");
+                       }});
     begun.get_future().wait();
     give();
     may_end.set_value();
@@ -406,6 +406,69 @@ TEST_F(StandbyApplierTest, UndoesWhatIsBeyondTheCommonHistory) {
   settle();
   applier_->show(Tid(5));
   EXPECT_EQ(engine_->visible(), Tid(5));
+}
+
+TEST_F(StandbyApplierTest, TidiesUpOnceTheLogIsShort) {
+  append({}, {record(1), record(2)});
+  const Position all = storage::position_after(storage::position_after({}, record(1)), record(2));
+  std::vector<Tid> ends;
+  const auto see_end = [&](const Position&) -> Result<> {
+    ends.push_back(end().tid);
+    return {};
+  };
+  rolled_back_ = {};
+  applier_->rollback(storage::position_after({}, record(1)),
+                     {.archive = see_end, .tidy = [&] { ends.push_back(end().tid); }});
+  ASSERT_TRUE(rolled_back_.get_future().get());
+  EXPECT_EQ(ends, (std::vector<Tid>{all.tid, Tid(1)}));
+}
+
+class StandbyApplierBlobs : public StandbyApplierTest {
+ protected:
+  static TransactionRecord blob_record(std::uint64_t tid, std::string_view content) {
+    TransactionRecord made = record(tid);
+    blobs::BlobHash hash;
+    hash.update(content);
+    made.writes[0].blob = hash.finish();
+    return made;
+  }
+  StandbyApplier::ReceivedBlob received(std::uint64_t tid, std::string_view content) {
+    auto file = std::make_shared<blobs::StagedBlob>(engine_->blobs()->stage().value());
+    EXPECT_TRUE(file->append(content));
+    return {Oid(tid), Tid(tid), std::move(file)};
+  }
+  void append_with(TransactionRecord made, std::vector<StandbyApplier::ReceivedBlob> blobs) {
+    wire::ReplicaAppend group;
+    group.epoch = kEpoch;
+    group.records.push_back(std::move(made));
+    applier_->append(std::move(group), std::move(blobs));
+    settle();
+  }
+};
+
+TEST_F(StandbyApplierBlobs, AreThereWithTheirRecord) {
+  append_with(blob_record(1, "content"), {received(1, "content")});
+  EXPECT_EQ(end().tid, Tid(1));
+  const auto file = engine_->blobs()->open_for_reading(Oid(1), Tid(1));
+  ASSERT_TRUE(file) << file.error().detail;
+  EXPECT_EQ(file->size(), 7U);
+}
+
+// What was damaged on its way, or did not come, is asked for again with its group.
+TEST_F(StandbyApplierBlobs, ThatAreDamagedOrMissingAreNotAppended) {
+  append_with(blob_record(1, "content"), {received(1, "c0ntent")});
+  ASSERT_EQ(mismatches_.size(), 1U);
+  EXPECT_NE(mismatches_[0].find("came with another content"), std::string::npos);
+  EXPECT_EQ(end(), Position{});
+  applier_->resume();
+  append_with(blob_record(1, "content"), {received(2, "content")});
+  ASSERT_EQ(mismatches_.size(), 2U);
+  EXPECT_NE(mismatches_[1].find("did not come"), std::string::npos);
+  EXPECT_EQ(end(), Position{});
+  applier_->resume();
+  append_with(blob_record(1, "content"), {received(1, "content")});
+  EXPECT_EQ(end().tid, Tid(1));
+  EXPECT_EQ(mismatches_.size(), 2U);
 }
 
 TEST_F(StandbyApplierTest, APositionThatIsNotInTheLogIsRefused) {

@@ -229,15 +229,29 @@ TEST_F(NodePeers, AreAskedForAnEarlierEpoch) {
   EXPECT_EQ(count<action::Feed>(), 0U);
 }
 
+// A copy would take it away without a trace.
+TEST_F(NodePeers, ArchiveAndUndoWhatIsTheirOwnBeforeTheyCopyTheDatabase) {
+  lead();
+  greet(1, hello_of(kOther, at(2, 25)));
+  compared(1, Kind::ancestor, at(2, 20), false);
+  EXPECT_EQ(decision(1), Decision::ancestor);
+  wire::ReplicaHello beyond = hello_of(kOther, at(2, 20));
+  beyond.last = at(2, 25);
+  greet(1, beyond);
+  compared(1, Kind::same, at(2, 20), false);
+  EXPECT_EQ(decision(1), Decision::stream) << "of what it has more it is to say that it is undone";
+  EXPECT_EQ(count<action::Feed>(), 0U);
+  greet(1, hello_of(kOther, at(2, 20)));
+  compared(1, Kind::same, at(2, 20), false);
+  EXPECT_EQ(decision(1), Decision::checkpoint);
+}
+
 TEST_F(NodePeers, CopyTheDatabaseWhenTheLogIsNotComplete) {
   lead();
-  for (const Kind kind : {Kind::same, Kind::ancestor}) {
-    forget();
-    greet(1, hello_of(kOther, at(2, 20)));
-    compared(1, kind, at(2, 10), false);
-    EXPECT_EQ(decision(1), Decision::checkpoint);
-    EXPECT_EQ(count<action::Feed>(), 0U);
-  }
+  greet(1, hello_of(kOther, at(2, 20)));
+  compared(1, Kind::same, at(2, 20), false);
+  EXPECT_EQ(decision(1), Decision::checkpoint);
+  EXPECT_EQ(count<action::Feed>(), 0U);
   EXPECT_FALSE(node().peers().at(0).streaming);
 }
 
@@ -313,7 +327,7 @@ TEST_F(NodePeers, AreToldHowFarThePrimaryIs) {
 TEST_F(NodePeers, ThatCopyTheDatabaseHearThatThisNodeIsAlive) {
   lead();
   greet(1, hello_of(kOther, at(1, 5)));
-  compared(1, Kind::ancestor, at(1, 4), false);
+  compared(1, Kind::same, at(1, 5), false);
   ASSERT_EQ(decision(1), Decision::checkpoint);
   forget();
   pass(kBeat);

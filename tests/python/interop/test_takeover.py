@@ -2,8 +2,10 @@
 
 import concurrent.futures
 import json
+import pathlib
 import socket
 import struct
+import subprocess
 import time
 import unittest
 
@@ -15,6 +17,7 @@ from persistent.mapping import PersistentMapping
 from raw_client import RawClient
 from test_reconnect import HAMMERERS, Hammering
 from ZEO.Exceptions import ClientDisconnected
+from ZODB.blob import Blob
 from ZODB.POSException import ReadOnlyError
 
 WARM = ("Cache up to date", "quick verification")
@@ -335,11 +338,44 @@ class LostTransactionsTest(PairTest):
         self.assertEqual(3, self.read(self.connection(database), "x"))
 
         # The old primary undoes what only it had, and serves the same.
-        self.primary.options["follows"] = self.standby
-        self.primary.start()
+        self.rejoin()
         reader = self.connection(self.client([self.primary.read_address], read_only=True))
         self.wait_connected(reader.db(), read_only=True)
         wait_until(lambda: self.read(reader, "x") == 3, "the old primary follows")
+
+    def rejoin(self):
+        self.primary.options["follows"] = self.standby
+        self.primary.start()
+
+    def test_blobs_that_only_the_old_primary_had_are_kept(self):
+        database = self.client(self.write_ports, blob_dir=str(self.directory / "client"))
+        connection = self.connection(database)
+        self.write(connection, kept=Blob(b"in both"))
+        self.wait_shown()
+        self.standby.kill()
+        self.write(connection, lost=Blob(b"in one"), x=1)
+        self.primary.kill()
+        self.standby.start()
+        self.promote(self.standby, "--force")
+        self.wait_lost(database)
+        blobs, kept = self.primary.blob_directory, self.primary.directory / "data" / "divergence"
+        self.assertEqual({b"in both", b"in one"}, contents_of(blobs))
+
+        self.rejoin()
+        wait_until(lambda: contents_of(blobs) == {b"in both"}, "the blob is undone")
+        archive, = kept.glob("*.blobs")
+        self.assertEqual({b"in one"}, contents_of(archive))
+        shown = subprocess.run([zeo_servers.zeolite_binary(), "divergence", "show", kept, "--json"],
+                               stdout=subprocess.PIPE, check=True, timeout=fixture.WAIT_LIMIT_S)
+        objects = [written for record in json.loads(shown.stdout)["files"][0]["records"]
+                   for written in record["objects"] if written["blob_size"]]
+        self.assertEqual([b"in one"],
+                         [pathlib.Path(one["blob_file"]).read_bytes() for one in objects])
+
+
+def contents_of(directory):
+    """Of the blobs in a directory of ZODB's layout."""
+    return {path.read_bytes() for path in directory.glob("0x*/**/*.blob")}
 
 
 class LostReplyTest(PairTest):
