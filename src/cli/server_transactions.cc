@@ -32,9 +32,8 @@ Result<std::optional<TransactionRecord>> ServerTransactions::next() {
       continue;
     }
     const std::size_t gone = first.item.objects.size() - first.writes.size();
-    // What a pack has been over and had no objects from the beginning is left out as well.
-    const bool packed = gone > 0 || first.item.status == kStatusPacked;
-    const bool nothing_left = packed && first.writes.empty();
+    // One that was empty from the beginning and that a pack has been over the server leaves out.
+    const bool nothing_left = gone > 0 && first.writes.empty();
     TransactionRecord record;
     record.tid = first.item.tid;
     record.status = first.item.status;

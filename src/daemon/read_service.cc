@@ -101,15 +101,18 @@ Result<wire::LogReply> read_log(const storage::ObjectStore& store, const wire::R
                      store.read_log(after, until, {.entries = request.count}));
     if (entries.empty()) break;
     for (LogEntry& entry : entries) {
-      if (entry.kind == RecordKind::transaction) {
+      // As a pack leaves them; see also history/transaction_iteration.h. What an import brought as
+      // packed was not packed here, and stays.
+      const bool packed = entry.position.tid <= horizon;
+      const bool nothing_left = packed && entry.objects.empty();
+      if (entry.kind == RecordKind::transaction && !nothing_left) {
         bytes += log_item_bytes(entry);
         const bool full = answer.items.size() >= request.count || bytes > bytes_max;
         if (full && !answer.items.empty()) {
           answer.next_after = after;
           return answer;
         }
-        // As a pack leaves them; see also history/transaction_iteration.h.
-        const char status = entry.position.tid <= horizon ? kStatusPacked : entry.status;
+        const char status = packed ? kStatusPacked : entry.status;
         answer.items.push_back(
             {entry.position.tid, std::move(entry.metadata), status, std::move(entry.objects)});
       }

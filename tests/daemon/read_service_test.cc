@@ -132,6 +132,24 @@ TEST_F(ReadServiceTest, TheLogTellsWhatWasPacked) {
   EXPECT_EQ(statuses, "pp ");
 }
 
+// As iterators leave it out, and exports from a directory.
+TEST_F(ReadServiceTest, TheLogHasNoEmptyTransactionsThatAPackHasBeenOver) {
+  TransactionRecord imported = record(60, {});
+  imported.status = kStatusPacked;
+  TransactionRecord pack = record(80, {}, RecordKind::pack);
+  pack.pack_horizon = Tid(60);
+  ASSERT_TRUE(store_.append(std::vector<TransactionRecord>{imported, record(70, {})}));
+  const auto tids = [this] {
+    std::vector<Tid> found;
+    const auto log = read_log(store_, {Tid(30), kMaxTid, 100}, Tid(80), 1 << 20).value();
+    for (const auto& item : log.items) found.push_back(item.tid);
+    return found;
+  };
+  EXPECT_EQ(tids(), (std::vector<Tid>{Tid(50), Tid(60), Tid(70)}));
+  ASSERT_TRUE(store_.append({&pack, 1}));
+  EXPECT_EQ(tids(), (std::vector<Tid>{Tid(50), Tid(70)}));
+}
+
 TEST_F(ReadServiceTest, AVerifyCountsWhatIsThere) {
   const auto report = read_verify(store_, nullptr, Tid(50)).value();
   EXPECT_EQ(report.transactions, 3U);

@@ -27,13 +27,19 @@ std::string content_of(const std::filesystem::path& path) {
 // Apart, as clocks give them: a server's own records take the tid after the last one.
 Tid numbered_tid(std::uint64_t number) { return Tid(0x032b'ff9c'0000'0000 + 1000 * number); }
 
-// Some MB, as FileStorage writes it: with undo of undo and of creations. `transactions` cuts it.
+// Some MB, as FileStorage writes it: packed long ago, in part, with an empty transaction there;
+// undo of undo and of creations. `transactions` cuts it.
 std::string database(std::uint64_t transactions = 400) {
   filestorage::DataFsBuilder file(filestorage::kMagicPython3);
   std::uint64_t previous = 0;
   std::uint64_t last = 0;
   for (std::uint64_t i = 1; i <= transactions; ++i) {
-    file.begin(numbered_tid(i), kStatusNormal, "user", "number " + std::to_string(i));
+    const char status = i < 5 ? kStatusPacked : kStatusNormal;
+    file.begin(numbered_tid(i), status, "user", "number " + std::to_string(i));
+    if (i == 4) {
+      file.end();
+      continue;
+    }
     const bool undo = i > 2 && i % 3 == 0;
     const std::uint64_t changed =
         undo ? file.back(Oid(1), previous) : file.data(Oid(1), std::to_string(i));
