@@ -1,8 +1,11 @@
 """Files of many kinds, which ZODB makes by motions drawn from a seed: imported, served and exported
-they read as ZODB reads them. With ZEOLITE_TEST_LONG there are more of them."""
+they read as ZODB reads them, also when both have packed them. With ZEOLITE_TEST_LONG there are
+more of them."""
 
+import contextlib
 import os
 import random
+import shutil
 import time
 import unittest
 
@@ -15,6 +18,7 @@ from ZODB.Connection import TransactionMetaData
 from ZODB.FileStorage import FileStorage
 from ZODB.POSException import POSError, POSKeyError
 from ZODB.serialize import referencesf
+from ZODB.TimeStamp import TimeStamp
 from ZODB.utils import p64, u64, z64
 
 SEEDS = range(200 if os.environ.get("ZEOLITE_TEST_LONG") else 6)
@@ -73,7 +77,8 @@ class Maker:
         for _ in range(self.draw.choice([0, 5, 30])):
             self.commit(self.draw.choice([self.change, self.change, self.undo, self.delete]))
             if self.draw.random() < 0.05:
-                self.storage.pack(time.time(), referencesf, gc=self.draw.random() < 0.5)
+                with contextlib.suppress(KeyError):  # a reference leads nowhere: it packs nothing
+                    self.storage.pack(time.time(), referencesf, gc=self.draw.random() < 0.5)
         self.storage.close()
 
 
@@ -101,7 +106,31 @@ class SeededFilesTest(ServerTest):
         self.compare_loads(source, copy, [t[0] for t in expected])
         self.assertEqual(list(source.undoLog(0, 1000)), list(copy.undoLog(0, 1000)))
         copy.close()
+        if expected:
+            self.compare_packed(name, source, server, [t[0] for t in expected])
         server.stop()
+
+    def compare_packed(self, name, source, server, tids):
+        """To the same time: what FileStorage keeps is here, too, and so is all that is newer."""
+        moment = TimeStamp(tids[len(tids) * 2 // 3]).timeTime()
+        horizon = TimeStamp(*time.gmtime(moment)[:5], moment % 60).raw()
+        shutil.copy(f"{name}.fs", f"{name}-packed.fs")
+        packed = FileStorage(f"{name}-packed.fs")
+        self.addCleanup(packed.close)
+        try:
+            packed.pack(moment, referencesf, gc=True)
+        except (KeyError, POSError):  # a reference leads nowhere: docs/pack.md
+            return
+        copy = self.storage(server)
+        copy.pack(moment, referencesf, True)
+        self.assertEqual(*(records_after(horizon, storage) for storage in (packed, copy)))
+        nothing = (None, POSKeyError)
+        for oid in map(p64, range(OIDS)):
+            for tid in [horizon, *(tid for tid in tids if tid > horizon)]:
+                asked = (oid, p64(u64(tid) + 1))
+                before = answer(source.loadBefore, *asked)
+                if before not in nothing and answer(packed.loadBefore, *asked) not in nothing:
+                    self.assertEqual(before, answer(copy.loadBefore, *asked), asked)
 
     def import_and_export(self, name, expected):
         data = self.directory / name / "data"
@@ -124,6 +153,10 @@ class SeededFilesTest(ServerTest):
                 for before in (tid, p64(u64(tid) + 1)):
                     self.assertEqual(answer(source.loadBefore, oid, before),
                                      answer(copy.loadBefore, oid, before), (oid, before))
+
+
+def records_after(horizon, storage):
+    return [(t[0], [r[:3] for r in t[-1]]) for t in flattened(storage) if t[0] > horizon]
 
 
 def list_of(told):
