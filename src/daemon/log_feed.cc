@@ -56,9 +56,19 @@ void LogFeed::pump() {
       sent_ = group.last;
     }
     if (!found.groups.empty()) continue;
-    if (sent_ >= environment_.engine->durable_end().tid) return;
+    if (!is_durable_after(found.missed)) return;
     read_log();
   }
+}
+
+// Whether the log has something to read. What is `missed`, because it is not in the ring and not
+// yet durable, is sent when it is.
+bool LogFeed::is_durable_after(bool missed) {
+  const auto more = [this] { return sent_ < environment_.engine->durable_end().tid; };
+  if (more()) return true;
+  if (!missed) return false;
+  environment_.durable_bell->ask();
+  return more();
 }
 
 template <typename Work, typename Done>

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "blobs/blob_directory.h"
+#include "daemon/durable_bell.h"
 #include "daemon/group_ring.h"
 #include "daemon/storage_engine.h"
 #include "net/framed_connection.h"
@@ -27,7 +28,8 @@ class LogFeed : public std::enable_shared_from_this<LogFeed> {
     boost::asio::thread_pool* pool = nullptr;
     const StorageEngine* engine = nullptr;
     const GroupRing* ring = nullptr;
-    std::function<Epoch()> epoch;  // of the frames
+    DurableBell* durable_bell = nullptr;  // pump() is called when it rings
+    std::function<Epoch()> epoch;         // of the frames
   };
   // `failed`: the log cannot be read on from where the standby is.
   LogFeed(Environment environment, std::shared_ptr<net::FramedConnection> socket, Tid after,
@@ -54,6 +56,7 @@ class LogFeed : public std::enable_shared_from_this<LogFeed> {
   };
 
   [[nodiscard]] bool has_room() const;
+  [[nodiscard]] bool is_durable_after(bool missed);
   void read_log();
   [[nodiscard]] static Result<Batch> read_batch(const storage::ObjectStore& store, Tid after,
                                                 Epoch epoch);

@@ -162,6 +162,7 @@ void ReplicationService::add_peer(net::Socket socket, wire::ReplicaHello hello) 
   feed.pool = &pool_;
   feed.engine = engine_;
   feed.ring = &ring_;
+  feed.durable_bell = &durable_bell_;
   feed.epoch = [this] { return node_->promised(); };
   CheckpointSender::Environment checkpoint;
   checkpoint.shard = &shard_;
@@ -179,20 +180,30 @@ void ReplicationService::add_peer(net::Socket socket, wire::ReplicaHello hello) 
   peers_.emplace(id, peer);
   peer->start();
   with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+    node.durable(durable_or_told(hello.last.tid), now, actions);
     node.peer_hello(id, hello, now, actions);
   });
+}
+
+// The durable end of the log. If a standby is ahead of it, the node is told when it moves.
+Position ReplicationService::durable_or_told(Tid wanted) {
+  const Position end = engine_->durable_end();
+  if (end.tid >= wanted) return end;
+  durable_bell_.ask();
+  return engine_->durable_end();
 }
 
 PeerLink::Events ReplicationService::peer_events(replication::PeerId peer) {
   PeerLink::Events events;
   events.hello = [this, peer](const wire::ReplicaHello& hello) {
     with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+      node.durable(durable_or_told(hello.last.tid), now, actions);
       node.peer_hello(peer, hello, now, actions);
     });
   };
   events.ack = [this, peer](const wire::ReplicaAck& ack) {
     with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
-      node.durable(engine_->durable_end(), now, actions);
+      node.durable(durable_or_told(ack.flushed.tid), now, actions);
       node.peer_ack(peer, ack, now, actions);
     });
   };
@@ -337,11 +348,9 @@ void ReplicationService::on_writing(const Position& previous,
 }
 
 void ReplicationService::on_durable(const Position& last) {
-  if (!engine_->waits() && !ring_.wanted()) return;
-  if (durable_posted_.exchange(true)) return;
   (void)last;
+  if (!durable_bell_.rings()) return;
   post([this] {
-    durable_posted_.store(false);
     with_node([this](replication::Node& node, Instant now, replication::Actions& actions) {
       node.durable(engine_->durable_end(), now, actions);
     });

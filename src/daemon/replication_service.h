@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "daemon/cluster_view.h"
+#include "daemon/durable_bell.h"
 #include "daemon/group_ring.h"
 #include "daemon/lag_meter.h"
 #include "daemon/peer_link.h"
@@ -130,6 +131,7 @@ class ReplicationService final : public LogObserver {
   void run(replication::action::Answer& answer);
   void run(replication::action::Note& note);
 
+  [[nodiscard]] Position durable_or_told(Tid wanted);
   [[nodiscard]] PeerLink::Events peer_events(replication::PeerId peer);
   [[nodiscard]] UpstreamLink::Events upstream_events();
   void add_peer(net::Socket socket, wire::ReplicaHello hello);
@@ -169,7 +171,7 @@ class ReplicationService final : public LogObserver {
   storage::RocksObjectStore* store_ = nullptr;
   GroupRing ring_;
   std::atomic<bool> pump_posted_ = false;
-  std::atomic<bool> durable_posted_ = false;
+  DurableBell durable_bell_;
 
   // The shard's.
   std::unique_ptr<replication::Node> node_;

@@ -55,7 +55,7 @@ StandbyApplier::~StandbyApplier() {
 
 void StandbyApplier::append(wire::ReplicaAppend group, std::vector<ReceivedBlob> blobs) {
   const std::size_t bytes = bytes_of(group.records);
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (mismatched_) return;
   queued_bytes_ += bytes;
   const bool joins = !tasks_.empty() && !tasks_.back().other && !tasks_.back().removes &&
@@ -69,6 +69,7 @@ void StandbyApplier::append(wire::ReplicaAppend group, std::vector<ReceivedBlob>
   task.groups.push_back(std::move(group));
   std::ranges::move(blobs, std::back_inserter(task.blobs));
   task.bytes += bytes;
+  lock.unlock();  // woken before, the thread would wait for it and be woken twice
   wake_.notify_one();
 }
 
