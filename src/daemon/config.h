@@ -92,7 +92,7 @@ struct ServerConfig {
   Duration vote_timeout = std::chrono::seconds(60);
   Duration lock_timeout = std::chrono::seconds(30);
   // Longest time a group waits for committers that are known to be on their way back.
-  Duration group_wait_max = std::chrono::microseconds(200);
+  Duration group_wait_max = std::chrono::milliseconds(1);
   // On a disk that syncs in this time, a lone client's commit is written by the I/O thread that
   // received it, which others on that thread wait for. Zero: always by the log writer.
   Duration inline_sync_max = std::chrono::microseconds(250);

@@ -464,13 +464,14 @@ void StorageEngine::writer_main() {
 
 bool StorageEngine::wait_for_group(std::unique_lock<std::mutex>& lock) {
   while (!stopping_) {
-    if (open_group_.empty() || writing_ || held_back_) {
+    const Instant now = clock_.now().instant;
+    // Whether it is worth waiting for more (server/group_pacer.h).
+    const bool gathers = open_group_.size() < pacer_.target() && now < pacer_.deadline();
+    if (writing_ || held_back_ || (open_group_.empty() && !gathers)) {
       wait_idle(lock);
       continue;
     }
-    // A group is there; see whether it is worth waiting for more (server/group_pacer.h).
-    const Instant now = clock_.now().instant;
-    if (open_group_.size() < pacer_.target() && now < pacer_.deadline()) {
+    if (gathers) {
       wake_writer_at_ = pacer_.target();
       writer_wakes_.wait_for(lock, pacer_.deadline() - now);
       wake_writer_at_ = SIZE_MAX;
@@ -538,8 +539,7 @@ Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
   }
   // Removals are no clients', who come back.
   if (const std::size_t commits = writing_group_.size() - removals_in(writing_group_)) {
-    pacer_.answered(commits, now.instant - began, now.instant);
-    pacer_.start_waiting(open_group_.size());
+    pace(position->tid, commits, began, now.instant);
   }
   if (failed_) return {};  // the reign has ended meanwhile
   group_durable(*position, now);

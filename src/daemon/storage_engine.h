@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -207,6 +208,10 @@ class StorageEngine {
   // Whether a new transaction may be sequenced; with the mutex.
   [[nodiscard]] Result<> accepts_more() const;
   void take_group();
+  // Tells the pacer of a group with `commits`, begun at `began`, that is durable `now`; and of
+  // those that are acknowledged after that.
+  void pace(Tid last, std::size_t commits, Instant began, Instant now);
+  void pace_confirmed(Tid up_to, Instant now);
   // The group that was written is durable.
   void group_durable(const Position& last, Now now);
   void set_durable(const Position& last);
@@ -252,7 +257,13 @@ class StorageEngine {
   bool writing_ = false;                          // a thread is in append_group
   std::vector<Delivery> deliveries_;              // by shard; scratch of deliver_effects
   server::GroupPacer pacer_;
-  commit::OwnerId last_committer_ = 0;  // the last connection that added to the open group
+  struct Unconfirmed {
+    Tid last;
+    std::size_t commits = 0;
+    Instant began{};
+  };
+  std::deque<Unconfirmed> unconfirmed_;  // durable here, and not acknowledged
+  commit::OwnerId last_committer_ = 0;   // the last connection that added to the open group
   Counters counters_;
   std::size_t wake_writer_at_ = SIZE_MAX;  // group size that is worth waking the writer for
   std::optional<Instant> idle_until_;      // set while the writer sleeps with nothing to write

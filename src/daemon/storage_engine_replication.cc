@@ -10,6 +10,7 @@
 namespace zeolite::daemon {
 
 using commit::CommitEffects;
+using server::GroupPacer;
 
 namespace {
 
@@ -147,6 +148,31 @@ void StorageEngine::settle(std::span<const TransactionRecord> records) {
   stores_.fetch_add(stores, std::memory_order_relaxed);
 }
 
+void StorageEngine::pace(Tid last, std::size_t commits, Instant began, Instant now) {
+  if (waiting_) {
+    unconfirmed_.push_back({last, commits, began});
+    pacer_.written(commits, open_group_.size(), now - began, now);
+    return;
+  }
+  pacer_.answered(commits, now - began, now);
+  pacer_.start_waiting(open_group_.size());
+}
+
+void StorageEngine::pace_confirmed(Tid up_to, Instant now) {
+  const std::size_t before = unconfirmed_.size();
+  while (!unconfirmed_.empty() && unconfirmed_.front().last <= up_to) {
+    const Unconfirmed group = unconfirmed_.front();
+    unconfirmed_.pop_front();
+    pacer_.confirmed(group.commits, now - group.began, unconfirmed_.empty(), now);
+  }
+  if (unconfirmed_.size() == before) return;
+  const Instant held_until = pacer_.deadline();
+  pacer_.start_waiting(open_group_.size());
+  // The writer has waited for this answer; from now on it waits for those who got it.
+  if (wake_writer_at_ == GroupPacer::kNoTarget) wake_writer_at_ = pacer_.target();
+  if (pacer_.deadline() < held_until) writer_wakes_.notify_one();
+}
+
 void StorageEngine::group_durable(const Position& last, Now now) {
   set_durable(last);
   if (!waiting_) coordinator_->acknowledged(last.tid, now, effects_);
@@ -172,7 +198,9 @@ Tid StorageEngine::set_waiting(bool on) {
   if (failed_ || !coordinator_) return visible();
   const Tid durable = durable_end().tid;
   if (!on && leading_ && durable > visible()) {
-    coordinator_->acknowledged(durable, clock_.now(), effects_);
+    const Now now = clock_.now();
+    pace_confirmed(durable, now.instant);
+    coordinator_->acknowledged(durable, now, effects_);
     run_effects(lock);
     if (draining_ || awaited_) drained_.notify_all();
   }
@@ -183,7 +211,9 @@ void StorageEngine::acknowledge(Tid up_to) {
   std::unique_lock lock(mutex_);
   if (failed_ || up_to <= visible()) return;
   CHECK(up_to <= durable_end().tid, "what is acknowledged is durable");
-  coordinator_->acknowledged(up_to, clock_.now(), effects_);
+  const Now now = clock_.now();
+  pace_confirmed(up_to, now.instant);
+  coordinator_->acknowledged(up_to, now, effects_);
   const bool watched = draining_ || awaited_;
   end_call(lock);
   if (watched) drained_.notify_all();

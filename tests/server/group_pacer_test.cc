@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <random>
 #include <vector>
 
@@ -225,6 +226,145 @@ TEST(GroupPacer, AGroupNobodyWaitedForTeachesNothing) {
   pacer.answered(1, kSync, Instant{3ms});
   pacer.start_waiting(7);
   EXPECT_EQ(pacer.deadline(), Instant{3ms} + kWaitMax);
+}
+
+// The same with a standby, which confirms a group `farther_` after it is durable here.
+class LoopWithStandby {
+ public:
+  LoopWithStandby(Duration sync, Duration farther)
+      : pacer(kWaitMax), sync_(sync), farther_(farther) {}
+
+  void add(std::size_t count, Instant arrives, Duration think) {
+    clients_.insert(clients_.end(), count, Client{arrives, think, {}});
+  }
+
+  // Runs one group until it is durable here; its size is returned.
+  std::size_t run_group() {
+    while (gathers() || in_line() == 0) step();
+    const std::size_t size = in_line();
+    pacer.started(size, now_);
+    Sent group{now_, now_ + sync_ + farther_, size};
+    for (Client& client : clients_) {
+      if (client.arrives <= now_) client.arrives = group.confirmed_at + client.think;
+    }
+    const Instant durable = now_ + sync_;
+    confirm_until(durable);
+    now_ = durable;
+    pacer.written(size, in_line(), sync_, now_);
+    sent_.push_back(group);
+    return size;
+  }
+
+  GroupPacer pacer;
+  std::size_t unconfirmed() const { return sent_.size(); }
+  Instant now() const { return now_; }
+
+ private:
+  struct Sent {
+    Instant began{};
+    Instant confirmed_at{};
+    std::size_t size = 0;
+  };
+
+  bool gathers() const { return in_line() < pacer.target() && now_ < pacer.deadline(); }
+  std::size_t in_line() const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        clients_, [this](const Client& client) { return client.arrives <= now_; }));
+  }
+  // To the next thing that happens.
+  void step() {
+    Instant next{Duration::max()};
+    if (now_ < pacer.deadline()) next = pacer.deadline();
+    for (const Client& client : clients_) {
+      if (client.arrives > now_) next = std::min(next, client.arrives);
+    }
+    if (!sent_.empty()) next = std::min(next, sent_.front().confirmed_at);
+    confirm_until(next);
+    now_ = next;
+  }
+  void confirm_until(Instant until) {
+    while (!sent_.empty() && sent_.front().confirmed_at <= until) {
+      const Sent group = sent_.front();
+      sent_.pop_front();
+      now_ = group.confirmed_at;
+      pacer.confirmed(group.size, now_ - group.began, sent_.empty(), now_);
+      pacer.start_waiting(in_line());
+    }
+  }
+
+  Duration sync_;
+  Duration farther_;
+  Instant now_{};
+  std::deque<Sent> sent_;
+  std::vector<Client> clients_;
+};
+
+TEST(GroupPacer, WaitsForTheAnswerOfAStandbyThatIsNear) {
+  GroupPacer pacer(kWaitMax);
+  pacer.written(8, 4, 100us, Instant{5ms});
+  EXPECT_EQ(pacer.target(), GroupPacer::kNoTarget);
+  EXPECT_EQ(pacer.deadline(), Instant{5ms} + 100us) << "no longer than the own append took";
+  pacer.confirmed(8, 150us, true, Instant{5ms} + 50us);
+  pacer.start_waiting(5);
+  EXPECT_EQ(pacer.target(), 13U);
+  EXPECT_EQ(pacer.deadline(), Instant{5ms} + 50us + 150us) << "as long as all of it took";
+}
+
+TEST(GroupPacer, WaitsForAStandbyNoLongerThanItMay) {
+  GroupPacer pacer(kWaitMax);
+  pacer.written(8, 4, kSync, Instant{5ms});
+  EXPECT_EQ(pacer.deadline(), Instant{5ms} + kWaitMax);
+  pacer.confirmed(8, kSync, true, Instant{6ms});
+  pacer.start_waiting(0);
+  EXPECT_EQ(pacer.deadline(), Instant{6ms} + kWaitMax);
+}
+
+TEST(GroupPacer, ALoneClientsGroupIsNotWaitedFor) {
+  GroupPacer pacer(kWaitMax);
+  pacer.written(1, 0, kSync, Instant{5ms});
+  EXPECT_EQ(pacer.target(), 1U);
+  EXPECT_EQ(pacer.deadline(), Instant{5ms});
+  pacer.confirmed(1, kSync, true, Instant{6ms});
+  pacer.start_waiting(0);
+  EXPECT_EQ(pacer.target(), 1U);
+  EXPECT_EQ(pacer.deadline(), Instant{6ms});
+}
+
+TEST(GroupPacer, AnEarlierAnswerDoesNotEndTheWaitForTheLast) {
+  GroupPacer pacer(kWaitMax);
+  pacer.written(3, 2, kSync, Instant{1ms});
+  pacer.started(2, Instant{1ms} + kWaitMax);
+  pacer.written(2, 1, kSync, Instant{3ms});
+  pacer.confirmed(3, kSync, false, Instant{3ms} + 10us);
+  pacer.start_waiting(1);
+  EXPECT_EQ(pacer.target(), GroupPacer::kNoTarget);
+  pacer.confirmed(2, kSync, true, Instant{3ms} + 20us);
+  pacer.start_waiting(1);
+  EXPECT_EQ(pacer.target(), 6U) << "all who were answered may come back";
+}
+
+TEST(GroupPacer, JoinsThePartsOfAClosedLoopWithAStandby) {
+  LoopWithStandby loop(100us, 60us);
+  for (int i = 0; i < 4; ++i) loop.add(4, Instant{i * 70us}, 50us);
+  for (int i = 0; i < 20; ++i) loop.run_group();
+  for (int i = 0; i < 200; ++i) EXPECT_EQ(loop.run_group(), 16U) << i;
+}
+
+TEST(GroupPacer, AStandbyThatIsFarAwayHoldsLittleBack) {
+  constexpr Duration kFar = 5ms;
+  LoopWithStandby loop(50us, kFar);
+  for (int i = 0; i < 50; ++i) loop.add(1, Instant{i * 100us}, 20us);
+  for (int i = 0; i < 100; ++i) loop.run_group();
+  const Instant began = loop.now();
+  std::size_t commits = 0;
+  std::size_t most_unconfirmed = 0;
+  while (loop.now() - began < 20 * kFar) {
+    commits += loop.run_group();
+    most_unconfirmed = std::max(most_unconfirmed, loop.unconfirmed());
+  }
+  EXPECT_GT(most_unconfirmed, 2U);
+  // Each client could commit once in 5.07 ms.
+  EXPECT_GT(commits, 20U * 50U * 9 / 10);
 }
 
 }  // namespace
