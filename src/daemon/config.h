@@ -45,7 +45,6 @@ struct ReplicationConfig {
     std::shared_ptr<net::KeptPort> native;  // the port as the last one left it
     bool as_standby = false;
     std::string follow;            // whom, when it is not by election
-    Epoch heard;                   // the latest that it was told of
     std::string stepped_down;      // why it does not lead any more; empty: it did not
     Duration abstain{};            // an election is left to others for so long
     std::optional<Id128> cluster;  // the own database is empty and joins this cluster

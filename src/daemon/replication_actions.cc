@@ -20,10 +20,18 @@ constexpr Duration kDcsTimeout = std::chrono::seconds(1);
 }  // namespace
 
 void ReplicationService::run(action::StorePromise& promise) {
-  if (Result<> stored = node_file_->promise(promise.epoch); !stored) {
-    stopped_ = true;
-    events_.fatal(std::move(stored).error());
-  }
+  end_unless(node_file_->promise(promise.epoch));
+}
+
+void ReplicationService::run(action::StoreHeard& heard) {
+  end_unless(node_file_->hear(heard.epoch));
+}
+
+// What was to follow from what is not stored does not happen.
+void ReplicationService::end_unless(Result<> stored) {
+  if (stored) return;
+  stopped_ = true;
+  events_.fatal(std::move(stored).error());
 }
 
 void ReplicationService::run(action::Append& append) {

@@ -59,7 +59,8 @@ void ReplicationService::start(StorageEngine& engine, storage::RocksObjectStore&
         options_.node,
         replication::Node::Durable{.last = last,
                                    .cluster = has_data ? store_->cluster_id() : Id128{},
-                                   .promised = node_file_->promised()});
+                                   .promised = node_file_->promised(),
+                                   .heard = node_file_->heard()});
     make_applier();
     with_node([](replication::Node& node, Instant now, replication::Actions& actions) {
       node.start(now, actions);
@@ -396,7 +397,6 @@ void ReplicationService::demote(CommandDone done) {
 
 void ReplicationService::restart(Events::Restart restart) {
   if (std::exchange(restarting_, true)) return;
-  restart.heard = node_->heard();
   events_.restart(std::move(restart));
 }
 

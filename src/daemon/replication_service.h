@@ -62,7 +62,6 @@ class ReplicationService final : public LogObserver {
       std::string follow;
       bool was_primary = false;
       std::optional<Id128> cluster = std::nullopt;  // that the own, empty database is to join
-      Epoch heard{};                                // replication::Node::heard()
     };
     std::function<void(Restart)> restart;
     std::function<void(Error)> fatal;
@@ -108,6 +107,8 @@ class ReplicationService final : public LogObserver {
                                                       Instant now) const;
 
   void run(replication::action::StorePromise& promise);
+  void run(replication::action::StoreHeard& heard);
+  void end_unless(Result<> stored);
   void run(replication::action::Append& append);
   void run(replication::action::Rollback& rollback);
   void run(replication::action::Locate& locate);

@@ -102,7 +102,6 @@ Result<replication::Node::Options> node_options(const ServerConfig& config,
   options.address = replication.advertise.value_or(native).to_string();
   options.storage = config.storages.front().name;
   options.stepped_down = replication.resume.stepped_down;
-  options.heard = replication.resume.heard;
   options.elects = !replication.etcd.empty();
   options.sync.durability = replication.waits_for_standby ? replication::Durability::standby
                                                           : replication::Durability::local;
@@ -174,7 +173,6 @@ void begin_anew(const ReplicationService::Events::Restart& restart, ReplicationC
   resume.as_standby = resume.as_standby || restart.was_primary;
   if (!restart.follow.empty()) resume.follow = restart.follow;
   resume.stepped_down = restart.was_primary ? restart.why : std::string();
-  resume.heard = restart.heard;
   resume.cluster = restart.cluster;
   resume.abstain = restart.was_primary ? config.lease * kAbstainLeases : Duration{};
 }

@@ -382,7 +382,7 @@ bool Election::eligible(const Local& local, Instant now) const {
 // Whether what was read cannot be the present of this node's cluster; says so once.
 bool Election::view_is_foreign(const Local& local, Instant now, Effects& effects) {
   std::string why;
-  const bool regressed = local.promised > view_->epoch && !trusted(now);
+  const bool regressed = local.heard > view_->epoch && !trusted(now);
   if (!regressed) regressed_since_.reset();
   if (view_->cluster && local.cluster != view_->cluster) {
     // Not having a database yet is no reason to warn: it comes from the primary.
@@ -397,9 +397,9 @@ bool Election::view_is_foreign(const Local& local, Instant now, Effects& effects
               ? "the coordination service has no cluster of this name, but this node has served or "
                 "followed before: the service is new or was emptied, or --cluster is wrong; if it "
                 "is right, promote the node that served last by command, with --force"
-              : "the coordination service counts fewer epochs than this node has promised: its "
-                "data was restored from a backup; promote the node that served last by command, "
-                "with --force";
+              : "the coordination service counts fewer epochs than this cluster has had: its data "
+                "was restored from a backup; promote the node that served last by command, with "
+                "--force";
   } else {
     return false;
   }
@@ -438,7 +438,7 @@ void Election::try_to_lead(const Local& local, Instant now, Effects& effects) {
   acquire.name = options_.name;
   acquire.address = options_.address;
   acquire.ttl = ttl_;
-  acquire.epoch = std::max(view_->epoch, local.promised).next();
+  acquire.epoch = std::max(view_->epoch, local.heard).next();
   acquire.epoch_revision = view_->epoch_revision;
   acquire.sync_revision = view_->sync ? view_->sync->revision : 0;
   acquire.cluster = local.cluster;

@@ -39,7 +39,7 @@ class Election {
     Position last;  // the end of its log, durable
     bool has_data = false;
     std::optional<Id128> cluster{};
-    Epoch promised;
+    Epoch heard;            // that it or another node promised
     bool settled = true;    // its log is not being undone or replaced: it may lead
     bool abstains = false;  // leaves it to others, unless it is to hurry
     std::string role;       // for people
@@ -179,7 +179,7 @@ class Election {
   std::optional<Instant> try_at_;
   Instant hurry_until_{};
   std::optional<Trust> trust_{};              // until hurry_until_
-  std::optional<Instant> regressed_since_{};  // the counter is below the own promise
+  std::optional<Instant> regressed_since_{};  // the counter is below what was promised
   std::string warned_view_;                   // what was warned of last
   std::string warned_answer_;
   // What answers nothing for a while, or not as the service does, is asked less often: something

@@ -21,6 +21,7 @@ constexpr Duration kAskAgainMax = std::chrono::seconds(5);
 Node::Node(Options options, const Durable& durable)
     : options_(std::move(options)),
       epoch_(durable.last.epoch),
+      heard_(durable.heard),
       follower_({.node = options_.id,
                  .name = options_.name,
                  .address = options_.address,
@@ -109,7 +110,7 @@ Election::Local Node::local(Instant now) const {
   local.last = own_end();
   local.has_data = !local.last.tid.is_zero();
   if (follower_.cluster() != Id128{}) local.cluster = follower_.cluster();
-  local.promised = follower_.promised();
+  local.heard = heard();
   local.settled = follower_.settled();
   local.abstains = now < abstain_until_;
   local.role = role_ == Role::primary ? "primary" : "standby";
@@ -154,7 +155,7 @@ void Node::decide(const Election::Decision& decision, Instant now, Actions& acti
 
 void Node::elected(const Election::Lead& lead, Instant now, Actions& actions) {
   // The answer came so late that the next reign has begun, and was promised to.
-  if (lead.epoch <= follower_.promised()) {
+  if (lead.epoch <= heard()) {
     resign_and_step_down("it was elected for an epoch that has ended", now, actions);
     return;
   }
@@ -179,8 +180,11 @@ Epoch Node::commanded_epoch() const {
   return Epoch((above.value() / kNodes + 1) * kNodes + node);
 }
 
-void Node::hears_of(const Id128& cluster, Epoch epoch) {
-  if (cluster == follower_.cluster()) options_.heard = std::max(options_.heard, epoch);
+// Before anything follows from it.
+void Node::hears_of(const Id128& cluster, Epoch epoch, Actions& actions) {
+  if (cluster != follower_.cluster() || epoch <= heard()) return;
+  heard_ = epoch;
+  actions.emplace_back(action::StoreHeard{epoch});
 }
 
 void Node::resign_and_step_down(std::string why, Instant now, Actions& actions) {

@@ -49,8 +49,6 @@ class Node {
     std::string upstream;  // is followed; empty: waits for a command
     // Why this process, which led before, does not any more; empty: it did not lead.
     std::string stepped_down{};
-    // The latest epoch that this process has heard of: a reign by command is later.
-    Epoch heard{};
     // An election is left to others for so long: after a switchover, or having been the primary.
     Duration abstain{};
     SyncSet::Options sync;
@@ -65,6 +63,7 @@ class Node {
     Position last;    // zero: no entry, or no database
     Id128 cluster{};  // zero: no database yet
     Epoch promised;
+    Epoch heard{};  // that anybody promised: a reign by command is later
   };
 
   Node(Options options, const Durable& durable);
@@ -128,7 +127,7 @@ class Node {
   // The primary's address as far as known; the own when it is this node; may be empty.
   [[nodiscard]] std::string leader() const;
   // The latest epoch that any node of the cluster is known to have promised.
-  [[nodiscard]] Epoch heard() const { return std::max(options_.heard, follower_.promised()); }
+  [[nodiscard]] Epoch heard() const { return std::max(heard_, follower_.promised()); }
   // What people are to know and type when nobody leads as far as this node knows and nobody will by
   // itself; empty: nothing.
   [[nodiscard]] std::string advice() const;
@@ -194,7 +193,9 @@ class Node {
                      Actions& actions);
   void take_over(Epoch from, Instant now, Actions& actions);
   [[nodiscard]] Epoch commanded_epoch() const;
-  void hears_of(const Id128& cluster, Epoch epoch);
+  void hears_of(const Id128& cluster, Epoch epoch, Actions& actions);
+  // Another is later than all that this node led or followed: it does not lead by itself.
+  [[nodiscard]] bool outranked() const { return heard() > follower_.promised(); }
   void elected(const Election::Lead& lead, Instant now, Actions& actions);
   void begin_reign(Epoch epoch, bool takeover, Actions& actions);
   [[nodiscard]] Instant earliest_service() const;
@@ -239,6 +240,7 @@ class Node {
   Role role_ = Role::starting;
   bool stepped_down_ = false;
   Epoch epoch_;  // of the own reign, or of the one that is followed
+  Epoch heard_;  // as stored; the own promise may be later
   Follower follower_;
   std::optional<Election> election_;
   struct Promoting {

@@ -66,6 +66,11 @@ namespace action {
 struct StorePromise {
   Epoch epoch;
 };
+// Somebody has promised this epoch, which is above all that was stored. It is durable before the
+// next action, so that no reign by command is below it, also after a restart.
+struct StoreHeard {
+  Epoch epoch;
+};
 // A group of the upstream's log. Answer: Node::appended, in order, for this one or a later one; or
 // append_failed, once, when nothing of what was handed over is under way any more.
 struct Append {
@@ -171,12 +176,12 @@ struct Note {
 }  // namespace action
 
 using Action =
-    std::variant<action::StorePromise, action::Append, action::Rollback, action::Locate,
-                 action::TakeCheckpoint, action::Lead, action::Serve, action::SetWaiting,
-                 action::Acknowledge, action::Show, action::HoldCommits, action::ReleaseCommits,
-                 action::StepDown, action::Connect, action::Disconnect, action::ToUpstream,
-                 action::ToPeer, action::ClosePeer, action::Compare, action::Feed, action::AskDcs,
-                 action::Answer, action::Note>;
+    std::variant<action::StorePromise, action::StoreHeard, action::Append, action::Rollback,
+                 action::Locate, action::TakeCheckpoint, action::Lead, action::Serve,
+                 action::SetWaiting, action::Acknowledge, action::Show, action::HoldCommits,
+                 action::ReleaseCommits, action::StepDown, action::Connect, action::Disconnect,
+                 action::ToUpstream, action::ToPeer, action::ClosePeer, action::Compare,
+                 action::Feed, action::AskDcs, action::Answer, action::Note>;
 using Actions = std::vector<Action>;
 
 }  // namespace zeolite::replication

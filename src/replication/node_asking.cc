@@ -25,7 +25,10 @@ void Node::ask_next(Instant now, Actions& actions) {
     ask(now, actions);
     return;
   }
-  if (!leads) {
+  if (!leads && outranked()) {
+    upstream_.clear();
+    warn_once(advice(), actions);
+  } else if (!leads) {
     upstream_.clear();
     note_unasked(actions);
     begin_reign(follower_.promised().next(), false, actions);

@@ -40,17 +40,23 @@ std::string Node::what_it_may_lack() const {
            "), and has heard of no primary since; another that was promoted may have commits that "
            "this one lacks, and they would be lost";
   }
+  if (outranked()) {
+    return "this node knows that epoch " + std::to_string(heard().value()) +
+           " was promised elsewhere, and has not followed it, so acknowledged commits may be "
+           "missing "
+           "here: promote the one that was in sync, or that served last";
+  }
   return "this node has heard of no primary since it was started, so acknowledged commits may be "
          "missing here: promote the one that was in sync, or that served last";
 }
 
 std::string Node::advice() const {
   const bool waits = role_ == Role::starting || role_ == Role::standby;
-  if (election_ || !waits || asking_ || follower_.streaming()) return {};
+  if (election_ || !waits || (asking_ && !outranked()) || follower_.streaming()) return {};
   const bool sure = follower_.in_sync();
   const std::string reason =
       sure ? "this standby was in sync when it last heard of the primary" : what_it_may_lack();
-  if (upstream_.empty()) {
+  if (upstream_.empty() || asking_) {
     return "nobody leads as far as this node knows, and it follows nobody; " + reason +
            "; to make it the primary, type: " + promote_command(!sure);
   }

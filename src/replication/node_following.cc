@@ -93,7 +93,9 @@ void Node::note_held(Instant now, Actions& actions) {
 void Node::from_upstream(UpstreamMessage message, Instant now, Actions& actions) {
   if (!linked_) return;
   if (const auto* welcome = std::get_if<wire::ReplicaWelcome>(&message)) {
-    hears_of(welcome->cluster_id, welcome->epoch);
+    hears_of(welcome->cluster_id, welcome->epoch, actions);
+  } else if (const auto* stale = std::get_if<wire::StaleEpoch>(&message)) {
+    hears_of(follower_.cluster(), stale->promised, actions);
   }
   if (asking_ && !heard_while_asking(message, now, actions)) return;
   if (role_ != Role::standby) return;

@@ -43,7 +43,7 @@ std::string Node::objection(const wire::ReplicaHello& hello) const {
            "to follow; in a copy, remove the file NODE, and start it again";
   }
   if (!feeds()) {
-    const bool idle = role_ == Role::starting && !election_ && !asking_;
+    const bool idle = role_ == Role::starting && !election_ && (!asking_ || outranked());
     return idle ? "this node neither leads nor follows: one of the nodes is to be promoted"
                 : "this node does not serve standbys now";
   }
@@ -103,7 +103,7 @@ void Node::warn_once(std::string text, Actions& actions) {
 
 void Node::peer_hello(PeerId peer, const wire::ReplicaHello& hello, Instant now, Actions& actions) {
   const bool leads = role_ == Role::primary || role_ == Role::promoting;
-  hears_of(hello.cluster_id, hello.promised);
+  hears_of(hello.cluster_id, hello.promised, actions);
   // Only of the own cluster: any server may be told a wrong address.
   if (leads && hello.promised > epoch_ && hello.cluster_id == follower_.cluster()) {
     actions.emplace_back(action::ClosePeer{peer, "it has promised a later epoch"});
@@ -235,7 +235,7 @@ void Node::peer_ack(PeerId peer, const wire::ReplicaAck& ack, Instant now, Actio
   if (found == peers_.end() || found->second.state != Peer::State::streaming) return;
   Peer& state = found->second;
   if (ack.epoch > follower_.promised()) {
-    hears_of(follower_.cluster(), ack.epoch);
+    hears_of(follower_.cluster(), ack.epoch, actions);
     if (sync_) step_down("a standby has promised a later epoch", {}, actions);
     return;
   }
@@ -265,7 +265,7 @@ void Node::peer_ack(PeerId peer, const wire::ReplicaAck& ack, Instant now, Actio
 
 void Node::peer_stale(PeerId peer, const wire::StaleEpoch& stale, Instant now, Actions& actions) {
   if (!peers_.contains(peer)) return;
-  hears_of(follower_.cluster(), stale.promised);
+  hears_of(follower_.cluster(), stale.promised, actions);
   if (stale.promised > follower_.promised() && sync_) {
     step_down("a standby has promised a later epoch", stale.leader, actions);
     return;

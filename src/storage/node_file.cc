@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 
@@ -19,14 +20,19 @@ constexpr std::string_view kNodeFile = "NODE";
 constexpr std::string_view kVersionWord = "zeolite-node ";
 constexpr std::string_view kIdWord = "\nid ";
 constexpr std::string_view kPromisedWord = "\npromised ";
+constexpr std::string_view kHeardWord = "\nheard ";
 constexpr std::string_view kCheckWord = "\ncheck ";
+// Programs that know nothing of what was heard go on reading a file that does not say it.
 constexpr unsigned kVersion = 1;
+constexpr unsigned kVersionWithHeard = 2;
 
 std::string encode(const NodeIdentity& identity) {
+  const bool with_heard = identity.heard > identity.promised;
   std::string text(kVersionWord);
-  text += std::to_string(kVersion);
+  text += std::to_string(with_heard ? kVersionWithHeard : kVersion);
   text.append(kIdWord).append(to_hex(identity.id));
   text.append(kPromisedWord).append(std::to_string(identity.promised.value()));
+  if (with_heard) text.append(kHeardWord).append(std::to_string(identity.heard.value()));
   std::string check;
   put_u64(check, XXH3_64bits(text.data(), text.size()));
   return text.append(kCheckWord).append(to_hex(check)) + "\n";
@@ -55,7 +61,7 @@ Result<NodeIdentity> decode(const std::filesystem::path& path, std::string_view 
   std::string_view rest = text;
   const auto version = take_number(rest, kVersionWord);
   if (!version || *version == 0) return damaged(path);
-  if (*version > kVersion) {
+  if (*version > kVersionWithHeard) {
     return make_error(ErrorCode::too_new,
                       path.string() + " was written by a newer version: use the newer program");
   }
@@ -67,8 +73,9 @@ Result<NodeIdentity> decode(const std::filesystem::path& path, std::string_view 
   rest.remove_prefix(kIdDigits);
   const auto promised = take_number(rest, kPromisedWord);
   if (!promised) return damaged(path);
-  const NodeIdentity identity{id128_from(*id), Epoch(*promised)};
-  // The checksum and every byte between the fields.
+  const auto heard = take_number(rest, kHeardWord).value_or(*promised);
+  const NodeIdentity identity{id128_from(*id), Epoch(*promised), Epoch(heard)};
+  // The checksum, the version and every byte between the fields.
   if (text != encode(identity)) return damaged(path);
   return identity;
 }
@@ -104,14 +111,31 @@ Epoch NodeFile::promised() const {
   return promised_;
 }
 
+Epoch NodeFile::heard() const {
+  const std::lock_guard lock(mutex_);
+  return heard_;
+}
+
 Result<> NodeFile::promise(Epoch epoch) {
   const std::lock_guard lock(mutex_);
   CHECK(epoch >= promised_, "a promised epoch never goes down");
   if (epoch == promised_) return {};
   crash_point("node.before_promise");
-  RETURN_IF_ERROR(replace_file(lock_->path() / kNodeFile, encode({id_, epoch})));
+  RETURN_IF_ERROR(replace(epoch, std::max(epoch, heard_)));
   crash_point("node.after_promise");
-  promised_ = epoch;
+  return {};
+}
+
+Result<> NodeFile::hear(Epoch epoch) {
+  const std::lock_guard lock(mutex_);
+  if (epoch <= heard_) return {};
+  return replace(promised_, epoch);
+}
+
+Result<> NodeFile::replace(Epoch promised, Epoch heard) {
+  RETURN_IF_ERROR(replace_file(lock_->path() / kNodeFile, encode({id_, promised, heard})));
+  promised_ = promised;
+  heard_ = heard;
   return {};
 }
 

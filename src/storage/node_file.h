@@ -11,11 +11,12 @@
 
 namespace zeolite::storage {
 
-// What the file NODE says (docs/storage-format.md): which node a data directory is, and the highest
-// epoch that it promised.
+// What the file NODE says (docs/storage-format.md): which node a data directory is, the highest
+// epoch that it promised, and the highest that it has heard of.
 struct NodeIdentity {
   Id128 id{};
   Epoch promised;  // zero: none yet
+  Epoch heard;     // at or above `promised`
   friend bool operator==(const NodeIdentity&, const NodeIdentity&) = default;
 };
 
@@ -40,20 +41,32 @@ class NodeFile {
 
   [[nodiscard]] const Id128& id() const { return id_; }
   [[nodiscard]] Epoch promised() const;
+  // Somebody has promised it; at or above the own promise.
+  [[nodiscard]] Epoch heard() const;
 
   // From now on lower epochs are refused. On the disk when it returns; only then may anything be
   // answered that depends on it. CHECKed: it never goes down. The same one again costs nothing.
   // Error: io_error; promised() is what it was then, while the disk may have either.
   [[nodiscard]] Result<> promise(Epoch epoch);
 
+  // Somebody has promised this. On the disk when it returns, as promise(); one that is not above
+  // heard() costs nothing.
+  [[nodiscard]] Result<> hear(Epoch epoch);
+
  private:
   NodeFile(std::shared_ptr<const DirectoryLock> lock, const NodeIdentity& identity)
-      : lock_(std::move(lock)), id_(identity.id), promised_(identity.promised) {}
+      : lock_(std::move(lock)),
+        id_(identity.id),
+        promised_(identity.promised),
+        heard_(identity.heard) {}
+
+  [[nodiscard]] Result<> replace(Epoch promised, Epoch heard);
 
   const std::shared_ptr<const DirectoryLock> lock_;
   const Id128 id_;
-  mutable std::mutex mutex_;  // guards promised_ and the file
+  mutable std::mutex mutex_;  // guards the epochs and the file
   Epoch promised_;
+  Epoch heard_;
 };
 
 }  // namespace zeolite::storage

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -19,6 +20,9 @@ class StandbyOperation : public ClusterTest {
  protected:
   static bool says(const ServerProcess& server, const std::string& words) {
     return server.standard_error().find(words) != std::string::npos;
+  }
+  static std::uint64_t epoch(const ServerProcess& server) {
+    return status(server).at("epoch").to_number<std::uint64_t>();
   }
   // Within some time.
   static void expect_says(const ServerProcess& server, const std::string& words) {
@@ -61,6 +65,42 @@ TEST_F(StandbyOperation, AfterTwoReignsByHandEachSaysWhatToType) {
   EXPECT_EQ(role(a), "primary");
   EXPECT_TRUE(wait_until([&] { return in_sync(a); })) << again.standard_error();
   EXPECT_EQ(text_of(status(a), "refuses_why"), "");
+}
+
+// What a server is promoted to is later than what it heard of, also before it was started again.
+TEST_F(StandbyOperation, ARestartForgetsNoReignThatWasHeardOf) {
+  const std::optional<ServerPair> pair = start_pair();
+  ASSERT_TRUE(pair);
+  ServerProcess& b = *pair->standby;
+  pair->primary->kill();
+  // The second time in an epoch that a node is not promoted to which knows of the first reign only.
+  ASSERT_EQ(zeolite({"promote", "--force", "--at", b.address()}).exit_code, 0);
+  ASSERT_EQ(zeolite({"demote", "--at", b.address()}).exit_code, 0);
+  ASSERT_TRUE(wait_until([&] { return role(b) == "standby"; })) << b.standard_error();
+  ASSERT_EQ(zeolite({"promote", "--force", "--at", b.address()}).exit_code, 0);
+  const std::uint64_t theirs = epoch(b);
+  b.kill();
+
+  ServerProcess a(options("a"));
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  {
+    ServerProcess tells(options("b", standby_of(a)));
+    ASSERT_TRUE(tells.start()) << tells.standard_error();
+    expect_says(a, "stepping down: standby b has promised a later epoch");
+    tells.kill();
+  }
+  a.kill();
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  EXPECT_EQ(role(a), "starting");
+  expect_says(a, "epoch " + std::to_string(theirs) + " was promised elsewhere");
+  const ProgramResult promoted = zeolite({"promote", "--force", "--at", a.address()});
+  ASSERT_EQ(promoted.exit_code, 0) << promoted.error << a.standard_error();
+  EXPECT_GT(epoch(a), theirs);
+  // So the one with that reign follows, instead of ending this one.
+  ServerProcess again(options("b", standby_of(a)));
+  ASSERT_TRUE(again.start()) << again.standard_error();
+  EXPECT_TRUE(wait_until([&] { return in_sync(a); })) << again.standard_error();
+  EXPECT_EQ(role(a), "primary");
 }
 
 TEST_F(StandbyOperation, AnOldPrimaryThatCouldNotAskStepsDownWhenItIsAnswered) {

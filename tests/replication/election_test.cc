@@ -166,15 +166,15 @@ TEST_F(ElectionTest, DoesNotTryWithoutADatabaseForAClusterThatHasOne) {
 }
 
 // Its S may be as old as its counter.
-TEST_F(ElectionTest, RefusesACounterBelowItsPromise) {
-  local.promised = Epoch(6);
+TEST_F(ElectionTest, RefusesACounterBelowWhatWasPromised) {
+  local.heard = Epoch(6);
   EXPECT_FALSE(tries(10s));
   ASSERT_EQ(notes.size(), 1U) << "said once";
   EXPECT_NE(notes[0].find("backup"), std::string::npos);
 }
 
 TEST_F(ElectionTest, DoesNotTakeAnOldReadForABackup) {
-  local.promised = Epoch(6);
+  local.heard = Epoch(6);
   EXPECT_FALSE(tries(1s));
   EXPECT_TRUE(notes.empty());
   view.epoch = Epoch(6);
@@ -183,8 +183,8 @@ TEST_F(ElectionTest, DoesNotTakeAnOldReadForABackup) {
   EXPECT_TRUE(notes.empty());
 }
 
-TEST_F(ElectionTest, LeadsAboveItsPromiseWhenSomebodyDecidedSo) {
-  local.promised = Epoch(6);
+TEST_F(ElectionTest, LeadsAboveWhatWasPromisedWhenSomebodyDecidedSo) {
+  local.heard = Epoch(6);
   EXPECT_FALSE(tries());
   hurry(Election::Trust{});
   show(view);
@@ -196,7 +196,7 @@ TEST_F(ElectionTest, LeadsAboveItsPromiseWhenSomebodyDecidedSo) {
 // It may have lost its data, or the name may be wrong: who served last, it cannot tell.
 TEST_F(ElectionTest, DoesNotLeadByItselfWhereTheServiceKnowsNothing) {
   view = {};
-  local.promised = Epoch(6);
+  local.heard = Epoch(6);
   EXPECT_FALSE(tries(10s));
   ASSERT_EQ(notes.size(), 1U) << "said once";
   EXPECT_NE(notes[0].find("no cluster of this name"), std::string::npos);

@@ -25,6 +25,11 @@ class NodeAsking : public NodeTest {
     message.leader = leader;
     node().from_upstream(message, now, actions);
   }
+  // Until it asks one more.
+  void ask_again() {
+    forget();
+    for (const Instant until = now + 10s; count<action::Connect>() == 0 && now < until;) pass(50ms);
+  }
 };
 
 TEST_F(NodeAsking, LeadsWhenNobodyAnswers) {
@@ -94,6 +99,41 @@ TEST_F(NodeAsking, StaysWithWhoNamesNobodyElse) {
   EXPECT_EQ(count<action::Lead>(), 0U);
 }
 
+// It was killed when it had heard of that and had not yet stepped down.
+TEST_F(NodeAsking, DoesNotLeadBelowWhatItHasHeardOf) {
+  durable.heard = Epoch(70000);
+  forget();
+  start();
+  EXPECT_EQ(last<action::Connect>().address, "h:2");
+  node().upstream_lost("refused", now, actions);
+  node().upstream_lost("refused", now, actions);
+  EXPECT_EQ(node().role(), Role::starting);
+  EXPECT_TRUE(last<action::Note>().warning);
+  EXPECT_NE(last<action::Note>().text.find("epoch 70000 was promised elsewhere"), std::string::npos)
+      << last<action::Note>().text;
+  EXPECT_EQ(node().advice(), last<action::Note>().text);
+  // Its warning is not repeated with every question.
+  pass(30s);
+  EXPECT_EQ(count<action::Note>(), 1U);
+  EXPECT_EQ(count<action::Lead>(), 0U);
+  // Who leads in it may come back.
+  ask_again();
+  connect();
+  welcome(Decision::stream, 70000, at(2, 20));
+  EXPECT_EQ(node().role(), Role::standby);
+  EXPECT_TRUE(node().follower().streaming());
+}
+
+TEST_F(NodeAsking, LeadsAboveWhatItHasHeardOfByCommand) {
+  durable.heard = Epoch(70000);
+  forget();
+  start();
+  node().promote(5, false, now, actions);
+  EXPECT_EQ(refused(5), ErrorCode::conflict);
+  node().promote(6, true, now, actions);
+  EXPECT_GT(last<action::Lead>().epoch, Epoch(70000));
+}
+
 TEST_F(NodeAsking, AnotherClusterIsNotAsked) {
   connect();
   wire::ReplicaWelcome message;
@@ -124,9 +164,7 @@ class NodeStillAsking : public NodeAsking {
     ASSERT_EQ(node().role(), Role::primary);
   }
   void ask_again() {
-    forget();
-    const Instant until = now + 10s;
-    while (count<action::Connect>() == 0 && now < until) pass(50ms);
+    NodeAsking::ask_again();
     ASSERT_EQ(last<action::Connect>().address, "h:3");
   }
 };

@@ -100,13 +100,7 @@ TEST_F(NodePromote, IsAboveThoseThatOthersHavePromised) {
   greet(1, hello_of(kOther, at(2, 20), theirs.value()));
   promote(true);
   EXPECT_GT(last<action::Lead>().epoch, theirs);
-  // Also when it was the primary then, or is told by whom it follows.
-  options.heard = node().heard();
-  forget();
-  start();
-  promote(true);
-  EXPECT_GT(last<action::Lead>().epoch, theirs);
-  options.heard = {};
+  // Also when it is told by whom it follows.
   options.upstream = "h:2";
   forget();
   start();
@@ -115,6 +109,50 @@ TEST_F(NodePromote, IsAboveThoseThatOthersHavePromised) {
   promote(true);
   EXPECT_GT(last<action::Lead>().epoch, theirs);
   EXPECT_EQ(node().heard(), last<action::Lead>().epoch);
+}
+
+// And when it heard of them before it was started again.
+TEST_F(NodePromote, WhatIsHeardIsStoredBeforeItIsAnswered) {
+  start();
+  const Epoch theirs{kPromoted.value() + 65536};
+  greet(1, hello_of(kOther, at(2, 20), theirs.value()));
+  EXPECT_EQ(last<action::StoreHeard>().epoch, theirs);
+  EXPECT_LT(place<action::StoreHeard>(), place<action::ToPeer>());
+  greet(1, hello_of(kOther, at(2, 20), theirs.value()));
+  greet(2, hello_of(kThird, at(2, 20), theirs.value() - 1));
+  EXPECT_EQ(count<action::StoreHeard>(), 1U) << "only when it rises";
+  durable.heard = theirs;
+  forget();
+  start();
+  promote(true);
+  EXPECT_GT(last<action::Lead>().epoch, theirs);
+  EXPECT_EQ(count<action::StoreHeard>(), 0U) << "the promise is above it";
+}
+
+TEST_F(NodePromote, WhatAStandbyOrThePrimaryHasPromisedIsStored) {
+  options.upstream = "h:2";
+  start();
+  connect();
+  welcome(Decision::reject, 70000, {});
+  EXPECT_EQ(last<action::StoreHeard>().epoch, Epoch(70000));
+  EXPECT_EQ(count<action::StorePromise>(), 0U) << "who rejects is not obeyed";
+  pass(1s);
+  connect();
+  node().from_upstream(wire::StaleEpoch{.promised = Epoch(70001), .leader = {}}, now, actions);
+  EXPECT_EQ(last<action::StoreHeard>().epoch, Epoch(70001));
+  options.upstream.clear();
+  for (const bool acknowledges : {true, false}) {
+    forget();
+    lead();
+    attach(1, kOther, at(3, 30));
+    if (acknowledges) {
+      ack(1, 70002, at(3, 30));
+    } else {
+      node().peer_stale(1, {.promised = Epoch(70002), .leader = {}}, now, actions);
+    }
+    EXPECT_EQ(last<action::StoreHeard>().epoch, Epoch(70002));
+    EXPECT_LT(place<action::StoreHeard>(), place<action::StepDown>());
+  }
 }
 
 TEST_F(NodePromote, ADifferentClusterSaysNothingOfEpochs) {

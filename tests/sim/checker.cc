@@ -73,7 +73,11 @@ void Checker::undone(NodeIndex node, const SimStore& disk) {
   fail("node " + std::to_string(node) + " undoes what it has not kept in a file");
 }
 
-void Checker::begins(NodeIndex node, Epoch epoch) {
+void Checker::begins(NodeIndex node, Epoch epoch, const SimStore& disk) {
+  if (epoch <= disk.heard()) {
+    fail("node " + std::to_string(node) + " begins epoch " + std::to_string(epoch.value()) +
+         ", and has heard of " + std::to_string(disk.heard().value()));
+  }
   const auto [found, added] = begun_.emplace(epoch, node);
   if (added) return;
   fail("node " + std::to_string(node) + " begins epoch " + std::to_string(epoch.value()) +

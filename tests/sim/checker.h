@@ -39,8 +39,8 @@ class Checker {
   void shows_position(NodeIndex node, const SimStore& disk, const Position& position);
   // Something was undone there (R9).
   void undone(NodeIndex node, const SimStore& disk);
-  // A node begins a reign; an epoch is one node's, once (R2).
-  void begins(NodeIndex node, Epoch epoch);
+  // A node begins a reign; an epoch is one node's, once, and above all it has heard of (R2).
+  void begins(NodeIndex node, Epoch epoch, const SimStore& disk);
   // A node serves: in an epoch of its own, above all before (R2), and it has all that was told.
   void serves(NodeIndex node, Epoch epoch, const SimStore& disk);
   // It does so no more.

@@ -34,6 +34,17 @@ class CheckerTest : public testing::Test {
   Checker checker_;
 };
 
+TEST_F(CheckerTest, NoReignBeginsBelowWhatItsNodeHasHeardOf) {
+  one_.store_heard(process_, Epoch(7), [] {});
+  one_.store_heard(process_, Epoch(5), [] {});
+  queue_.run_until(queue_.now() + std::chrono::seconds(1));
+  checker_.begins(1, Epoch(3), two_);
+  checker_.begins(0, Epoch(8), one_);
+  EXPECT_FALSE(failed()) << *checker_.violation();
+  checker_.begins(0, Epoch(7), one_);
+  EXPECT_TRUE(failed());
+}
+
 TEST_F(CheckerTest, IsContentWithOneHistory) {
   write(one_, {1, 2, 3});
   write(two_, {1, 2, 3, 4});

@@ -24,11 +24,13 @@ namespace zeolite::sim {
 //   R9   undo_without_archive
 //   R10  histories_not_compared
 //   snapshots: conflicts_not_looked_up, current_removed, removed_before_shown
-// Not here: that a standby obeys an ended reign. It needs a primary that was stopped and another
-// that has led, acknowledged alone and come back meanwhile, as what an old read says; no seed came
-// to that. The search in tests/protocol does, and FollowerTest.Refuses* break each place. Nor that
-// a copy which came over an earlier connection is installed. A copy ends the life of the process,
-// and an earlier one ends with its connection, so there is never a second one.
+// Not here: that a node forgets at a restart what it has heard of; no seed promoted it below that.
+// NodePromote and NodeAsking do. Nor that a standby obeys an ended reign. It needs a primary that
+// was stopped and another that has led, acknowledged alone and come back meanwhile, as what an old
+// read says; no seed came to that. The search in tests/protocol does, and FollowerTest.Refuses*
+// break each place. Nor that a copy which came over an earlier connection is installed. A copy ends
+// the life of the process, and an earlier one ends with its connection, so there is never a second
+// one.
 enum class Mutation : std::uint8_t {
   none,
   ack_before_local_sync,

@@ -101,12 +101,15 @@ void Server::begin_anew(Duration abstain) {
   options.leads = !options.elects && role_.leads;
   options.upstream = role_.follows;
   options.ask_first = role_.standbys;
-  replication::Node::Durable durable{
-      .last = disk_.last(), .cluster = disk_.cluster(), .promised = disk_.promise()};
+  replication::Node::Durable durable{.last = disk_.last(),
+                                     .cluster = disk_.cluster(),
+                                     .promised = disk_.promise(),
+                                     .heard = disk_.heard()};
   if (resumes()) {
     options.elects = false;
     options.leads = true;
     durable.promised = durable.last.epoch = Epoch(disk_.promise().value() - 1);
+    durable.heard = {};
   }
   node_ = std::make_unique<replication::Node>(std::move(options), durable);
   world_.trace.note("n", index_, " begins at ", to_hex(disk_.last().tid));

@@ -119,6 +119,7 @@ class Server {
   void wait_for(std::function<void(std::function<void()> done)> start);
   void when_idle(std::function<void()> then);
   void store_promise(Epoch epoch);
+  void store_heard(Epoch epoch);
   void lead(const replication::action::Lead& lead);
   void serve(const replication::action::Serve& serve);
   void take_checkpoint();

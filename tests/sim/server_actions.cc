@@ -61,6 +61,7 @@ void Server::carry_out(replication::Action& action) {
   std::visit(
       Overloaded{
           [&](const action::StorePromise& it) { store_promise(it.epoch); },
+          [&](const action::StoreHeard& it) { store_heard(it.epoch); },
           [&](action::Append& it) { append(std::move(it.group)); },
           [&](const action::Rollback& it) { roll_back(it.to); },
           [&](const action::Locate& it) {
@@ -133,6 +134,12 @@ void Server::store_promise(Epoch epoch) {
     }
     if (early) done();
   });
+}
+
+void Server::store_heard(Epoch epoch) {
+  world_.trace.note("n", index_, " has heard of ", epoch.value());
+  wait_for(
+      [&](std::function<void()> done) { disk_.store_heard(process_, epoch, std::move(done)); });
 }
 
 void Server::take_checkpoint() { send(upstream_, wire::CheckpointRequest{}); }
@@ -263,7 +270,7 @@ void Server::lead(const action::Lead& lead) {
     // What was taken from the former primary is part of what the reign begins with.
     when_idle([this, lead, done = std::move(done)] {
       world_.trace.note("n", index_, " begins epoch ", lead.epoch.value());
-      world_.checker.begins(index_, lead.epoch);
+      world_.checker.begins(index_, lead.epoch, disk_);
       engine_ =
           std::make_unique<Engine>(disk_, process_, lead.epoch, engine_outputs(), world_.mutation);
       engine_->begin(lead.takeover);

@@ -75,6 +75,13 @@ void SimStore::store_promise(const Process& process, Epoch promise, std::functio
   });
 }
 
+void SimStore::store_heard(const Process& process, Epoch heard, std::function<void()> stored) {
+  queue_.after(sync_time(), process, [this, heard, stored = std::move(stored)] {
+    heard_ = std::max(heard_, heard);
+    stored();
+  });
+}
+
 std::span<const SimStore::Entry> SimStore::entries_after(Tid tid, bool pending) const {
   const std::size_t size = entries_.size() - (pending ? 0 : pending_entries());
   const std::span<const Entry> all(entries_.data(), size);

@@ -21,8 +21,8 @@
 
 namespace zeolite::sim {
 
-// The data directory of a node: a log that becomes durable when its sync ends, and the node's
-// promise. Outlives the process.
+// The data directory of a node: a log that becomes durable when its sync ends, the node's promise,
+// and what it has heard of. Outlives the process.
 //
 // What is durable is in a MemoryObjectStore, for reads. A group that is being synced is known by
 // its positions only. A crash keeps the first of the groups under way, or none of them: each is
@@ -47,8 +47,11 @@ class SimStore {
   void append(const Process& process, std::vector<TransactionRecord> group, Appended appended,
               Room room = Room::any);
   void store_promise(const Process& process, Epoch promise, std::function<void()> stored);
+  void store_heard(const Process& process, Epoch heard, std::function<void()> stored);
   [[nodiscard]] const storage::MemoryObjectStore& objects() const { return *objects_; }
   [[nodiscard]] Epoch promise() const { return promise_; }
+  // The latest that was stored as heard of; the promise may be later.
+  [[nodiscard]] Epoch heard() const { return heard_; }
   [[nodiscard]] Id128 cluster() const { return cluster_; }
   [[nodiscard]] Position last() const { return durable_end(entries_.size() - pending_entries()); }
   // With what is being synced.
@@ -67,7 +70,7 @@ class SimStore {
   void roll_back(const Position& to);
   // Something that is gone would have to come back.
   [[nodiscard]] bool removes_after(const Position& to) const;
-  // A copy takes the place of everything but the promise.
+  // A copy takes the place of everything but the promise and what was heard.
   void replace(std::vector<Entry> entries, const Id128& cluster);
 
   // ---- faults ----
@@ -101,6 +104,7 @@ class SimStore {
   Id128 cluster_;
   Duration usual_sync_;
   Epoch promise_;
+  Epoch heard_;
   std::vector<Entry> entries_;  // the durable ones, then the pending ones
   storage::LogTail tail_;       // at the end of entries_
   std::deque<Pending> pending_;

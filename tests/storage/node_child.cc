@@ -1,6 +1,7 @@
 // A process of its own that does what a node of a cluster does besides appending, to be killed by
 // tests. Usage: node_child COMMAND DIRECTORY ARGUMENT
 //   promise DIRECTORY EPOCH   promises it, unless a higher one was promised
+//   hear DIRECTORY EPOCH      somebody else has promised it
 //   rollback DIRECTORY TID    undoes what is after it
 //   install DIRECTORY 0       installs the copy of a database that is in it
 // Exit status 3 with the reason on standard error when something is refused.
@@ -30,6 +31,12 @@ Result<> promise(const std::string& directory, std::uint64_t epoch) {
   return node->promise(Epoch(epoch));
 }
 
+Result<> hear(const std::string& directory, std::uint64_t epoch) {
+  ASSIGN_OR_RETURN(auto lock, DirectoryLock::take(directory, DirectoryLock::Access::create));
+  ASSIGN_OR_RETURN(const auto node, NodeFile::open(lock));
+  return node->hear(Epoch(epoch));
+}
+
 Result<> roll_back(const std::string& directory, zeolite::Tid tid) {
   zeolite::storage::RocksStoreOptions options;
   options.directory = directory;
@@ -51,6 +58,7 @@ Result<> run(std::string_view command, const std::string& directory, std::string
   std::uint64_t number = 0;
   std::from_chars(argument.data(), argument.data() + argument.size(), number);
   if (command == "promise") return promise(directory, number);
+  if (command == "hear") return hear(directory, number);
   if (command == "rollback") return roll_back(directory, zeolite::Tid(number));
   if (command == "install") return install(directory);
   return zeolite::make_error(zeolite::ErrorCode::invalid_argument, "no such command");

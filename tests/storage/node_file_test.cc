@@ -14,6 +14,7 @@ namespace zeolite::storage::testing {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 class NodeFileTest : public ::testing::Test {
  protected:
@@ -45,7 +46,8 @@ TEST_F(NodeFileTest, NewNodeHasAnIdForEverAndPromisedNothing) {
   const auto again = open();
   EXPECT_EQ(again->id(), id);
   EXPECT_EQ(again->promised(), Epoch(0));
-  EXPECT_EQ(read_node_file(path_).value(), (NodeIdentity{id, Epoch(0)})) << "without the lock";
+  EXPECT_EQ(read_node_file(path_).value(), (NodeIdentity{id, Epoch(0), Epoch(0)}))
+      << "without the lock";
 }
 
 TEST_F(NodeFileTest, PromisesAreKeptAndReadable) {
@@ -54,9 +56,39 @@ TEST_F(NodeFileTest, PromisesAreKeptAndReadable) {
     const auto node = open();
     ASSERT_TRUE(node->promise(Epoch(epoch)));
     EXPECT_EQ(node->promised(), Epoch(epoch));
-    EXPECT_EQ(read_node_file(path_).value(), (NodeIdentity{id, Epoch(epoch)}));
+    EXPECT_EQ(read_node_file(path_).value(), (NodeIdentity{id, Epoch(epoch), Epoch(epoch)}));
   }
   EXPECT_THAT(content(), HasSubstr("\npromised 40\n"));
+}
+
+TEST_F(NodeFileTest, WhatWasHeardIsKeptWhereItIsAboveThePromise) {
+  const Id128 id = open()->id();
+  ASSERT_TRUE(open()->promise(Epoch(5)));
+  const std::string before = content();
+  EXPECT_THAT(before, StartsWith("zeolite-node 1\n")) << "as older programs write and read it";
+  ASSERT_TRUE(open()->hear(Epoch(5)));
+  EXPECT_EQ(content(), before);
+  ASSERT_TRUE(open()->hear(Epoch(70000)));
+  EXPECT_THAT(content(), StartsWith("zeolite-node 2\n"));
+  ASSERT_TRUE(open()->hear(Epoch(69999)));
+  EXPECT_EQ(open()->promised(), Epoch(5));
+  EXPECT_EQ(open()->heard(), Epoch(70000));
+  ASSERT_TRUE(open()->promise(Epoch(6)));
+  EXPECT_EQ(read_node_file(path_).value(), (NodeIdentity{id, Epoch(6), Epoch(70000)}));
+  ASSERT_TRUE(open()->promise(Epoch(70001)));
+  EXPECT_EQ(open()->heard(), Epoch(70001));
+  EXPECT_THAT(content(), StartsWith("zeolite-node 1\n"));
+}
+
+// Nothing is written, so nothing has to be synced, by what is not above all before.
+TEST_F(NodeFileTest, HearingTheSameAgainLeavesTheFileAlone) {
+  const auto node = open();
+  ASSERT_TRUE(node->hear(Epoch(7)));
+  std::filesystem::remove(path_ / "NODE");
+  for (const std::uint64_t epoch : {7U, 6U, 0U}) ASSERT_TRUE(node->hear(Epoch(epoch)));
+  EXPECT_EQ(content(), "");
+  ASSERT_TRUE(node->hear(Epoch(8)));
+  EXPECT_NE(content(), "");
 }
 
 TEST_F(NodeFileTest, PromiseNeverGoesDown) {
@@ -68,6 +100,7 @@ TEST_F(NodeFileTest, PromiseNeverGoesDown) {
 
 TEST_F(NodeFileTest, EveryChangedByteIsNoticed) {
   ASSERT_TRUE(open()->promise(Epoch(12345)));
+  ASSERT_TRUE(open()->hear(Epoch(67890)));
   const std::string whole = content();
   for (std::size_t i = 0; i < whole.size(); ++i) {
     std::string changed = whole;
@@ -83,11 +116,12 @@ TEST_F(NodeFileTest, EveryChangedByteIsNoticed) {
   EXPECT_THAT(open_error().detail, HasSubstr((path_ / "NODE").string() + " is damaged"));
   write(whole);
   EXPECT_EQ(open()->promised(), Epoch(12345));
+  EXPECT_EQ(open()->heard(), Epoch(67890));
 }
 
 TEST_F(NodeFileTest, NewerVersionIsRefused) {
   open();
-  write("zeolite-node 2\nsomething else\n");
+  write("zeolite-node 3\nsomething else\n");
   EXPECT_EQ(open_error().code, ErrorCode::too_new);
 }
 
@@ -159,6 +193,23 @@ bool expect_promise_survives(const std::string& crash_point) {
 TEST_F(NodeFileTest, KilledAtAnyPointThePromiseStandsAndNeverGoesDown) {
   for_each_crash("node.", expect_promise_survives);
   for_each_crash("replace.", expect_promise_survives);
+}
+
+// Ends a node that has promised 5 and hears of 8.
+bool expect_heard_survives(const std::string& crash_point) {
+  const TemporaryDirectory directory;
+  EXPECT_FALSE(run_node("promise", directory.path(), "5", ""));
+  const bool ended = run_node("hear", directory.path(), "8", crash_point);
+  const auto found = read_node_file(directory.path());
+  EXPECT_TRUE(found) << found.error().to_string();
+  if (!found || !*found) return ended;
+  EXPECT_EQ((*found)->promised, Epoch(5));
+  EXPECT_TRUE((*found)->heard == Epoch(8) || (ended && (*found)->heard == Epoch(5)));
+  return ended;
+}
+
+TEST_F(NodeFileTest, KilledAtAnyPointWhatWasHeardStandsAndThePromiseToo) {
+  for_each_crash("replace.", expect_heard_survives);
 }
 
 }  // namespace
