@@ -306,6 +306,8 @@ void Election::on_viewed(DcsView view, Instant now, Effects& effects) {
     return;
   }
   try_at_.reset();
+  ineligible_since_.reset();
+  obstacle_.clear();
   const LeaderKey& leader = *view_->leader;
   if (leader.node == options_.node) {
     // Of an unanswered try of this process it may be; one of an earlier process has to run out.
@@ -403,9 +405,26 @@ bool Election::view_is_foreign(const Local& local, Instant now, Effects& effects
   } else {
     return false;
   }
-  if (warned_view_ != why) effects.notes.push_back({true, why});
-  warned_view_ = std::move(why);
+  note_obstacle(std::move(why), effects);
   return true;
+}
+
+// Not at once: another goes ahead.
+void Election::note_ineligible(Instant now, Effects& effects) {
+  if (!view_->sync) return;
+  if (!ineligible_since_) ineligible_since_ = now;
+  if (now - *ineligible_since_ < ttl_) return;
+  note_obstacle(
+      "nobody leads, and acknowledged commits may be missing here: start the node that led last, "
+      "or a standby that was in sync; if they are lost, promote the one that has most by command, "
+      "with --force",
+      effects);
+}
+
+// Once, until somebody leads.
+void Election::note_obstacle(std::string why, Effects& effects) {
+  if (obstacle_ != why) effects.notes.push_back({true, why});
+  obstacle_ = std::move(why);
 }
 
 // Who is ahead goes first: it need not fetch or undo anything. Where nobody ever served, the others
@@ -425,7 +444,12 @@ void Election::try_to_lead(const Local& local, Instant now, Effects& effects) {
   if (state_ != State::watching || !view_ || !view_is_new_ || view_->leader || lease_ == 0) return;
   const bool hurried = now < hurry_until_;
   if (!local.settled || (local.abstains && !hurried)) return;
-  if (!eligible(local, now) || view_is_foreign(local, now, effects)) return;
+  if (view_is_foreign(local, now, effects)) return;
+  if (!eligible(local, now)) {
+    note_ineligible(now, effects);
+    return;
+  }
+  obstacle_.clear();
   if (!hurried) {
     if (!try_at_) {
       try_at_ = now + rank_pause(local) + std::chrono::milliseconds(random() % kJitterMaxMs);

@@ -111,6 +111,9 @@ class Election {
     return std::max({ttl_, leader_ttl_, earlier_ttl_}) / 3;
   }
   [[nodiscard]] const std::optional<DcsView>& view() const { return view_; }
+  // Why this node does not lead though nobody does, for people; empty: nothing is in its way, or
+  // that may be over in a moment.
+  [[nodiscard]] const std::string& obstacle() const { return obstacle_; }
   // 0: none.
   [[nodiscard]] LeaseId lease() const { return lease_; }
 
@@ -148,6 +151,8 @@ class Election {
   [[nodiscard]] bool eligible(const Local& local, Instant now) const;
   [[nodiscard]] bool trusted(Instant now) const;
   [[nodiscard]] bool view_is_foreign(const Local& local, Instant now, Effects& effects);
+  void note_ineligible(Instant now, Effects& effects);
+  void note_obstacle(std::string why, Effects& effects);
   [[nodiscard]] Duration rank_pause(const Local& local) const;
   void lead(Revision revision, Instant sent, Instant now, Effects& effects);
   void note_strange(const Error& error, Effects& effects);
@@ -180,7 +185,8 @@ class Election {
   Instant hurry_until_{};
   std::optional<Trust> trust_{};              // until hurry_until_
   std::optional<Instant> regressed_since_{};  // the counter is below what was promised
-  std::string warned_view_;                   // what was warned of last
+  std::optional<Instant> ineligible_since_{};
+  std::string obstacle_;  // was warned of
   std::string warned_answer_;
   // What answers nothing for a while, or not as the service does, is asked less often: something
   // else may be there.

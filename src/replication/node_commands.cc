@@ -52,7 +52,9 @@ std::string Node::what_it_may_lack() const {
 
 std::string Node::advice() const {
   const bool waits = role_ == Role::starting || role_ == Role::standby;
-  if (election_ || !waits || (asking_ && !outranked()) || follower_.streaming()) return {};
+  if (!waits || follower_.streaming()) return {};
+  if (election_) return election_->obstacle();
+  if (asking_ && !outranked()) return {};
   const bool sure = follower_.in_sync();
   const std::string reason =
       sure ? "this standby was in sync when it last heard of the primary" : what_it_may_lack();

@@ -75,6 +75,28 @@ TEST_F(ElectionTest, TellsOnceOfALeaderWithAnotherLease) {
 TEST_F(ElectionTest, DoesNotTryOutsideOfS) {
   view.sync->members = {kThird};
   EXPECT_FALSE(tries());
+  EXPECT_EQ(election.obstacle(), "") << "one that is in S may be about to";
+}
+
+TEST_F(ElectionTest, SaysOnceWhyNobodyLeadsUntilSomebodyDoes) {
+  view.sync->members = {};
+  EXPECT_FALSE(tries(10s));
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_NE(notes[0].find("nobody leads, and acknowledged commits may be missing here"),
+            std::string::npos);
+  EXPECT_EQ(election.obstacle(), notes[0]);
+  view.leader = other_key();
+  live(1s);
+  EXPECT_EQ(election.obstacle(), "");
+  view.leader = std::nullopt;
+  live(1s);
+  EXPECT_EQ(election.obstacle(), "");
+  live(10s);
+  EXPECT_EQ(notes.size(), 2U) << "it is another time";
+  view.sync->members = {kSelf};
+  live(1s);
+  EXPECT_NE(asked<dcs::Acquire>(), nullptr);
+  EXPECT_EQ(election.obstacle(), "");
 }
 
 TEST_F(ElectionTest, TriesIfItWroteSItself) {
@@ -171,6 +193,7 @@ TEST_F(ElectionTest, RefusesACounterBelowWhatWasPromised) {
   EXPECT_FALSE(tries(10s));
   ASSERT_EQ(notes.size(), 1U) << "said once";
   EXPECT_NE(notes[0].find("backup"), std::string::npos);
+  EXPECT_EQ(election.obstacle(), notes[0]);
 }
 
 TEST_F(ElectionTest, DoesNotTakeAnOldReadForABackup) {

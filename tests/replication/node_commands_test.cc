@@ -155,6 +155,20 @@ TEST_F(NodePromote, WhatAStandbyOrThePrimaryHasPromisedIsStored) {
   }
 }
 
+// So status tells it, and not the log alone.
+TEST_F(NodePromote, WhatIsInTheWayOfAnElectionIsAdvice) {
+  begin_election();
+  view.sync->members = {};
+  pass(1s);
+  EXPECT_EQ(node().advice(), "");
+  pass(5s);
+  EXPECT_NE(node().advice().find("nobody leads"), std::string::npos) << node().advice();
+  EXPECT_EQ(last<action::Note>().text, node().advice());
+  other_leads();
+  pass(1s);
+  EXPECT_EQ(node().advice(), "");
+}
+
 TEST_F(NodePromote, ADifferentClusterSaysNothingOfEpochs) {
   start();
   auto hello = hello_of(kOther, at(2, 20), kPromoted.value() + 65536);
