@@ -207,7 +207,8 @@ class Node {
   void welcome(PeerId peer, Peer& state, wire::ReplicaWelcome welcome, Actions& actions);
   [[nodiscard]] std::string objection(const wire::ReplicaHello& hello) const;
   [[nodiscard]] std::string copy_of_a_peer(PeerId peer, const wire::ReplicaHello& hello,
-                                           Instant now) const;
+                                           Instant now);
+  [[nodiscard]] bool drives_out_again(const NodeId& node, Instant now);
   void warn_once(std::string text, Actions& actions);
   void note_same_name(const wire::ReplicaHello& hello, Actions& actions);
   [[nodiscard]] bool may_count(const wire::ReplicaHello& hello) const;
@@ -271,6 +272,12 @@ class Node {
   std::map<PeerId, Peer> peers_;
   std::map<NodeId, std::string> names_;  // of standbys, also of some that have gone
   std::set<std::string> warned_;         // of what standbys are set to
+  // How often one came in the place of itself, which was there; the last time.
+  struct Driven {
+    int times = 0;
+    Instant at{};
+  };
+  std::map<NodeId, Driven> driven_out_;
   std::uint64_t sequence_ = 0;
   std::map<std::uint64_t, Instant> beats_;  // when the newest sequences were sent
   Instant beat_at_{};

@@ -17,6 +17,9 @@ using Decision = wire::ReplicaWelcome::Decision;
 constexpr std::size_t kBeatsMax = 256;
 // Who was heard of within so many heartbeats is there now.
 constexpr int kBeatsOfOneThatIsThere = 5;
+// How often one may come in the place of itself, with no longer pauses, before it is two.
+constexpr int kDrivenOutMax = 3;
+constexpr Duration kDrivenOutMemory = std::chrono::seconds(10);
 // More nodes than a cluster has; their names are for people.
 constexpr std::size_t kNamesMax = 64;
 
@@ -67,18 +70,33 @@ std::string Node::objection(const wire::ReplicaHello& hello) const {
   return {};
 }
 
-// Two that are there at the same time at different addresses are not one that connects again.
-std::string Node::copy_of_a_peer(PeerId peer, const wire::ReplicaHello& hello, Instant now) const {
+// Two that are there at the same time at different addresses are not one that connects again. Nor
+// are two at one address that drive each other out.
+std::string Node::copy_of_a_peer(PeerId peer, const wire::ReplicaHello& hello, Instant now) {
   for (const auto& [id, other] : peers_) {
     const bool there = other.state == Peer::State::streaming &&
                        now - other.heard_at < options_.heartbeat * kBeatsOfOneThatIsThere;
     if (id == peer || other.hello.node != hello.node || !there) continue;
-    if (other.hello.address == hello.address) continue;
+    const bool same = other.hello.address == hello.address;
+    if (same && !drives_out_again(hello.node, now)) continue;
     return "the standby " + other.hello.name + " (" + other.hello.address +
-           ") is connected, and this one has the same NODE file: one directory is a copy of the "
-           "other; stop the copy, remove its file NODE, and start it again";
+           ") is connected, and this one has the same NODE file" +
+           (same ? " and the same address" : "") +
+           ": one directory is a copy of the other; stop the copy, remove its file NODE, and start "
+           "it again" +
+           (same ? " with an address of its own" : "");
   }
   return {};
+}
+
+// One process closes its connection before it makes another. Now and then the end of the old one
+// may arrive after the new one's greeting.
+bool Node::drives_out_again(const NodeId& node, Instant now) {
+  if (driven_out_.size() >= kNamesMax && !driven_out_.contains(node)) return false;
+  Driven& driven = driven_out_[node];
+  if (now - driven.at > kDrivenOutMemory) driven.times = 0;
+  driven.at = now;
+  return ++driven.times > kDrivenOutMax;
 }
 
 // By their names people choose between nodes, and switchover does.

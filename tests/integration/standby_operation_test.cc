@@ -166,6 +166,35 @@ TEST_F(StandbyOperation, ACopiedDirectoryIsRefusedWithWhatToDo) {
       << c.standard_error();
 }
 
+// As two machines that were made from one image: they would drive each other out for ever.
+TEST_F(StandbyOperation, ACopiedDirectoryThatSaysTheSameAddressIsRefusedToo) {
+  const std::optional<ServerPair> pair = start_pair();
+  ASSERT_TRUE(pair);
+  ServerProcess& a = *pair->primary;
+  EXPECT_EQ(pair->standby->stop(), 0);
+  std::filesystem::copy(directory_ / "b", directory_ / "c",
+                        std::filesystem::copy_options::recursive);
+  std::vector<std::string> more = standby_of(a);
+  more.insert(more.end(), {"--advertise", "127.0.0.1:5"});
+  ServerProcess b(options("b", more));
+  ServerProcess::Options same = options("c", more);
+  same.arguments[1] = "b";
+  ServerProcess c(same);
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return in_sync(a); })) << b.standard_error();
+  ASSERT_TRUE(c.start()) << c.standard_error();
+  const std::string words = "the same NODE file and the same address: one directory is a copy";
+  expect_says(a, words);
+  // Which of them is there when it is noticed is chance: the other is told.
+  EXPECT_TRUE(wait_until([&] { return says(b, words) || says(c, words); }))
+      << b.standard_error() << c.standard_error();
+  ServerProcess& refused = says(c, words) ? c : b;
+  ServerProcess& stays = says(c, words) ? b : c;
+  EXPECT_EQ(refused.stop(), 0) << refused.standard_error();
+  EXPECT_TRUE(wait_until([&] { return in_sync(a); })) << stays.standard_error();
+  EXPECT_EQ(role(stays), "standby");
+}
+
 TEST_F(StandbyOperation, AStorageOfAnotherNameAndANodeOfTheSameNameAreToldOf) {
   ServerProcess a(options("a"));
   ASSERT_TRUE(a.start()) << a.standard_error();

@@ -115,6 +115,33 @@ TEST_F(NodePeers, OfACopiedDirectoryAreRejectedWhileTheOtherIsThere) {
   EXPECT_EQ(last<action::Compare>().peer, 3U);
 }
 
+// Of one process, the end of a connection may arrive after the next one's greeting; two at one
+// address would drive each other out for ever.
+TEST_F(NodePeers, OfACopiedDirectoryAtTheSameAddressAreRejectedWhenTheyCameInTurn) {
+  lead();
+  PeerId peer = 1;
+  attach(peer, kOther, at(2, 20));
+  for (int times = 0; times < 3; ++times) {
+    attach(++peer, kOther, at(2, 20));
+    EXPECT_TRUE(closed(peer - 1)) << "it has connected again";
+    pass(200ms);
+    ack(peer, 3, at(2, 20));
+  }
+  for (int times = 0; times < 60; ++times) {
+    forget();
+    greet(100, hello_of(kOther, at(2, 20)));
+    expect_reason(100, "and this one has the same NODE file and the same address: one directory");
+    EXPECT_FALSE(closed(peer));
+    pass(200ms);
+    ack(peer, 3, at(2, 20));
+  }
+  // When the other is gone, it is let in; and it may connect again as before.
+  node().peer_lost(peer, now, actions);
+  attach(++peer, kOther, at(2, 20));
+  pass(11s);
+  attach(++peer, kOther, at(2, 20));
+}
+
 TEST_F(NodePeers, OfAStorageOfAnotherNameAreRejected) {
   options.storage = "main";
   lead();
