@@ -86,8 +86,8 @@ void EtcdProcess::launch(std::size_t member) {
   const std::string client = url(endpoints_[member].to_string());
   const std::string peer = url("127.0.0.1:" + std::to_string(members_[member].peer_port));
   members_[member].process = std::make_unique<ChildProcess>(std::vector<std::string>{
-      *etcd, "--name", name, "--data-dir", (directory_ / name).string(), "--listen-client-urls",
-      client, "--advertise-client-urls", client, "--listen-peer-urls", peer,
+      *etcd, "--name", name, "--data-dir", data(member).string(), "--listen-client-urls", client,
+      "--advertise-client-urls", client, "--listen-peer-urls", peer,
       "--initial-advertise-peer-urls", peer, "--initial-cluster", cluster, "--logger", "zap",
       "--log-level", "warn"});
 }
@@ -136,6 +136,25 @@ void EtcdProcess::kill(std::size_t member) { members_[member].process.reset(); }
 void EtcdProcess::restart(std::size_t member) {
   CHECK(!members_[member].process, "it was killed");
   launch(member);
+}
+
+std::filesystem::path EtcdProcess::data(std::size_t member) const {
+  return directory_ / ("m" + std::to_string(member));
+}
+
+std::filesystem::path EtcdProcess::backup(std::size_t member) const {
+  return data(member).string() + ".backup";
+}
+
+void EtcdProcess::keep_data(std::size_t member) const {
+  CHECK(!members_[member].process, "it was killed");
+  std::filesystem::copy(data(member), backup(member), std::filesystem::copy_options::recursive);
+}
+
+void EtcdProcess::bring_back_data(std::size_t member) const {
+  CHECK(!members_[member].process, "it was killed");
+  std::filesystem::remove_all(data(member));
+  std::filesystem::copy(backup(member), data(member), std::filesystem::copy_options::recursive);
 }
 
 void EtcdProcess::stop(std::size_t member) {

@@ -44,6 +44,9 @@ class EtcdProcess {
   void kill(std::size_t member);
   // After kill(): with its data and its ports; wait_ready() waits for it.
   void restart(std::size_t member);
+  // After kill(): a backup of its data; and the data as they were then, for restart().
+  void keep_data(std::size_t member) const;
+  void bring_back_data(std::size_t member) const;
   // SIGSTOP, until it stands still; SIGCONT.
   void stop(std::size_t member);
   void cont(std::size_t member);
@@ -57,6 +60,8 @@ class EtcdProcess {
     std::unique_ptr<ChildProcess> process;
   };
   void launch(std::size_t member);
+  [[nodiscard]] std::filesystem::path data(std::size_t member) const;
+  [[nodiscard]] std::filesystem::path backup(std::size_t member) const;
 
   TemporaryDirectory directory_;
   std::vector<Member> members_;
