@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "integration/cluster.h"
+#include "integration/small_disk.h"
 #include "support/tcp_proxy.h"
 #include "zeolite/zeolite.h"
 
@@ -25,10 +26,13 @@ class StandbyReads : public ClusterTest {
     a_.emplace(options("a", {"--durability", "local", "--lease", "30"}));
     ASSERT_TRUE(a_->start()) << a_->standard_error();
     proxy_.emplace(a_->port());
-    b_.emplace(options("b", {"--standby-of", proxy_->address()}));
+    b_.emplace(options_of_b());
     ASSERT_TRUE(b_->start()) << b_->standard_error();
     ASSERT_TRUE(wait_until([&] { return same_end(*a_, *b_) && age() > 0 && age() < 500; }))
         << b_->standard_error();
+  }
+  [[nodiscard]] virtual ServerProcess::Options options_of_b() {
+    return options("b", {"--standby-of", proxy_->address()});
   }
   // Of what the standby shows, in milliseconds, as it says.
   [[nodiscard]] std::int64_t age() const {
@@ -105,6 +109,70 @@ TEST_F(StandbyReads, AStandbyThatIsCutOffIsLeftByWhoWaitsForATransaction) {
   (void)client.sync(tid);
   EXPECT_EQ(client.begin().load(zdb::Oid{8}).view(), "second");
   EXPECT_EQ(node(client), "a");
+}
+
+// It hears of its primary, and appends nothing: what it shows stands still.
+class FullStandbyReads : public StandbyReads {
+ protected:
+  void SetUp() override {
+    if (!disk_.mounted()) GTEST_SKIP() << "a tmpfs cannot be mounted here: " << disk_.why();
+    StandbyReads::SetUp();
+  }
+  [[nodiscard]] ServerProcess::Options options_of_b() override {
+    ServerProcess::Options options = StandbyReads::options_of_b();
+    options.data = directory_ / "disk/data";
+    options.config = "[memory]\nmemtable = \"2 MiB\"\n";
+    return options;
+  }
+  // Commits until the standby, which looks at its disk now and then, appends nothing more.
+  zdb::Tid commit_until_full() {
+    disk_.fill(18 << 20);  // below the reserve
+    zdb::Tid tid;
+    EXPECT_TRUE(wait_until([&] {
+      tid = commit(zdb::Oid{9}, std::string(1000, 'x'));
+      return b_->standard_error().find("this standby appends nothing") != std::string::npos;
+    })) << b_->standard_error();
+    EXPECT_NE(text_of(status(*b_), "visible_tid"), text_of(status(*a_), "last_tid"));
+    return tid;
+  }
+
+  SmallDisk disk_{directory_ / "disk"};
+};
+
+TEST_F(FullStandbyReads, WhoWaitsForATransactionIsServedElsewhereAndOthersReadOn) {
+  zdb::Client waits(reads_standby(milliseconds(0)));
+  zdb::Client reads(reads_standby(milliseconds(0)));
+  commit(zdb::Oid{8}, "before");
+  for (zdb::Client* client : {&waits, &reads}) {
+    ASSERT_TRUE(wait_until([&] { return node(*client) == "b"; }));
+  }
+  ASSERT_TRUE(wait_until([&] { return same_end(*a_, *b_); }));
+  const zdb::Tid tid = commit_until_full();
+  (void)waits.sync(tid);
+  EXPECT_EQ(waits.begin().load(zdb::Oid{9}).view(), std::string(1000, 'x'));
+  EXPECT_EQ(node(waits), "a");
+  EXPECT_EQ(reads.begin().load(zdb::Oid{8}).view(), "before");
+  EXPECT_EQ(node(reads), "b");
+  disk_.release();
+  (void)reads.sync(tid);
+  EXPECT_EQ(reads.begin().load(zdb::Oid{9}).view(), std::string(1000, 'x'));
+}
+
+TEST_F(FullStandbyReads, WithNobodyElseThereTheWaitEndsInTime) {
+  zdb::Client client(reads_standby(milliseconds(0)));
+  ASSERT_TRUE(wait_until([&] { return node(client) == "b"; }));
+  const zdb::Tid tid = commit_until_full();
+  a_->kill();
+  const auto began = std::chrono::steady_clock::now();
+  try {
+    (void)client.sync(tid);
+    ADD_FAILURE() << "nobody has it";
+  } catch (const zdb::TimeoutError& error) {
+    EXPECT_NE(std::string(error.what()).find("in time"), std::string::npos) << error.what();
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - began, seconds(10));
+  // It reads on what the standby shows.
+  EXPECT_TRUE(wait_until([&] { return node(client) == "b"; }));
 }
 
 TEST_F(StandbyReads, StatusTellsHowFarAStandbyIsBehind) {
