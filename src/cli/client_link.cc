@@ -106,8 +106,9 @@ void ClientLink::connected(std::uint64_t attempt, const boost::system::error_cod
     attempt_failed(Error{ErrorCode::unavailable, error.message()});
     return;
   }
-  connection_ = std::make_shared<net::FramedConnection>(shard_, std::move(socket_), *this,
-                                                        net::FramedConnection::Limits{});
+  connection_ = std::make_shared<net::FramedConnection>(
+      shard_, std::move(socket_), *this,
+      net::FramedConnection::Limits{.body_max = wire::kBodyMaxOfServer});
   connection_->start();
   options_.hello.accepts_standby = any_role_;
   send(options_.hello, 1);

@@ -172,7 +172,7 @@ void NetClient::connect_to(const tcp::resolver::results_type& endpoints) {
 }
 
 void NetClient::on_socket(tcp::socket socket) {
-  net::FramedConnection::Limits limits;
+  net::FramedConnection::Limits limits{.body_max = wire::kBodyMaxOfServer};
   limits.outbound_max = SIZE_MAX;  // bounded by what our own callers wait for
   connection_ = std::make_shared<net::FramedConnection>(
       *shard_, std::move(socket), static_cast<net::FramedConnection::Handler&>(*this), limits);

@@ -2,6 +2,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <utility>
+
+#include "base/check.h"
 
 namespace zeolite::net {
 
@@ -23,9 +26,21 @@ class SharedBudget {
   }
   [[nodiscard]] std::uint64_t used() const { return used_.load(std::memory_order_relaxed); }
 
+  // The same for one who would hold `more` bytes.
+  [[nodiscard]] bool has_room(std::uint64_t more) const {
+    const std::uint64_t used = used_.load(std::memory_order_relaxed);
+    return used <= bytes_max_ && more <= (bytes_max_ - used) / 2;
+  }
+
+  // One holder at a time may have what there is no room for, so that what is larger than all that
+  // may be used still comes through. False: another is that one.
+  [[nodiscard]] bool begin_beyond() { return !beyond_.exchange(true); }
+  void end_beyond() { beyond_.store(false); }
+
  private:
   std::uint64_t bytes_max_;
   std::atomic<std::uint64_t> used_ = 0;
+  std::atomic<bool> beyond_ = false;
 };
 
 // What one holder has of a budget. Thread: one at a time.
@@ -40,16 +55,31 @@ class BudgetCharge {
   // It holds so many bytes from now on. False: that is more than before, and there is no room.
   [[nodiscard]] bool settle(std::uint64_t held) {
     if (budget_ == nullptr) return true;
+    if (beyond_) {
+      if (!budget_->has_room(held)) return true;
+      beyond_ = false;
+      budget_->end_beyond();
+    }
     const bool grew = held > charged_;
     if (grew) budget_->add(held - charged_);
     if (held < charged_) budget_->remove(charged_ - held);
     charged_ = held;
     return !grew || budget_->allows(held);
   }
+  // After settle(held) found no room: it is the one holder whose bytes are not counted, until a
+  // settle() finds room. False: another is that one.
+  [[nodiscard]] bool settle_beyond(std::uint64_t held) {
+    CHECK(budget_ != nullptr && held == charged_, "there was no room");
+    if (!budget_->begin_beyond()) return false;
+    beyond_ = true;
+    budget_->remove(std::exchange(charged_, 0));
+    return true;
+  }
 
  private:
   SharedBudget* budget_;
   std::uint64_t charged_ = 0;
+  bool beyond_ = false;  // it is the one
 };
 
 }  // namespace zeolite::net

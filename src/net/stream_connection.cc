@@ -1,5 +1,6 @@
 #include "net/stream_connection.h"
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <cstring>
@@ -185,16 +186,29 @@ void StreamConnection::deliver_messages() {
   }
 }
 
+// What is left of the longest message.
+std::size_t StreamConnection::longest_unsent() const {
+  return longest_end_ > written_ ? std::min(longest_, longest_end_ - written_) : 0;
+}
+
 void StreamConnection::output_added() {
-  if (outbound() > limits_.outbound_max) {
-    close(Error{ErrorCode::unavailable, "the peer does not read: " + std::to_string(outbound()) +
-                                            " bytes are waiting to be sent"});
+  const std::size_t added = output_.size() - known_;
+  known_ = output_.size();
+  if (added >= longest_unsent()) {
+    longest_ = added;
+    longest_end_ = known_;
+  }
+  if (outbound() - longest_unsent() > limits_.outbound_max) {
+    close(Error{ErrorCode::timeout, "the peer does not read: " + std::to_string(outbound()) +
+                                        " bytes are waiting to be sent"});
     return;
   }
   if (written_ > kWrittenMax && written_ > output_.size() / 2) {
     const std::size_t given_back = written_ & ~std::size_t{7};  // frames stay aligned
     output_.erase(0, given_back);
     written_ -= given_back;
+    known_ -= given_back;
+    longest_end_ -= std::min(longest_end_, given_back);
   }
   if (dirty_) return;
   dirty_ = true;
@@ -211,16 +225,16 @@ void StreamConnection::flush() {
 // here with anything.
 void StreamConnection::account_buffers() {
   const std::size_t held = closed_ ? 0 : outbound() + buffered();
-  if (!charge_.settle(held)) {
-    close(Error{ErrorCode::unavailable,
-                "the peer is slow, and there is little room left for what waits for it"});
-  }
+  if (charge_.settle(held)) return;
+  if (longest_unsent() > held / 2 && charge_.settle_beyond(held)) return;
+  close(Error{ErrorCode::timeout,
+              "the peer is slow, and there is little room left for what waits for it"});
 }
 
 void StreamConnection::write_some() {
   if (secure_ ? !write_out_secure() : !write_out()) return;
   output_.clear();
-  written_ = 0;
+  written_ = known_ = longest_end_ = 0;
   if (output_.capacity() > kKeepOutputCapacity) std::string().swap(output_);
   if (closing_) {
     linger();
@@ -319,7 +333,7 @@ void StreamConnection::discard_input(const std::shared_ptr<boost::asio::steady_t
 
 void StreamConnection::drop_output() {
   std::string().swap(output_);
-  written_ = 0;
+  written_ = known_ = longest_end_ = 0;
 }
 
 void StreamConnection::shutdown_socket(const Error& why) {

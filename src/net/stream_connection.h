@@ -44,9 +44,12 @@ class StreamConnection : public std::enable_shared_from_this<StreamConnection> {
   struct Limits {
     // Longest message that is taken.
     std::size_t body_max = 64 * 1024 * 1024;
-    // Unsent output above this closes the connection: the peer does not read.
+    // Unsent output above this, beside the longest message in it, closes the connection with
+    // timeout: the peer does not read. One message may have any length, for it is to arrive.
     std::size_t outbound_max = 64 * 1024 * 1024;
-    // Unsent output and unfinished messages of many connections together; null: not counted.
+    // Unsent output and unfinished messages of many connections together; null: not counted. A
+    // connection that finds no room is closed with timeout, but one at a time goes on that has one
+    // long message to send.
     SharedBudget* buffers_shared = nullptr;
     // A message that has begun must come at least 64 KiB further in this time, and so must output
     // that waits; or be complete.
@@ -97,6 +100,8 @@ class StreamConnection : public std::enable_shared_from_this<StreamConnection> {
   [[nodiscard]] bool closed() const { return closed_; }
   // Whether messages travel: there is nothing that has to be agreed with the peer before.
   [[nodiscard]] bool established() const { return secure_ == nullptr || secure_->is_open(); }
+  // A message has begun and is not complete.
+  [[nodiscard]] bool receiving() const { return buffered() > 0; }
   [[nodiscard]] std::size_t outbound() const { return output_.size() - written_; }
   // "host:port" of the peer, for messages; kept after closing.
   [[nodiscard]] const std::string& peer() const { return peer_; }
@@ -135,6 +140,7 @@ class StreamConnection : public std::enable_shared_from_this<StreamConnection> {
   [[nodiscard]] bool write_out_secure();
   void account_buffers();
   void drop_output();
+  [[nodiscard]] std::size_t longest_unsent() const;
   void shutdown_socket(const Error& why);
   void linger();
   void discard_input(const std::shared_ptr<boost::asio::steady_timer>& deadline);
@@ -147,6 +153,10 @@ class StreamConnection : public std::enable_shared_from_this<StreamConnection> {
   BudgetCharge charge_;  // of outbound() and buffered()
   std::string output_;
   std::size_t written_ = 0;  // of output_
+  std::size_t known_ = 0;    // of output_, before what is being added
+  // The longest message of output_: where it ends there, and its length.
+  std::size_t longest_end_ = 0;
+  std::size_t longest_ = 0;
   std::string peer_;
   Error closing_why_{ErrorCode::unavailable, {}};
   // How far one direction has come, and when check_progress last saw it move on.

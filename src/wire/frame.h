@@ -24,6 +24,8 @@ inline constexpr std::uint8_t kFlagLz4 = 1;
 // may be long already.
 inline constexpr std::size_t kHandshakeBodyMax = 16 * 1024;
 inline constexpr std::size_t kBodyMaxDefault = 64 * 1024 * 1024;
+// What clients accept of their server: a record that some other protocol brought may be long.
+inline constexpr std::size_t kBodyMaxOfServer = std::size_t{1} << 30;
 
 struct FrameHeader {
   std::uint32_t body_length = 0;

@@ -204,12 +204,53 @@ TEST_F(FramedConnectionTest, ClosesAPeerThatLeavesTooMuchUnread) {
   open({.outbound_max = 100'000}, kSmallBuffer);
   run([&] {
     connection_->send(ping(60'000), 1);
-    EXPECT_FALSE(connection_->closed());
     connection_->send(ping(60'000), 2);
+    EXPECT_FALSE(connection_->closed());
+    connection_->send(ping(60'000), 3);
     EXPECT_TRUE(connection_->closed());
   });
-  EXPECT_EQ(recorder_.wait_for_close().code, ErrorCode::unavailable);
+  EXPECT_EQ(recorder_.wait_for_close().code, ErrorCode::timeout);
   EXPECT_EQ(recorder_.closings(), 1);
+}
+
+// An answer that is longer than all that may wait: nobody could ever read it.
+TEST_F(FramedConnectionTest, OneMessageMayBeLongerThanWhatMayWait) {
+  open({.outbound_max = 100'000}, kSmallBuffer);
+  run([&] {
+    connection_->send(ping(40'000), 1);
+    connection_->send(ping(1'000'000), 2);
+  });
+  run([&] { connection_->send(ping(40'000), 3); });  // while it is on its way
+  for (std::uint32_t id = 1; id <= 3; ++id)
+    EXPECT_TRUE(peer_->expect<wire::Ping>(id).payload.size());
+  run([&] {  // and there is as much room as before
+    EXPECT_FALSE(connection_->closed());
+    connection_->send(ping(60'000), 4);
+    connection_->send(ping(60'000), 5);
+    EXPECT_FALSE(connection_->closed());
+    connection_->send(ping(60'000), 6);
+    EXPECT_TRUE(connection_->closed());
+  });
+}
+
+TEST_F(FramedConnectionTest, OneLongMessageAtATimeNeedsNoRoomAmongAll) {
+  SharedBudget all(100'000);
+  open({.buffers_shared = &all}, kSmallBuffer);
+  run([&] { connection_->send(ping(1'000'000), 1); });
+  Recorder second_recorder;
+  SocketPair pair = SocketPair::make(shard_.context(), peer_context_, kSmallBuffer);
+  auto second =
+      std::make_shared<FramedConnection>(shard_, std::move(pair.near), second_recorder,
+                                         FramedConnection::Limits{.buffers_shared = &all});
+  run([&] {
+    second->start();
+    second->send(ping(1'000'000), 1);
+  });
+  EXPECT_EQ(second_recorder.wait_for_close().code, ErrorCode::timeout);
+  EXPECT_EQ(peer_->expect<wire::Ping>(1).payload.size(), 1'000'000U);
+  run([] {});
+  EXPECT_EQ(all.used(), 0U);
+  run([&] { second->detach(); });
 }
 
 TEST_F(FramedConnectionTest, TellsGarbageWhyBeforeItHangsUp) {

@@ -60,5 +60,35 @@ TEST(SharedBudget, ExactlyAllMayBeUsed) {
   EXPECT_FALSE(budget.allows(1));
 }
 
+TEST(BudgetCharge, OneAtATimeMayHoldWhatThereIsNoRoomFor) {
+  SharedBudget budget(1000);
+  BudgetCharge large(&budget);
+  EXPECT_FALSE(large.settle(5000));
+  EXPECT_TRUE(large.settle_beyond(5000));
+  EXPECT_EQ(budget.used(), 0U);  // others have their room
+  EXPECT_TRUE(large.settle(4000));
+  EXPECT_EQ(budget.used(), 0U);
+  BudgetCharge other(&budget);
+  EXPECT_FALSE(other.settle(2000));
+  EXPECT_FALSE(other.settle_beyond(2000));
+  (void)other.settle(0);
+  EXPECT_TRUE(large.settle(400));  // there is room for this
+  EXPECT_EQ(budget.used(), 400U);
+  EXPECT_FALSE(other.settle(2000));
+  EXPECT_TRUE(other.settle_beyond(2000));
+}
+
+TEST(BudgetCharge, WhoMayGoBeyondGivesThatBackAtItsEnd) {
+  SharedBudget budget(1000);
+  {
+    BudgetCharge large(&budget);
+    EXPECT_FALSE(large.settle(5000));
+    EXPECT_TRUE(large.settle_beyond(5000));
+  }
+  BudgetCharge next(&budget);
+  EXPECT_FALSE(next.settle(5000));
+  EXPECT_TRUE(next.settle_beyond(5000));
+}
+
 }  // namespace
 }  // namespace zeolite::net
