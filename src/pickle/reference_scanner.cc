@@ -1,6 +1,7 @@
 #include "pickle/reference_scanner.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,12 @@ bool makes_bytes(ByteView module_and_name) {
   return module_and_name == "zodbpickle\nbinary" || module_and_name == "_codecs\nencode" ||
          module_and_name == "builtins\nbytes" || module_and_name == "__builtin__\nbytes";
 }
+
+// What makers of bytes are called, in parts; but for "builtins", which may be an oid.
+constexpr std::array<std::string_view, 6> kNames{"zodbpickle", "binary", "_codecs",
+                                                 "encode",     "bytes",  "__builtin__"};
+constexpr std::size_t kNameMin = 5;
+constexpr std::size_t kNameMax = 11;
 
 bool is_ascii(std::uint64_t eight) { return (eight & 0x8080808080808080ULL) == 0; }
 
@@ -149,7 +156,7 @@ bool ReferenceScanner::step_call(const Instruction& in) {
     case Op::global:
       return push({.kind = makes_bytes(in.argument) ? Kind::bytes_maker : Kind::other});
     case Op::stack_global:
-      return drop(2) && push_other();
+      return find_global();
     case Op::reduce:
     case Op::newobj:
       return call();
@@ -197,6 +204,11 @@ bool ReferenceScanner::push_string(ByteView bytes) {
 }
 
 bool ReferenceScanner::push_text(ByteView utf8) {
+  if (utf8.size() >= kNameMin && utf8.size() <= kNameMax) {
+    const auto name = std::ranges::find(kNames, utf8);
+    const auto which = static_cast<std::uint64_t>(name - kNames.begin());
+    if (name != kNames.end()) return push({.oid = which, .kind = Kind::name});
+  }
   if (utf8.size() < kOidBytes || utf8.size() > kOidBytes * 2) return push_other();
   const std::optional<std::string> bytes = latin1_from_utf8(utf8);
   if (!bytes || bytes->size() != kOidBytes) return push_other();
@@ -237,6 +249,19 @@ bool ReferenceScanner::drop_to_mark() {
   marks_.pop_back();
   floor_ = marks_.empty() ? 0 : marks_.back();
   return true;
+}
+
+// The module and the name are on the stack.
+bool ReferenceScanner::find_global() {
+  Slot name;
+  Slot module;
+  if (!pop(name) || !pop(module)) return false;
+  std::string whole;
+  if (module.kind == Kind::oid) put_u64(whole, module.oid);
+  if (module.kind == Kind::name) whole = kNames[module.oid];
+  whole += '\n';
+  if (name.kind == Kind::name) whole += kNames[name.oid];
+  return push({.kind = makes_bytes(whole) ? Kind::bytes_maker : Kind::other});
 }
 
 bool ReferenceScanner::call() {
@@ -286,6 +311,7 @@ void ReferenceScanner::add(const Slot& persistent_id) {
       add(Oid(persistent_id.oid));
       return;
     case Kind::bytes_maker:
+    case Kind::name:
     case Kind::other:
       ++out_.skipped;
   }

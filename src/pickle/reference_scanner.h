@@ -33,6 +33,7 @@ class ReferenceScanner {
     bytes_maker,  // a class or function that makes bytes of its first argument
     oid,          // 8 bytes, or 8 ASCII characters
     latin1,       // 8 characters that are an oid in Latin-1
+    name,         // part of the name of a maker of bytes; `oid` says which
     with_oid,     // a tuple that begins with an oid
     with_latin1,
   };
@@ -57,6 +58,7 @@ class ReferenceScanner {
   [[nodiscard]] bool pop(Slot& out);
   [[nodiscard]] bool drop(std::size_t count);
   [[nodiscard]] bool drop_to_mark();
+  [[nodiscard]] bool find_global();
   [[nodiscard]] bool call();
 
   [[nodiscard]] bool memoise(std::int64_t index);

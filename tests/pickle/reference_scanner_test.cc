@@ -170,6 +170,34 @@ TEST(ReferenceScanner, BytesMadeByACallAreBytes) {
       "abcdefgh\x85RQ.");
 }
 
+// As protocol 4 names what is called.
+TEST(ReferenceScanner, BytesMadeByACallNamedOnTheStackAreBytes) {
+  const auto made_by = [](std::string_view module, std::string_view name, bool memoised) {
+    std::string pickle = "\x80\x04";
+    for (const std::string_view part : {module, name}) {
+      pickle += "\x8c";
+      pickle.push_back(static_cast<char>(part.size()));
+      pickle += part;
+      if (memoised) pickle += "\x94";
+    }
+    pickle += "\x93\x8c\x08";
+    pickle += "abcdefgh\x85RQ.";
+    return pickle;
+  };
+  for (const bool memoised : {false, true}) {
+    expect_oid(made_by("zodbpickle", "binary", memoised));
+    expect_oid(made_by("_codecs", "encode", memoised));
+    expect_oid(made_by("builtins", "bytes", memoised));
+    expect_oid(made_by("__builtin__", "bytes", memoised));
+    expect_skipped(made_by("other", "encode", memoised));
+    expect_skipped(made_by("_codecs", "decode", memoised));
+    expect_skipped(made_by("encode", "_codecs", memoised));
+  }
+  expect_skipped(
+      "\x8c\x05"
+      "bytesQ.");
+}
+
 TEST(ReferenceScanner, TheMemoGivesBackOidsAndTuples) {
   const auto twice = [](std::string_view put, std::string_view get) {
     return "C\x08"
