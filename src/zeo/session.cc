@@ -39,7 +39,7 @@ void Session::on_message(const Bytes& message, SessionEffects& effects) {
     protocol_error(std::move(call).error().detail, effects);
     return;
   }
-  if (!call->heartbeat) on_call(*std::move(call), effects);
+  if (!call->heartbeat) on_call(*call, message.size(), effects);
 }
 
 void Session::on_greeting(const Bytes& message, SessionEffects& effects) {
@@ -67,6 +67,7 @@ void Session::on_greeting(const Bytes& message, SessionEffects& effects) {
 }
 
 const Session::Method* Session::find_method(std::string_view name) {
+  constexpr Method::Part kKept = Method::Part::kept;
   static const std::unordered_map<std::string_view, Method> kMethods = {
       {"register", {&Session::on_register, true}},
       {"set_client_label", {&Session::set_client_label}},
@@ -90,16 +91,16 @@ const Session::Method* Session::find_method(std::string_view name) {
       {"sendBlob", {&Session::send_blob, true}},
       {"pack", {&Session::pack, true}},
       {"new_oids", {&Session::new_oids, true}},
-      {"tpc_begin", {&Session::tpc_begin}},
-      {"storea", {&Session::storea}},
-      {"restorea", {&Session::restorea}},
-      {"deleteObject", {&Session::delete_object}},
-      {"checkCurrentSerialInTransaction", {&Session::check_current}},
-      {"undoa", {&Session::undoa}},
-      {"storeBlobStart", {&Session::store_blob_start}},
-      {"storeBlobChunk", {&Session::store_blob_chunk}},
-      {"storeBlobEnd", {&Session::store_blob_end}},
-      {"storeBlobShared", {&Session::store_blob_shared}},
+      {"tpc_begin", {&Session::tpc_begin, false, kKept}},
+      {"storea", {&Session::storea, false, kKept}},
+      {"restorea", {&Session::restorea, false, kKept}},
+      {"deleteObject", {&Session::delete_object, false, kKept}},
+      {"checkCurrentSerialInTransaction", {&Session::check_current, false, kKept}},
+      {"undoa", {&Session::undoa, false, kKept}},
+      {"storeBlobStart", {&Session::store_blob_start, false, kKept}},
+      {"storeBlobChunk", {&Session::store_blob_chunk, false, Method::Part::passed_on}},
+      {"storeBlobEnd", {&Session::store_blob_end, false, kKept}},
+      {"storeBlobShared", {&Session::store_blob_shared, false, kKept}},
       {"vote", {&Session::vote, true}},
       {"tpc_finish", {&Session::tpc_finish, true}},
       {"tpc_abort", {&Session::tpc_abort}},
@@ -108,7 +109,7 @@ const Session::Method* Session::find_method(std::string_view name) {
   return found == kMethods.end() ? nullptr : &found->second;
 }
 
-void Session::on_call(Call call, SessionEffects& effects) {
+void Session::on_call(const Call& call, std::size_t message_bytes, SessionEffects& effects) {
   const Method* method = find_method(call.method);
   if (method == nullptr) {
     protocol_error("unknown method '" + call.method.substr(0, 64) + "'", effects);
@@ -122,7 +123,11 @@ void Session::on_call(Call call, SessionEffects& effects) {
     protocol_error(call.method + " was called before register", effects);
     return;
   }
-  const Answer answer = (this->*method->run)(call, effects);
+  Answer answer = (this->*method->run)(call, effects);
+  if (answer && transaction_ && method->part != Method::Part::no) {
+    if (auto why = add_part(*method, message_bytes, effects))
+      answer = std::unexpected(*std::move(why));
+  }
   if (!answer) {
     if (call.one_way) {
       // There is no other way to tell the client.
@@ -133,6 +138,17 @@ void Session::on_call(Call call, SessionEffects& effects) {
   } else if (*answer && !call.one_way) {
     send_result(call.id, **answer, effects);
   }
+}
+
+std::optional<Exception> Session::add_part(const Method& method, std::size_t bytes,
+                                           SessionEffects& effects) {
+  ++parts_;
+  if (method.part != Method::Part::kept) return std::nullopt;
+  transaction_->add_message(bytes);
+  if (transaction_->bytes() <= options_.transaction_bytes_max) return std::nullopt;
+  end_transaction(effects);
+  return storage_error("the messages of a transaction may have " +
+                       std::to_string(options_.transaction_bytes_max) + " bytes together, no more");
 }
 
 void Session::protocol_error(std::string what, SessionEffects& effects) {

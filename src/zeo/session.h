@@ -155,10 +155,12 @@ class Session {
   [[nodiscard]] bool read_only() const { return read_only_; }
   // Calls for new oids that wait for their answer. Bounding them is the caller's.
   [[nodiscard]] std::size_t oid_calls() const { return oid_calls_.size(); }
-  // Bytes that the unfinished transaction holds.
-  [[nodiscard]] std::uint64_t held_bytes() const {
-    return transaction_ ? transaction_->bytes() : 0;
-  }
+  // Bytes that the unfinished transaction holds, about.
+  [[nodiscard]] std::uint64_t held_bytes() const { return transaction_ ? transaction_->held() : 0; }
+  // A transaction is being built, and the client is to go on with it.
+  [[nodiscard]] bool is_building() const { return transaction_ && stage_ == Stage::open; }
+  // Messages of transactions so far, to see it go on.
+  [[nodiscard]] std::uint64_t parts() const { return parts_; }
 
  private:
   enum class State : std::uint8_t {
@@ -181,11 +183,21 @@ class Session {
   struct Method {
     Answer (Session::*run)(const Call& call, SessionEffects& effects);
     bool answers_later = false;  // so it cannot be called without wanting an answer
+    // Whether it goes on with the transaction, and whether that then holds what came with it.
+    enum class Part : std::uint8_t {
+      no,
+      passed_on,
+      kept
+    };
+    Part part = Part::no;
   };
   [[nodiscard]] static const Method* find_method(std::string_view name);
 
   void on_greeting(const Bytes& message, SessionEffects& effects);
-  void on_call(Call call, SessionEffects& effects);
+  void on_call(const Call& call, std::size_t message_bytes, SessionEffects& effects);
+  // Counts a message of the open transaction; ends that when it has become too large.
+  [[nodiscard]] std::optional<Exception> add_part(const Method& method, std::size_t bytes,
+                                                  SessionEffects& effects);
   void protocol_error(std::string what, SessionEffects& effects);
   void send_result(const Value& id, const Value& result, SessionEffects& effects) const;
   void send_exception(const Value& id, const Exception& why, SessionEffects& effects) const;
@@ -234,8 +246,9 @@ class Session {
   [[nodiscard]] std::expected<Transaction*, Exception> open_transaction(const Call& call,
                                                                         std::size_t i);
   [[nodiscard]] bool is_current(const Value* id) const;
-  [[nodiscard]] Answer check_size(SessionEffects& effects);
   void attach_blob(Oid oid);
+  // Why a record cannot be kept, if so, is told by the vote.
+  void judge_record(const Bytes& data);
   [[nodiscard]] commit::Ticket new_ticket();
   // Asks for what must be known before the vote, or submits at once.
   void prepare(SessionEffects& effects);
@@ -260,6 +273,7 @@ class Session {
   std::uint32_t next_ticket_ = 1;
 
   std::optional<Transaction> transaction_;
+  std::uint64_t parts_ = 0;
   Stage stage_ = Stage::open;
   commit::Ticket ticket_ = 0;  // of the vote in progress or won
   commit::Ticket finish_ticket_ = 0;

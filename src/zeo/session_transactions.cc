@@ -1,6 +1,8 @@
 // The calls of a transaction, from tpc_begin to tpc_finish.
 #include <algorithm>
 #include <iterator>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "pickle/codec.h"
@@ -25,6 +27,15 @@ constexpr std::size_t kMetadataMax = 65'535;
 constexpr unsigned kRoundsMax = 8;
 // Undos that were planned anew because another transaction came in between.
 constexpr unsigned kPlansMax = 10;
+// What every protocol can carry back in one message.
+constexpr std::size_t kRecordMax = (std::size_t{512} << 20) - (std::size_t{64} << 10);
+// A record shares the memory it came in, with whatever came beside it. A shorter one is copied, so
+// that what a transaction holds is not much more than what was sent for it.
+constexpr std::size_t kCopiedBelow = std::size_t{64} << 10;
+
+Bytes own(Bytes data) {
+  return data.size() < kCopiedBelow ? Bytes::copy_of(data.view()) : std::move(data);
+}
 
 std::unexpected<Exception> wrong(const Error& error) {
   return std::unexpected(type_error(error.detail));
@@ -41,6 +52,10 @@ std::expected<ReadRevision, Exception> read_revision(const Arguments& arguments)
   const Result<Tid> serial = arguments.serial(1);
   if (!serial) return wrong(serial.error());
   return ReadRevision{*oid, *serial};
+}
+
+commit::StagedWrite* write_in(commit::StagedTransaction& staged, std::optional<std::size_t> place) {
+  return place ? &staged.writes[*place] : nullptr;
 }
 
 }  // namespace
@@ -109,6 +124,9 @@ Session::Answer Session::tpc_begin(const Call& call, SessionEffects& /*effects*/
   }
   const TransactionMetadata& metadata = transaction.metadata;
   doomed_.reset();
+  if (transaction.status != kStatusNormal && transaction.status != kStatusPacked) {
+    doomed_ = storage_error("a transaction's status may be ' ' or 'p'");
+  }
   if (std::max({metadata.user.size(), metadata.description.size(), metadata.extension.size()}) >
       kMetadataMax) {
     doomed_ = storage_error("user, description and extension may have 65,535 bytes each, no more");
@@ -120,17 +138,15 @@ Session::Answer Session::tpc_begin(const Call& call, SessionEffects& /*effects*/
   return Value(None{});
 }
 
-Session::Answer Session::check_size(SessionEffects& effects) {
-  if (transaction_->bytes() > options_.transaction_bytes_max) {
-    const std::string limit = std::to_string(options_.transaction_bytes_max);
-    end_transaction(effects);
-    return std::unexpected(storage_error("a transaction may hold " + limit + " bytes, no more"));
+void Session::judge_record(const Bytes& data) {
+  if (data.empty()) doomed_ = storage_error("a record of no bytes cannot be kept");
+  if (data.size() > kRecordMax) {
+    doomed_ = storage_error("a record may have " + std::to_string(kRecordMax) + " bytes, no more");
   }
-  return Value(None{});
 }
 
 // storea(oid, serial, data, id)
-Session::Answer Session::storea(const Call& call, SessionEffects& effects) {
+Session::Answer Session::storea(const Call& call, SessionEffects& /*effects*/) {
   const auto transaction = open_transaction(call, 3);
   if (!transaction) return std::unexpected(transaction.error());
   const Arguments arguments(call);
@@ -138,12 +154,13 @@ Session::Answer Session::storea(const Call& call, SessionEffects& effects) {
   if (!read) return std::unexpected(read.error());
   Result<Bytes> data = arguments.bytes(2);
   if (!data) return wrong(data.error());
-  (*transaction)->store(read->oid, read->serial, *std::move(data));
-  return check_size(effects);
+  judge_record(*data);
+  (*transaction)->store(read->oid, read->serial, own(*std::move(data)));
+  return Value(None{});
 }
 
 // restorea(oid, serial, data or None, tid of the same data or None, id)
-Session::Answer Session::restorea(const Call& call, SessionEffects& effects) {
+Session::Answer Session::restorea(const Call& call, SessionEffects& /*effects*/) {
   const auto transaction = open_transaction(call, 4);
   if (!transaction) return std::unexpected(transaction.error());
   const Arguments arguments(call);
@@ -155,10 +172,11 @@ Session::Answer Session::restorea(const Call& call, SessionEffects& effects) {
   if (!arguments.is_none(2)) {
     Result<Bytes> given = arguments.bytes(2);
     if (!given) return wrong(given.error());
-    data = *std::move(given);
+    judge_record(*given);
+    data = own(*std::move(given));
   }
   (*transaction)->restore(*oid, std::move(data), *source);
-  return check_size(effects);
+  return Value(None{});
 }
 
 // deleteObject(oid, serial, id)
@@ -272,11 +290,9 @@ void Session::prepare(SessionEffects& effects) {
   Preparation preparation;
   preparation.ticket = ticket_;
   preparation.undos = transaction_->undos();
-  for (const Oid oid : transaction_->blobs()) {
-    if (std::ranges::find(prepared_.blobs, oid, &Prepared::Blob::oid) == prepared_.blobs.end()) {
-      preparation.blobs.push_back(oid);
-    }
-  }
+  std::set<Oid> done;
+  for (const Prepared::Blob& blob : prepared_.blobs) done.insert(blob.oid);
+  std::ranges::set_difference(transaction_->blobs(), done, std::back_inserter(preparation.blobs));
   const std::vector<commit::StagedWrite>& writes = transaction_->writes();
   for (const Transaction::RestoredFrom& restored : transaction_->restored()) {
     const commit::StagedWrite& write = writes[restored.write];
@@ -308,18 +324,16 @@ void Session::prepared(commit::Ticket ticket, Result<Prepared> result, SessionEf
 void Session::submit(SessionEffects& effects) {
   commit::StagedTransaction staged = transaction_->staged();
   for (const auto& [oid, back, via] : prepared_.repeated) {
-    const auto write = std::ranges::find(staged.writes, oid, &commit::StagedWrite::oid);
-    if (write == staged.writes.end()) continue;
+    commit::StagedWrite* const write = write_in(staged, transaction_->place_of(oid));
+    if (write == nullptr) continue;
     write->kind = RevisionKind::back_pointer;
     write->back = back;
     write->via = via;
     write->data = {};
   }
   for (const Prepared::Blob& blob : prepared_.blobs) {
-    const auto write = std::ranges::find(staged.writes, blob.oid, &commit::StagedWrite::oid);
-    const bool still =
-        std::ranges::find(transaction_->blobs(), blob.oid) != transaction_->blobs().end();
-    if (write == staged.writes.end() || !still) continue;
+    commit::StagedWrite* const write = write_in(staged, transaction_->place_of(blob.oid));
+    if (write == nullptr || !transaction_->blobs().contains(blob.oid)) continue;
     write->blob = blob.info;
     write->staged_blob = blob.staged_name;
   }

@@ -1,6 +1,5 @@
 #include "zeo/transaction.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace zeolite::zeo {
@@ -10,8 +9,7 @@ commit::StagedWrite& Transaction::write(Oid oid) {
   if (fresh) {
     writes_.emplace_back();
   } else {
-    bytes_ -= writes_[place->second].data.size();
-    std::erase_if(restored_, [at = place->second](const RestoredFrom& r) { return r.write == at; });
+    restored_.erase(place->second);
   }
   commit::StagedWrite& write = writes_[place->second];
   write = {};
@@ -21,7 +19,6 @@ commit::StagedWrite& Transaction::write(Oid oid) {
 
 void Transaction::store(Oid oid, Tid base, Bytes data) {
   commit::StagedWrite& stored = write(oid);
-  bytes_ += data.size();
   stored.base = base;
   stored.as_file_storage = true;
   stored.data = std::move(data);
@@ -29,20 +26,19 @@ void Transaction::store(Oid oid, Tid base, Bytes data) {
 
 void Transaction::restore(Oid oid, std::optional<Bytes> data, Tid source) {
   commit::StagedWrite& restored = write(oid);
-  std::erase(blobs_, oid);
+  blobs_.erase(oid);
   restored.unchecked = true;
   if (!data) {
     restored.kind = RevisionKind::deletion;
     return;
   }
-  bytes_ += data->size();
   restored.data = *std::move(data);
-  if (!source.is_zero()) restored_.push_back({index_.at(oid), source});
+  if (!source.is_zero()) restored_[index_.at(oid)] = source;
 }
 
 void Transaction::remove(Oid oid, Tid base) {
   commit::StagedWrite& removed = write(oid);
-  std::erase(blobs_, oid);
+  blobs_.erase(oid);
   removed.base = base;
   removed.as_file_storage = true;
   removed.kind = RevisionKind::deletion;
@@ -57,8 +53,13 @@ void Transaction::check_read(Oid oid, Tid tid) {
   }
 }
 
-void Transaction::attach_blob(Oid oid) {
-  if (std::ranges::find(blobs_, oid) == blobs_.end()) blobs_.push_back(oid);
+void Transaction::attach_blob(Oid oid) { blobs_.insert(oid); }
+
+std::vector<Transaction::RestoredFrom> Transaction::restored() const {
+  std::vector<RestoredFrom> result;
+  result.reserve(restored_.size());
+  for (const auto& [at, source] : restored_) result.push_back({at, source});
+  return result;
 }
 
 bool Transaction::removes(Oid oid) const {
@@ -70,6 +71,12 @@ std::optional<Bytes> Transaction::data_of(Oid oid) const {
   const auto found = index_.find(oid);
   if (found == index_.end()) return std::nullopt;
   return writes_[found->second].data;
+}
+
+std::optional<std::size_t> Transaction::place_of(Oid oid) const {
+  const auto found = index_.find(oid);
+  if (found == index_.end()) return std::nullopt;
+  return found->second;
 }
 
 commit::StagedTransaction Transaction::staged() const {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -44,22 +46,34 @@ class Transaction {
   // restored instead.
   void attach_blob(Oid oid);
 
-  // Bytes of the records it holds.
+  // A message of `bytes` is part of it: all that was sent counts, whatever of it is kept.
+  void add_message(std::uint64_t bytes) {
+    bytes_ += bytes;
+    ++messages_;
+  }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  // How much memory it takes, about.
+  [[nodiscard]] std::uint64_t held() const { return bytes_ + messages_ * kMessageOverhead; }
   [[nodiscard]] const std::vector<commit::StagedWrite>& writes() const { return writes_; }
   // Whether `oid` is to be removed by it.
   [[nodiscard]] bool removes(Oid oid) const;
 
   [[nodiscard]] const std::vector<Tid>& undos() const { return undos_; }
-  [[nodiscard]] const std::vector<RestoredFrom>& restored() const { return restored_; }
-  [[nodiscard]] const std::vector<Oid>& blobs() const { return blobs_; }
+  // In the order of the writes.
+  [[nodiscard]] std::vector<RestoredFrom> restored() const;
+  [[nodiscard]] const std::set<Oid>& blobs() const { return blobs_; }
   // The record that this transaction stores for `oid`; nothing when it stores none.
   [[nodiscard]] std::optional<Bytes> data_of(Oid oid) const;
+  // Of what it does with `oid` in writes(), and in staged().writes.
+  [[nodiscard]] std::optional<std::size_t> place_of(Oid oid) const;
 
   // As the coordinator takes it, without the undos.
   [[nodiscard]] commit::StagedTransaction staged() const;
 
  private:
+  // What is kept for a message beside its bytes: a write with its place in an index.
+  static constexpr std::uint64_t kMessageOverhead = 256;
+
   commit::StagedWrite& write(Oid oid);
 
   Value id_;
@@ -68,9 +82,10 @@ class Transaction {
   std::vector<commit::ReadCheck> reads_;
   std::unordered_map<Oid, std::size_t> read_index_;
   std::vector<Tid> undos_;
-  std::vector<RestoredFrom> restored_;
-  std::vector<Oid> blobs_;
+  std::map<std::size_t, Tid> restored_;  // RestoredFrom
+  std::set<Oid> blobs_;
   std::uint64_t bytes_ = 0;
+  std::uint64_t messages_ = 0;
 };
 
 }  // namespace zeolite::zeo
