@@ -132,6 +132,9 @@ class CommitCoordinator {
   // replied to.
   void append_pack(Ticket ticket, OwnerId owner, Tid horizon, bool collect_garbage, Now now,
                    CommitEffects& effects);
+  // Whether a voted transaction goes back to what a pack at `horizon` may remove: it was promised
+  // that it may finish, so the pack should wait.
+  [[nodiscard]] bool goes_back_to(Tid horizon) const;
   // Appends a record that removes `keys` (as TransactionRecord::removed wants them) for the visible
   // pack record at `pack_record`. `complete`: nothing is left to do for that; once this is visible,
   // back-pointers to old revisions are accepted again. Returns its tid; nothing, and appends

@@ -38,6 +38,17 @@ std::optional<Reply> CommitCoordinator::find_refusal(const Transaction& transact
   return std::nullopt;
 }
 
+bool CommitCoordinator::goes_back_to(Tid horizon) const {
+  if (counts_.voted == 0) return false;
+  return std::ranges::any_of(transactions_, [&](const auto& item) {
+    const Transaction& transaction = item.second;
+    return transaction.state == State::voted &&
+           std::ranges::any_of(transaction.staged.writes, [&](const StagedWrite& write) {
+             return write.kind == RevisionKind::back_pointer && write.back <= horizon;
+           });
+  });
+}
+
 void CommitCoordinator::append_pack(Ticket ticket, OwnerId owner, Tid horizon, bool collect_garbage,
                                     Now now, CommitEffects& effects) {
   // Whatever comes later is not packed; nor are a pack's own records worth another one.

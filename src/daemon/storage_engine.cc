@@ -22,6 +22,8 @@ constexpr Instant kForever{Duration::max()};
 // How long the idle writer sleeps at a time. It looks for deadlines whenever it wakes, so one that
 // is farther away when it is set, as that of nearly every vote, is not worth waking it.
 constexpr Duration kIdleWaitMax = std::chrono::seconds(10);
+// How often a pack looks whether an undo that it waits for is over.
+constexpr auto kUndoPoll = std::chrono::milliseconds(10);
 // Sequenced and not yet written; more is refused until the disk has caught up.
 constexpr std::uint64_t kOpenGroupBytesMax = 256ULL << 20;
 
@@ -222,6 +224,9 @@ Result<> StorageEngine::append_pack(Tid horizon, bool collect_garbage) {
   if (failed_) return make_error(ErrorCode::outcome_unknown, "the storage has failed");
   if (!coordinator_) return make_error(ErrorCode::not_primary, "only a primary packs");
   RETURN_IF_ERROR(accepts_more());
+  wait_for_undos(lock, horizon);
+  if (failed_) return make_error(ErrorCode::outcome_unknown, "the storage has failed");
+  RETURN_IF_ERROR(accepts_more());
   coordinator_->append_pack(0, 0, horizon, collect_garbage, clock_.now(), effects_);
   std::optional<Tid> record;
   for (const TransactionRecord& appended : effects_.append) {
@@ -229,6 +234,15 @@ Result<> StorageEngine::append_pack(Tid horizon, bool collect_garbage) {
   }
   end_call(lock);
   return record ? wait_visible(*record) : Result<>();
+}
+
+// Voted undos have their time to finish; those that come meanwhile do not prolong it.
+void StorageEngine::wait_for_undos(std::unique_lock<std::mutex>& lock, Tid horizon) {
+  const auto deadline = std::chrono::steady_clock::now() + options_.commit.vote_timeout;
+  while (coordinator_->goes_back_to(horizon) && std::chrono::steady_clock::now() < deadline) {
+    if (failed_ || !accepts_more()) return;
+    drained_.wait_for(lock, kUndoPoll);
+  }
 }
 
 Result<> StorageEngine::append_removal(Tid pack_record, std::vector<RevisionKey> keys,

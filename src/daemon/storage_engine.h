@@ -59,7 +59,7 @@ class StorageEngine {
     Duration inline_sync_max{};
     std::size_t shards = 1;
     // The files beside the records; null: the storage keeps no blobs. Recovered already.
-    std::unique_ptr<blobs::BlobDirectory> blobs = {};
+    std::shared_ptr<blobs::BlobDirectory> blobs = {};
     std::function<void(Error)> warn = {};  // what went wrong and costs nothing yet; any thread
     // False: it follows another's log until lead() is called, and answers commits with not_primary.
     bool leads = true;
@@ -93,8 +93,9 @@ class StorageEngine {
   void owner_lost(commit::OwnerId owner);
 
   // Appends the record after which what is not needed as of `horizon` may be removed, and waits
-  // until it is visible. Nothing to do when there was a pack to the same time or a later one.
-  // Not from a shard. Errors: shutting_down, out_of_space, unavailable, not_primary;
+  // until it is visible; before that for voted transactions that go back to what it may remove, at
+  // most as long as a vote stands. Nothing to do when there was a pack to the same time or a later
+  // one. Not from a shard. Errors: shutting_down, out_of_space, unavailable, not_primary;
   // outcome_unknown.
   [[nodiscard]] Result<> append_pack(Tid horizon, bool collect_garbage);
   // Appends the removal of `keys` for the pack record at `pack_record`, or that it is complete
@@ -157,6 +158,9 @@ class StorageEngine {
   [[nodiscard]] Position durable_end() const;
   // Null when the storage keeps no blobs.
   [[nodiscard]] blobs::BlobDirectory* blobs() const { return options_.blobs.get(); }
+  [[nodiscard]] std::shared_ptr<blobs::BlobDirectory> shared_blobs() const {
+    return options_.blobs;
+  }
   // Objects and bytes of the storage, about.
   struct Size {
     std::uint64_t objects = 0;
@@ -189,6 +193,7 @@ class StorageEngine {
                                        commit::Prefetched& prefetched) const;
   // After its record was queued. One at a time.
   [[nodiscard]] Result<> wait_visible(Tid record);
+  void wait_for_undos(std::unique_lock<std::mutex>& lock, Tid horizon);
   void submit(commit::OwnerId owner, server::SessionEffects::Submit submit);
   void query_outcome(commit::OwnerId owner, const server::SessionEffects::QueryOutcome& query);
   void reply_error(commit::Ticket ticket, Error error);

@@ -346,5 +346,19 @@ TEST_F(CommitHistoryTest, APackOfAnEarlierReignStillCounts) {
   coordinator.check_invariants();
 }
 
+TEST_F(CommitHistoryTest, AVotedUndoIsKnownToThePackThatWouldVoidIt) {
+  const Tid first = commit(kA);
+  commit(kA);
+  EXPECT_FALSE(h_.coordinator().goes_back_to(kMaxTid));
+  const Ticket vote = h_.submit(kAnn, undo(first, kNoTid), false);
+  ASSERT_TRUE(h_.is(vote, Kind::voted));
+  EXPECT_FALSE(h_.coordinator().goes_back_to(first.previous()));
+  EXPECT_TRUE(h_.coordinator().goes_back_to(first));
+  EXPECT_TRUE(h_.coordinator().goes_back_to(kMaxTid));
+  h_.finish(vote);
+  EXPECT_FALSE(h_.coordinator().goes_back_to(kMaxTid));
+  h_.acknowledge();
+}
+
 }  // namespace
 }  // namespace zeolite::commit
