@@ -40,22 +40,39 @@ TransactionIteration::TransactionIteration(const storage::ObjectStore& store, Ti
       after_(range.start.is_zero() ? kNoTid : range.start.previous()) {}
 
 Result<const LogEntry*> TransactionIteration::next() {
+  ASSIGN_OR_RETURN(const bool there, advance(SIZE_MAX));
+  CHECK(there, "nothing else stops it");
+  return current_;
+}
+
+Result<bool> TransactionIteration::advance(std::size_t entries) {
   current_ = nullptr;
-  while (true) {
-    while (at_ < batch_.size()) {
-      LogEntry& entry = batch_[at_++];
-      after_ = entry.position.tid;
-      ASSIGN_OR_RETURN(const bool taken, take(entry));
-      if (!taken) continue;
-      current_ = &entry;
-      return current_;
+  for (; entries > 0; --entries) {
+    if (at_ == batch_.size()) {
+      if (after_ >= until_) return true;
+      ASSIGN_OR_RETURN(batch_, store_.read_log(after_, until_, {}));
+      at_ = 0;
+      held_bytes_ = memory_of(batch_);
+      if (batch_.empty()) after_ = until_;
+      if (batch_.empty()) return true;
     }
-    if (after_ >= until_) return nullptr;
-    ASSIGN_OR_RETURN(batch_, store_.read_log(after_, until_, {}));
-    at_ = 0;
-    held_bytes_ = memory_of(batch_);
-    if (batch_.empty()) after_ = until_;
+    LogEntry& entry = batch_[at_++];
+    after_ = entry.position.tid;
+    ASSIGN_OR_RETURN(const bool taken, take(entry));
+    if (!taken) continue;
+    current_ = &entry;
+    return true;
   }
+  return false;
+}
+
+void TransactionIteration::trim() {
+  std::vector<LogEntry> kept;
+  if (current_ != nullptr) kept.push_back(std::move(batch_[at_ - 1]));
+  batch_ = std::move(kept);
+  at_ = batch_.size();
+  if (current_ != nullptr) current_ = &batch_.front();
+  held_bytes_ = memory_of(batch_);
 }
 
 // Whether a client can see this one; gives it the status it is seen with.

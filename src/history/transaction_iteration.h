@@ -50,6 +50,14 @@ class TransactionIteration {
   // ObjectStore::read_log and present.
   [[nodiscard]] Result<const LogEntry*> next();
 
+  // The same in turns: goes on by at most about `entries` entries of the log. True when it stands
+  // at the next transaction or at the end (current() is null).
+  [[nodiscard]] Result<bool> advance(std::size_t entries);
+  [[nodiscard]] const LogEntry* current() const { return current_; }
+
+  // Lets go of its part of the log but for the entry that next() gave last, which moves; it is read
+  // again when it goes on.
+  void trim();
   // Memory that its part of the log takes, about.
   [[nodiscard]] std::size_t held_bytes() const { return held_bytes_; }
 

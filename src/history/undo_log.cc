@@ -65,7 +65,7 @@ Result<std::vector<UndoLogEntry>> read_undo_log(const storage::ObjectStore& stor
   UndoLog log(store, line, std::move(range));
   while (true) {
     ASSIGN_OR_RETURN(const bool done, log.read_page({}));
-    if (done) return log.entries();
+    if (done) return log.take_entries();
   }
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -42,6 +43,8 @@ class UndoLog {
   [[nodiscard]] Result<bool> read_page(storage::LogLimit limit);
 
   [[nodiscard]] const std::vector<UndoLogEntry>& entries() const { return entries_; }
+  // The same, and forgets them.
+  [[nodiscard]] std::vector<UndoLogEntry> take_entries() { return std::exchange(entries_, {}); }
 
  private:
   const storage::ObjectStore& store_;

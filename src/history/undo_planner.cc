@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 #include <utility>
 
 namespace zeolite::history {
@@ -30,7 +31,7 @@ class Planner {
       plan_.writes.clear();
       return std::move(plan_);
     }
-    for (UndoWrite& write : plan_.writes) RETURN_IF_ERROR(fill_in_blob(write));
+    RETURN_IF_ERROR(fill_in_blobs());
     return std::move(plan_);
   }
 
@@ -140,12 +141,22 @@ class Planner {
     return one.data == other.data;
   }
 
-  Result<> fill_in_blob(UndoWrite& write) const {
-    if (write.kind != RevisionKind::back_pointer) return {};
-    ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store_.log_entry(write.back));
-    if (!entry) return {};
-    const auto object = std::ranges::find(entry->objects, write.oid, &ObjectSummary::oid);
-    if (object != entry->objects.end()) write.blob = object->blob;
+  // What is gone back to was often made together: each transaction is looked at once.
+  Result<> fill_in_blobs() {
+    std::map<Tid, std::unordered_map<Oid, UndoWrite*>> by_transaction;
+    for (UndoWrite& write : plan_.writes) {
+      if (write.kind != RevisionKind::back_pointer) continue;
+      by_transaction[write.back].emplace(write.oid, &write);
+    }
+    for (const auto& [back, writes] : by_transaction) {
+      ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store_.log_entry(back));
+      if (!entry) continue;
+      for (const ObjectSummary& object : entry->objects) {
+        if (const auto found = writes.find(object.oid); found != writes.end()) {
+          found->second->blob = object.blob;
+        }
+      }
+    }
     return {};
   }
 

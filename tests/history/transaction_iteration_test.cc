@@ -172,5 +172,44 @@ TEST_F(TransactionIterationTest, ReadsTheTransactionAsItIsSeen) {
   EXPECT_EQ(read.writes[0].oid, Oid(2));
 }
 
+TEST_F(TransactionIterationTest, GoesOnInTurns) {
+  for (std::uint64_t tid = 1; tid <= 10; ++tid) append(record(tid).data(1, "x", tid - 1));
+  pack(11, 9);
+  for (std::uint64_t tid = 1; tid <= 8; ++tid) remove(1, tid);
+  TransactionIteration iteration(store_);
+  std::size_t turns = 1;
+  while (!iteration.advance(3).value()) ++turns;
+  EXPECT_EQ(turns, 3U);  // nothing is left of the first eight
+  EXPECT_EQ(iteration.current()->position.tid, Tid(9));
+  EXPECT_TRUE(iteration.advance(3).value());
+  EXPECT_EQ(iteration.current()->position.tid, Tid(10));
+  while (!iteration.advance(3).value()) continue;
+  EXPECT_EQ(iteration.current(), nullptr);
+  EXPECT_TRUE(iteration.advance(3).value());
+}
+
+TEST_F(TransactionIterationTest, WhatItHoldsCanBeLetGo) {
+  for (std::uint64_t tid = 1; tid <= 100; ++tid) {
+    append(record(tid).data(1, "data " + std::to_string(tid), tid - 1));
+  }
+  TransactionIteration iteration(store_);
+  iteration.trim();  // nothing was read yet
+  for (std::uint64_t tid = 1; tid <= 100; ++tid) {
+    const LogEntry* const entry = iteration.next().value();
+    ASSERT_NE(entry, nullptr);
+    EXPECT_EQ(entry->position.tid, Tid(tid));
+    if (tid % 10 != 0) continue;
+    const std::size_t before = iteration.held_bytes();
+    iteration.trim();
+    EXPECT_LE(iteration.held_bytes(), before);
+    EXPECT_LT(iteration.held_bytes(), 1000U);
+    EXPECT_EQ(iteration.current()->position.tid, Tid(tid));
+    EXPECT_EQ(iteration.read_records().value()[0].data->view(), "data " + std::to_string(tid));
+  }
+  EXPECT_EQ(iteration.next().value(), nullptr);
+  iteration.trim();
+  EXPECT_EQ(iteration.next().value(), nullptr);
+}
+
 }  // namespace
 }  // namespace zeolite::history

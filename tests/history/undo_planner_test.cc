@@ -310,5 +310,25 @@ TEST_F(UndoPlannerTest, UndoRestoresTheStateBefore) {
   EXPECT_GT(succeeded, 100U);
 }
 
+TEST_F(UndoPlannerTest, BlobsAreFoundAmongManyThatOneTransactionMade) {
+  constexpr std::uint64_t kObjects = 1000;
+  RecordBuilder made = record(1);
+  RecordBuilder changed = record(2);
+  for (std::uint64_t oid = 1; oid <= kObjects; ++oid) {
+    made.data(oid, "a");
+    changed.data(oid, "b", 1);
+  }
+  TransactionRecord first = made;
+  first.writes[6].blob = BlobInfo{.size = 5, .hash = {}};
+  append(first);
+  append(changed);
+  const UndoPlan made_plan = plan({2});
+  ASSERT_EQ(made_plan.writes.size(), kObjects);
+  for (const UndoWrite& write : made_plan.writes) {
+    EXPECT_EQ(write.back, Tid(1));
+    EXPECT_EQ(write.blob.has_value(), write.oid == Oid(7));
+  }
+}
+
 }  // namespace
 }  // namespace zeolite::history
