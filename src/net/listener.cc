@@ -46,8 +46,8 @@ Result<Endpoint> endpoint_of(IoShard& shard, const ListenAddress& address) {
 
 // A server that was killed leaves its socket's file behind, and nobody can bind it again.
 //
-// A socket that is reserved refuses connections as a dead one does. One of another type does not:
-// it is told that the types differ (EPROTOTYPE), as long as the socket is there.
+// One that is bound and does not listen yet refuses connections as a dead one does. One of another
+// type does not: it is told that the types differ (EPROTOTYPE), as long as the socket is there.
 void remove_dead_socket(IoShard& shard, const std::string& path) {
   datagram_protocol::socket probe(shard.context());
   boost::system::error_code error;
@@ -63,14 +63,30 @@ Result<std::unique_ptr<Listener>> Listener::listen(IoShard& shard, const ListenA
                                                    ChooseShard choose_shard, OnAccept on_accept) {
   ASSIGN_OR_RETURN(std::unique_ptr<Listener> listener,
                    reserve(shard, address, std::move(choose_shard), std::move(on_accept)));
-  boost::system::error_code error;
-  listener->acceptor_.listen(kBacklog, error);
-  if (error) return listen_error(address, error);
+  RETURN_IF_ERROR(listener->begin_listening());
   return listener;
 }
 
 Result<std::unique_ptr<Listener>> Listener::reserve(IoShard& shard, const ListenAddress& address,
                                                     ChooseShard choose_shard, OnAccept on_accept) {
+  ASSIGN_OR_RETURN(Acceptor acceptor, bind(shard, address));
+  boost::system::error_code error;
+  ListenAddress bound = address;
+  if (address.unix_path.empty()) {
+    const Endpoint taken = acceptor.local_endpoint(error);
+    tcp::endpoint with_port;
+    with_port.resize(taken.size());
+    std::memcpy(with_port.data(), taken.data(), taken.size());
+    bound.tcp.port = with_port.port();
+  } else {  // it can be bound; begin_listening() does
+    ::unlink(address.unix_path.c_str());
+    acceptor.close(error);
+  }
+  return std::unique_ptr<Listener>(new Listener(shard, std::move(acceptor), std::move(bound),
+                                                std::move(choose_shard), std::move(on_accept)));
+}
+
+Result<Listener::Acceptor> Listener::bind(IoShard& shard, const ListenAddress& address) {
   ASSIGN_OR_RETURN(const Endpoint endpoint, endpoint_of(shard, address));
   const bool local = !address.unix_path.empty();
   if (local) remove_dead_socket(shard, address.unix_path);
@@ -85,16 +101,7 @@ Result<std::unique_ptr<Listener>> Listener::reserve(IoShard& shard, const Listen
     acceptor.set_option(boost::asio::socket_base::enable_connection_aborted(true), error);
   }
   if (error) return listen_error(address, error);
-  ListenAddress bound = address;
-  if (!local) {
-    const Endpoint taken = acceptor.local_endpoint(error);
-    tcp::endpoint with_port;
-    with_port.resize(taken.size());
-    std::memcpy(with_port.data(), taken.data(), taken.size());
-    bound.tcp.port = with_port.port();
-  }
-  return std::unique_ptr<Listener>(new Listener(shard, std::move(acceptor), std::move(bound),
-                                                std::move(choose_shard), std::move(on_accept)));
+  return acceptor;
 }
 
 Result<std::unique_ptr<Listener>> Listener::reopen(IoShard& shard, KeptPort& kept,
@@ -119,10 +126,18 @@ Listener::Listener(IoShard& shard, Acceptor acceptor, ListenAddress address,
       choose_shard_(std::move(choose_shard)),
       on_accept_(std::move(on_accept)) {}
 
-Result<> Listener::start() {
+Result<> Listener::begin_listening() {
+  if (!acceptor_.is_open()) {
+    ASSIGN_OR_RETURN(acceptor_, bind(shard_, address_));
+  }
   boost::system::error_code error;
   acceptor_.listen(kBacklog, error);
   if (error) return listen_error(address_, error);
+  return {};
+}
+
+Result<> Listener::start() {
+  RETURN_IF_ERROR(begin_listening());
   shard_.post([this] { accept_next(); });
   return {};
 }

@@ -38,7 +38,8 @@ class Listener {
                                                                 ChooseShard choose_shard,
                                                                 OnAccept on_accept);
 
-  // The same, but until start() connections are refused: for a port whose time may come.
+  // The same, but until start() connections are refused: for a port whose time may come. A Unix
+  // socket has no file until then: who sees that it is there may connect.
   [[nodiscard]] static Result<std::unique_ptr<Listener>> reserve(IoShard& shard,
                                                                  const ListenAddress& address,
                                                                  ChooseShard choose_shard,
@@ -70,8 +71,11 @@ class Listener {
  private:
   using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
 
+  [[nodiscard]] static Result<Acceptor> bind(IoShard& shard, const ListenAddress& address);
+
   Listener(IoShard& shard, Acceptor acceptor, ListenAddress address, ChooseShard choose_shard,
            OnAccept on_accept);
+  [[nodiscard]] Result<> begin_listening();
   void accept_next();
   void accept_ready();
   void accept_later();

@@ -238,21 +238,43 @@ TEST_F(UnixListenerTest, AcceptsAndRemovesItsFileWhenStopped) {
   EXPECT_FALSE(std::filesystem::exists(address().unix_path));
 }
 
-// It refuses connections, as one whose server was killed does.
-TEST_F(UnixListenerTest, LeavesAReservedSocketToItsServer) {
+// Whoever waits for the file may connect as soon as it is there.
+TEST_F(UnixListenerTest, AReservedSocketHasNoFileUntilItIsStarted) {
   auto reserved = Listener::reserve(
       shard_, address(), [this]() -> IoShard& { return other_; },
       [this](Socket) { accepted_.set_value(true); });
   ASSERT_TRUE(reserved);
-  const auto second = listen(address());
-  ASSERT_FALSE(second);
-  EXPECT_NE(second.error().detail.find("in use"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(address().unix_path));
   ASSERT_TRUE((*reserved)->start());
   boost::asio::io_context context;
   boost::asio::local::stream_protocol::socket client(context);
   client.connect(boost::asio::local::stream_protocol::endpoint(address().unix_path));
   EXPECT_TRUE(was_accepted());
   stop(**reserved);
+  EXPECT_FALSE(std::filesystem::exists(address().unix_path));
+}
+
+TEST_F(UnixListenerTest, AReservedSocketIsTakenByWhoListensFirst) {
+  auto reserved =
+      Listener::reserve(shard_, address(), [this]() -> IoShard& { return other_; }, [](Socket) {});
+  ASSERT_TRUE(reserved);
+  const auto first = listen(address());
+  ASSERT_TRUE(first) << first.error().detail;
+  const Result<> late = (*reserved)->start();
+  ASSERT_FALSE(late);
+  EXPECT_NE(late.error().detail.find("in use"), std::string::npos);
+  stop(**reserved);
+  EXPECT_TRUE(std::filesystem::exists(address().unix_path));
+}
+
+TEST_F(UnixListenerTest, LeavesASocketThatIsBoundToItsServer) {
+  boost::asio::io_context context;
+  boost::asio::local::stream_protocol::acceptor bound(context);
+  bound.open();
+  bound.bind(boost::asio::local::stream_protocol::endpoint(address().unix_path));
+  const auto second = listen(address());
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().detail.find("in use"), std::string::npos);
 }
 
 TEST_F(UnixListenerTest, ReplacesASocketThatNobodyListensOn) {
