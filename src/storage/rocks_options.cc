@@ -67,7 +67,6 @@ rocksdb::DBOptions database_options(const RocksStoreOptions& options, rocksdb::E
   // Bounds what opening after a crash has to read.
   database.max_total_wal_size = 4 * options.memtable_bytes;
   database.max_open_files = kOpenFilesMax;
-  database.skip_stats_update_on_db_open = true;
   database.stats_dump_period_sec = 0;
   database.stats_persist_period_sec = 0;
   database.avoid_unnecessary_blocking_io = true;

@@ -74,6 +74,20 @@ TEST_F(RocksObjectStoreTest, EverythingComesBackAfterReopening) {
   expect_workload(*open(), last);
 }
 
+// Clients show it as the number of objects.
+TEST_F(RocksObjectStoreTest, TheNumberOfRevisionsIsKnownAfterReopening) {
+  {
+    const auto store = open();
+    for (std::uint64_t tid = 1; tid <= 50; ++tid) {
+      const std::vector<TransactionRecord> group = {record(tid).data(7, "x").data(100 + tid, "y")};
+      ASSERT_TRUE(store->append(group));
+    }
+    EXPECT_EQ(store->size().revisions, 100U);
+    ASSERT_TRUE(store->flush());
+  }
+  EXPECT_EQ(open()->size().revisions, 100U);
+}
+
 TEST_F(RocksObjectStoreTest, MarksComeBackWhateverEndsTheLog) {
   const std::vector<std::vector<TransactionRecord>> groups = {
       {record(10).data(41, "a")},
