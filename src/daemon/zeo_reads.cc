@@ -283,7 +283,7 @@ void answer(ShardHub& hub, const Connection& connection, const Value& id,
 
 void answer(ShardHub& hub, const Connection& connection, const Value& id,
             const requests::GetInfo& /*request*/) {
-  connection->reply(id, Value(storage_info(hub.engine(), connection->read_only())));
+  connection->reply(id, Value(storage_info(hub.engine())));
 }
 
 void answer(ShardHub& hub, const Connection& connection, const Value& id,

@@ -43,7 +43,7 @@ Dict storage_size(const StorageEngine& engine) {
   return dict;
 }
 
-Dict storage_info(const StorageEngine& engine, bool read_only) {
+Dict storage_info(const StorageEngine& engine) {
   // Clients compare these with tuples, and switch on what they know by name.
   static constexpr std::array kInterfaces{"IStorageRestoreable", "IStorageIteration",
                                           "IStorageUndoable",    "IStorageCurrentRecordIteration",
@@ -60,7 +60,7 @@ Dict storage_info(const StorageEngine& engine, bool read_only) {
   interfaces.items.push_back(Value::tuple(Value::text("zope.interface"), Value::text("Interface")));
   Dict dict = storage_size(engine);
   dict.items.emplace_back(Value::text("name"), Value::text(engine.name()));
-  dict.items.emplace_back(Value::text("supportsUndo"), Value(!read_only));
+  dict.items.emplace_back(Value::text("supportsUndo"), Value(true));
   dict.items.emplace_back(Value::text("supports_record_iternext"), Value(true));
   dict.items.emplace_back(Value::text("interfaces"), Value(std::move(interfaces)));
   return dict;

@@ -21,7 +21,7 @@ struct ZeoStatus {
 };
 
 // get_info: what the storage can do, and its size.
-[[nodiscard]] pickle::Dict storage_info(const StorageEngine& engine, bool read_only);
+[[nodiscard]] pickle::Dict storage_info(const StorageEngine& engine);
 // `info`, sent with every commit: the size alone.
 [[nodiscard]] pickle::Dict storage_size(const StorageEngine& engine);
 
