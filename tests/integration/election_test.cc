@@ -113,7 +113,7 @@ class Candidate {
       life_->election.publish(std::move(key), now(), effects);
       carry_out(std::move(effects));
     } else if (const auto* follow = std::get_if<Election::Follow>(&decision)) {
-      local_.promised = std::max(local_.promised, follow->leader.epoch);
+      local_.heard = std::max(local_.heard, follow->leader.epoch);
       life_->follows = follow->leader.address;
     } else if (std::holds_alternative<Election::Published>(decision)) {
       life_->serves = true;
@@ -128,7 +128,7 @@ class Candidate {
   Election::Local local_{.last = {Epoch(1), Tid(100), {}},
                          .has_data = true,
                          .cluster = kCluster,
-                         .promised = {},
+                         .heard = {},
                          .role = "standby"};
   Instant led_at_{};
   std::unique_ptr<Life> life_;
