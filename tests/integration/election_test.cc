@@ -69,7 +69,7 @@ class Candidate {
            now() < life_->election.lead_until();
   }
   [[nodiscard]] Instant lead_until() const { return life_->election.lead_until(); }
-  [[nodiscard]] Epoch epoch() const { return local_.promised; }
+  [[nodiscard]] Epoch epoch() const { return local_.heard; }
   // When its newest reign began, before it was published.
   [[nodiscard]] Instant led_at() const { return led_at_; }
   [[nodiscard]] const std::string& follows() const { return life_->follows; }
@@ -99,8 +99,8 @@ class Candidate {
   }
   void decide(const Election::Decision& decision) {
     if (const auto* lead = std::get_if<Election::Lead>(&decision)) {
-      EXPECT_GT(lead->epoch, local_.promised) << "epochs increase";
-      local_.promised = lead->epoch;
+      EXPECT_GT(lead->epoch, local_.heard) << "epochs increase";
+      local_.heard = lead->epoch;
       led_at_ = now();
       life_->follows = node_address(index_);
       replication::SyncKey key;
