@@ -23,7 +23,7 @@ MSGPACK_TESTS = ["test_objects", "test_copying", "test_blobs", "test_ordering", 
                  "test_reconnect.ReadOnlyTest", "test_reconnect.KillTest"]
 LONG_TESTS = ["test_races", "test_reconnect.KillTest", "test_seeded_files",
               "test_hostile.HostileTest.test_ten_thousand_idle_connections"]
-LONG_MSGPACK_TESTS = ["test_reconnect.KillTest", "test_seeded_files"]
+LONG_MSGPACK_TESTS = ["test_races", "test_reconnect.KillTest", "test_seeded_files"]
 TESTS = ROOT / "tests" / "python"
 # What the long runs set: see tests/python/run_interop.py.
 LONG = {"ZEOLITE_TEST_LONG": "300", "ZEOLITE_KILL_ROUNDS": "50"}

@@ -30,11 +30,11 @@ class RacesTest(RaceTests, ServerTest):
         return ZODB.DB(self._new_storage_client())
 
 
-def repeated(name):
+def repeated(once):
     def run(self):
         deadline = time.monotonic() + LONG_S
         while time.monotonic() < deadline:
-            getattr(RaceTests, name)(self)
+            once(self)
             self.tearDown()
             self.doCleanups()
             self.setUp()
@@ -44,7 +44,7 @@ def repeated(name):
 
 if LONG_S:
     for name in [name for name in dir(RaceTests) if name.startswith("test_")]:
-        setattr(RacesTest, name, repeated(name))
+        setattr(RacesTest, name, repeated(getattr(RaceTests, name)))
 del RaceTests  # or the runner takes it for a test of its own
 
 
