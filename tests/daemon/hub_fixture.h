@@ -56,7 +56,7 @@ class HubTest : public ::testing::Test {
     options.shards = shards;
     engine_ = StorageEngine::start(
                   std::move(options), std::make_unique<ControlledStore>(control_), clock_,
-                  [this](std::size_t shard) { hub(shard).wake(); },
+                  [this](std::size_t shard) { wake(shard); },
                   [](Error why) { ADD_FAILURE() << why.detail; })
                   .value();
     make_hubs();
@@ -72,6 +72,14 @@ class HubTest : public ::testing::Test {
     engine_.reset();
   }
 
+  // The engine has something for the shard; held back, or before there is a hub, it is not told.
+  void wake(std::size_t shard) {
+    if (held_wakes_ == shard) {
+      woken_.pass();
+    } else if (hub_) {
+      hub(shard).wake();
+    }
+  }
   void make_hubs() {
     const Tid last_told = storage::last_told_tid(engine_->store());
     hub_ = std::make_unique<ShardHub>(shard_, 0, *engine_, hub_environment_, last_told);
@@ -177,6 +185,8 @@ class HubTest : public ::testing::Test {
   ConnectionEnvironment environment_;
   ShardHub::Environment hub_environment_;
   CheckSlot checks_;
+  std::atomic<std::size_t> held_wakes_ = SIZE_MAX;  // the shard
+  Gate woken_;                                      // counts wakes that are held
   boost::asio::thread_pool pool_{2};
   boost::asio::io_context peer_context_;
   net::IoShard shard_{"hub-test"};  // the first

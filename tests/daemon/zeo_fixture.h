@@ -194,13 +194,7 @@ class ZeoHubTest : public HubTest {
     options.blobs = blobs::BlobDirectory::open(std::move(blobs)).value();
     engine_ = StorageEngine::start(
                   std::move(options), std::make_unique<ControlledStore>(control_), clock_,
-                  [this](std::size_t shard) {
-                    if (held_wakes_ == shard) {
-                      woken_.pass();
-                    } else if (hub_) {
-                      hub(shard).wake();
-                    }
-                  },
+                  [this](std::size_t shard) { wake(shard); },
                   [](Error why) { ADD_FAILURE() << why.detail; })
                   .value();
     make_hubs();
@@ -274,8 +268,6 @@ class ZeoHubTest : public HubTest {
   testing::TemporaryDirectory directory_;
   std::map<commit::OwnerId, std::shared_ptr<ZeoConnection>> zeo_connections_;  // as connections_
   std::optional<PackService::Request> packed_;
-  std::atomic<std::size_t> held_wakes_ = SIZE_MAX;  // the shard
-  Gate woken_;                                      // counts wakes that are held
   Gate pool_gate_;
   std::mutex log_mutex_;
   std::vector<std::string> warnings_;

@@ -155,7 +155,7 @@ TEST_F(ZeoUploadsTest, WhatWaitsToBeWrittenIsBounded) {
   pool_gate_.open();
   sender.join();
   EXPECT_EQ(peer_.vote(), list({}));
-  EXPECT_LT(staged_->used(), 1000U);
+  EXPECT_LT(staged_->used(), 2000U);  // what is kept of its messages
   EXPECT_EQ(download(peer_, 1, peer_.finish()), content);
 }
 
