@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
@@ -23,6 +24,14 @@ template <typename Transaction>
 [[nodiscard]] std::size_t log_item_bytes(const Transaction& transaction) {
   return kItemOverhead * (1 + transaction.objects.size()) + transaction.metadata.user.size() +
          transaction.metadata.description.size() + transaction.metadata.extension.size();
+}
+
+// One that is encoded already.
+struct EncodedAnswer {
+  std::string message;
+};
+[[nodiscard]] inline std::size_t answer_bytes(const EncodedAnswer& answer) {
+  return answer.message.size();
 }
 
 template <typename T>

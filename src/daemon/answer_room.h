@@ -28,6 +28,7 @@ class AnswerRoom {
   void give_back(std::size_t bytes) { taken_.fetch_sub(bytes); }
   // The connection is closed, its answers are dropped: there is room for any.
   void lift() { bytes_max_.store(SIZE_MAX); }
+  [[nodiscard]] bool lifted() const { return bytes_max_.load() == SIZE_MAX; }
   // Of the connection's output, as it is now.
   void set_unsent(std::size_t bytes) { unsent_.store(bytes); }
 

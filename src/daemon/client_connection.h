@@ -66,6 +66,7 @@ class ClientConnection : public HubClient {
   void read_ended(std::size_t room) final;
   [[nodiscard]] bool take_room(std::size_t bytes) final { return room_.take(bytes); }
   [[nodiscard]] bool crowded() const final { return crowded_.load(); }
+  [[nodiscard]] bool gone() const final { return room_.lifted(); }
   void when_room(std::function<void()> resume) final;
 
  protected:
@@ -75,6 +76,8 @@ class ClientConnection : public HubClient {
   [[nodiscard]] std::optional<Error> why_silent() const;
   // To be called when pending() or the output has changed.
   void adjust_reading();
+  // The peer has to wait until what it sent before is done.
+  [[nodiscard]] bool reading_paused() const { return reading_paused_; }
   // To be called when all output is written, and when the connection is closed.
   void output_gone();
   [[nodiscard]] std::size_t reads_waiting() const { return reads_waiting_; }

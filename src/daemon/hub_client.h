@@ -34,6 +34,8 @@ class HubClient {
   [[nodiscard]] virtual bool take_room(std::size_t bytes) = 0;
   // Whether reads wait for room. Any thread.
   [[nodiscard]] virtual bool crowded() const = 0;
+  // The connection is closed: nobody waits for its answers. Any thread.
+  [[nodiscard]] virtual bool gone() const = 0;
   // Calls `resume` when there may be room, or the connection is closed: in the order of the calls,
   // one read at a time.
   virtual void when_room(std::function<void()> resume) = 0;

@@ -1,6 +1,7 @@
 #include "daemon/native_reads.h"
 
 #include <chrono>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -13,6 +14,8 @@ namespace {
 
 using Connection = std::shared_ptr<NativeConnection>;
 
+// More loads of one request are made in turns.
+constexpr std::size_t kLoadsAtOnce = 64;
 // Log entries read at a time for a catch-up.
 constexpr std::size_t kCatchUpEntries = 4'096;
 
@@ -108,22 +111,36 @@ void answer_load_many(ShardHub& hub, const Connection& connection, std::uint32_t
     send(*connection, request_id, to_wire(loaded));
     return;
   }
-  hub.read_on_pool(
+  using Items = Result<std::vector<storage::Loaded>>;
+  auto done = [&hub, connection, request_id, request](Items items, Tid line) {
+    for (std::size_t i = 0; items && i < items->size(); ++i) {
+      if (hub.created_since(request.oids[i], line, (*items)[i].status)) {
+        answer_load_many(hub, connection, request_id, request);
+        return;
+      }
+      hub.correct_end(request.oids[i], line, (*items)[i]);
+    }
+    send(*connection, request_id, to_wire(items));
+  };
+  if (request.oids.size() <= kLoadsAtOnce) {
+    hub.read_on_pool(
+        connection, ShardHub::Pin::line,
+        [request, bytes_max](const storage::ObjectStore& store, Tid line) {
+          return read_load_many(store, request, line, bytes_max, storage::ReadTier::disk);
+        },
+        std::move(done));
+    return;
+  }
+  hub.read_in_turns(
       connection, ShardHub::Pin::line,
-      [request, bytes_max](const storage::ObjectStore& store, Tid line) {
-        return read_load_many(store, request, line, bytes_max, storage::ReadTier::disk);
+      [read = LoadManyRead(request, bytes_max, storage::ReadTier::disk)](
+          const storage::ObjectStore& store, Tid line) mutable -> std::optional<Items> {
+        const Result<bool> all = read.advance(store, line, kLoadsAtOnce);
+        if (!all) return std::unexpected(all.error());
+        if (!*all) return std::nullopt;
+        return read.take_items();
       },
-      [&hub, connection, request_id, request](Result<std::vector<storage::Loaded>> items,
-                                              Tid line) {
-        for (std::size_t i = 0; items && i < items->size(); ++i) {
-          if (hub.created_since(request.oids[i], line, (*items)[i].status)) {
-            answer_load_many(hub, connection, request_id, request);
-            return;
-          }
-          hub.correct_end(request.oids[i], line, (*items)[i]);
-        }
-        send(*connection, request_id, to_wire(items));
-      });
+      std::move(done));
 }
 
 // What is not corrected by what happens meanwhile.
@@ -132,6 +149,18 @@ void answer_from_pool(ShardHub& hub, const Connection& connection, std::uint32_t
                       Work work) {
   hub.read_on_pool(
       connection, ShardHub::Pin::no, std::move(work),
+      [connection, request_id](const auto& answer, Tid) { send(*connection, request_id, answer); });
+}
+
+// The same for what may take long.
+template <typename Work>
+void answer_in_turn(ShardHub& hub, const Connection& connection, std::uint32_t request_id,
+                    Work work) {
+  hub.read_in_turns(
+      connection, ShardHub::Pin::no,
+      [work = std::move(work)](const storage::ObjectStore& store, Tid line) {
+        return std::optional(work(store, line));
+      },
       [connection, request_id](const auto& answer, Tid) { send(*connection, request_id, answer); });
 }
 
@@ -262,14 +291,14 @@ void answer_read(ShardHub& hub, const Connection& connection, server::SessionEff
             return read_load_serial(store, request, line);
           });
         } else if constexpr (std::is_same_v<T, wire::Walk>) {
-          answer_from_pool(hub, connection, id, [request](const ObjectStore& store, Tid line) {
+          answer_in_turn(hub, connection, id, [request](const ObjectStore& store, Tid line) {
             return read_walk(store, request, line);
           });
         } else if constexpr (std::is_same_v<T, wire::ReadLog>) {
-          answer_from_pool(hub, connection, id,
-                           [request, bytes_max](const ObjectStore& store, Tid line) {
-                             return read_log(store, request, line, bytes_max);
-                           });
+          answer_in_turn(hub, connection, id,
+                         [request, bytes_max](const ObjectStore& store, Tid line) {
+                           return read_log(store, request, line, bytes_max);
+                         });
         } else if constexpr (std::is_same_v<T, wire::LoadBlob>) {
           answer_from_pool(hub, connection, id,
                            [request, bytes_max, blobs = hub.engine().blobs()](

@@ -57,18 +57,23 @@ Result<wire::Loaded> read_load_serial(const storage::ObjectStore& store,
   return to_wire(std::move(loaded));
 }
 
+Result<bool> LoadManyRead::advance(const storage::ObjectStore& store, Tid line, std::size_t count) {
+  for (; count > 0 && items_.size() < request_.oids.size(); --count) {
+    ASSIGN_OR_RETURN(storage::Loaded loaded,
+                     store.load_before(request_.oids[items_.size()], request_.before, line, tier_));
+    bytes_ += data_item_bytes(loaded);
+    if (bytes_ > bytes_max_ && !items_.empty()) return true;
+    items_.push_back(std::move(loaded));
+  }
+  return items_.size() == request_.oids.size();
+}
+
 Result<std::vector<storage::Loaded>> read_load_many(const storage::ObjectStore& store,
                                                     const wire::LoadMany& request, Tid line,
                                                     std::size_t bytes_max, storage::ReadTier tier) {
-  std::vector<storage::Loaded> items;
-  std::size_t bytes = 0;
-  for (const Oid oid : request.oids) {
-    ASSIGN_OR_RETURN(storage::Loaded loaded, store.load_before(oid, request.before, line, tier));
-    bytes += data_item_bytes(loaded);
-    if (bytes > bytes_max && !items.empty()) break;
-    items.push_back(std::move(loaded));
-  }
-  return items;
+  LoadManyRead read(request, bytes_max, tier);
+  ASSIGN_OR_RETURN([[maybe_unused]] const bool done, read.advance(store, line, SIZE_MAX));
+  return read.take_items();
 }
 
 Result<wire::Walked> read_walk(const storage::ObjectStore& store, const wire::Walk& request,

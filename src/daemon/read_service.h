@@ -1,6 +1,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -25,6 +28,25 @@ namespace zeolite::daemon {
                                                                   const wire::LoadMany& request,
                                                                   Tid line, std::size_t bytes_max,
                                                                   storage::ReadTier tier);
+
+// The same in parts.
+class LoadManyRead {
+ public:
+  LoadManyRead(wire::LoadMany request, std::size_t bytes_max, storage::ReadTier tier)
+      : request_(std::move(request)), bytes_max_(bytes_max), tier_(tier) {}
+
+  // Reads at most `count` more. True when the answer has all that it will have.
+  [[nodiscard]] Result<bool> advance(const storage::ObjectStore& store, Tid line,
+                                     std::size_t count);
+  [[nodiscard]] std::vector<storage::Loaded> take_items() { return std::exchange(items_, {}); }
+
+ private:
+  wire::LoadMany request_;
+  std::size_t bytes_max_;
+  storage::ReadTier tier_;
+  std::vector<storage::Loaded> items_;
+  std::size_t bytes_ = 0;  // of items_
+};
 
 [[nodiscard]] Result<wire::Walked> read_walk(const storage::ObjectStore& store,
                                              const wire::Walk& request, Tid line);

@@ -76,6 +76,7 @@ class Server::Impl {
       limit_.closed();
     };
     hub_environment_.read_pool = &read_pool_;
+    hub_environment_.long_reads = &long_reads_;
     hub_environment_.check_pool = &check_pool_;
     hub_environment_.checks = &checks_;
     // Room for the encoding around the items.
@@ -94,9 +95,7 @@ class Server::Impl {
       });
     };
     hub_environment_.zeo_pack_gc = config_.zeo_pack_gc;
-    hub_environment_.zeo_status = [this](const StorageEngine& engine) {
-      return zeo_status(engine);
-    };
+    hub_environment_.zeo_status = [this](const auto& engine) { return zeo_status(engine); };
     hub_environment_.fill_status = [this](wire::StatusReport& report) { fill_status(report); };
     read_config_ = config_;
     read_config_.zeo_read_only = true;
@@ -562,6 +561,7 @@ class Server::Impl {
   std::vector<std::unique_ptr<StorageEngine>> engines_;
   // Reads under way hold connections: it ends before the shards do.
   boost::asio::thread_pool read_pool_;
+  LongReads long_reads_{read_pool_};
   boost::asio::thread_pool check_pool_{1};  // verify takes long: one at a time, beside the reads
   CheckSlot checks_;
   PackService packs_{clock_, log_};

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "daemon/delivery.h"
 #include "daemon/hub_client.h"
 #include "daemon/line_waiters.h"
+#include "daemon/long_reads.h"
 #include "daemon/pack_service.h"
 #include "daemon/storage_engine.h"
 #include "daemon/zeo_status.h"
@@ -43,6 +45,7 @@ class ShardHub {
   // What the hubs of all shards share.
   struct Environment {
     boost::asio::thread_pool* read_pool = nullptr;
+    LongReads* long_reads = nullptr;                 // on the read pool
     boost::asio::thread_pool* check_pool = nullptr;  // for verify
     CheckSlot* checks = nullptr;                     // one verify at a time
     std::size_t body_max = 0;                        // largest answer of the native protocol
@@ -93,7 +96,19 @@ class ShardHub {
   void read_on_pool(std::shared_ptr<HubClient> client, Pin pin, Work work, Done done) {
     run_on(*environment_.read_pool, std::move(client), pin, std::move(work), std::move(done));
   }
-  // The same on the pool of what takes long.
+  // The same for what may take long: in turns (LongReads). `work(store, line)` does a part, and
+  // gives nothing until it has the result, which then waits until there is room for it. When
+  // `client` closes before, `done` is not called.
+  template <typename Work, typename Done>
+  void read_in_turns(std::shared_ptr<HubClient> client, Pin pin, Work work, Done done) {
+    if (pin == Pin::line) history_.pin(line_);
+    client->read_began();
+    const commit::OwnerId owner = client->owner();
+    const auto read = std::make_shared<TurnRead<Work, Done>>(*this, std::move(client), pin,
+                                                             std::move(work), std::move(done));
+    environment_.long_reads->add(owner, [read] { return read->take_turn(); });
+  }
+  // The same on the pool of what takes hours.
   template <typename Work, typename Done>
   void check_on_pool(std::shared_ptr<HubClient> client, Work work, Done done) {
     run_on(*environment_.check_pool, std::move(client), Pin::no, std::move(work), std::move(done));
@@ -203,6 +218,52 @@ class ShardHub {
     Work work;
     Done done;
     bool waited = false;
+  };
+
+  // A read made in turns. Its work may have state, so what it found is kept.
+  template <typename Work, typename Done>
+  struct TurnRead : std::enable_shared_from_this<TurnRead<Work, Done>> {
+    TurnRead(ShardHub& of, std::shared_ptr<HubClient> by, Pin how, Work what, Done then)
+        : hub(of),
+          client(std::move(by)),
+          pin(how),
+          line(of.line_),
+          work(std::move(what)),
+          done(std::move(then)) {}
+
+    LongReads::Turn take_turn() {
+      if (client->gone()) {
+        end(0, false);
+        return LongReads::Turn::done;
+      }
+      if (!found) found = work(hub.engine_.store(), line);
+      if (!found) return LongReads::Turn::more;
+      const std::size_t bytes = answer_bytes(*found);
+      if (bytes > 0 && !client->take_room(bytes)) {
+        hub.shard_.post([self = this->shared_from_this()] {
+          self->client->when_room(
+              [self] { self->hub.environment_.long_reads->resume(self->client->owner()); });
+        });
+        return LongReads::Turn::paused;
+      }
+      end(bytes, true);
+      return LongReads::Turn::done;
+    }
+    void end(std::size_t room, bool tell) {
+      hub.shard_.post([self = this->shared_from_this(), room, tell] {
+        if (tell) self->done(*std::move(self->found), self->line);
+        if (self->pin == Pin::line) self->hub.history_.unpin(self->line);
+        self->client->read_ended(room);
+      });
+    }
+
+    ShardHub& hub;
+    std::shared_ptr<HubClient> client;
+    Pin pin;
+    Tid line;
+    Work work;
+    Done done;
+    std::invoke_result_t<Work&, const storage::ObjectStore&, Tid> found;
   };
 
   template <typename Work, typename Done>

@@ -14,6 +14,9 @@ using zeo::Value;
 
 namespace {
 
+// Entries of the log that an iterator looks at in one turn.
+constexpr std::size_t kTurnEntries = 256;
+
 // A transaction as pool threads hand it over: its entry lives in the iteration.
 struct Found {
   bool end = false;
@@ -21,19 +24,20 @@ struct Found {
   char status = ' ';
   TransactionMetadata metadata;
   std::uint64_t record_bytes = 0;
-  std::uint64_t held = 0;
 };
 
-Result<Found> read_next(history::TransactionIteration& iteration) {
-  ASSIGN_OR_RETURN(const LogEntry* const entry, iteration.next());
+// Nothing: there is more to look at.
+Result<std::optional<Found>> read_next(history::TransactionIteration& iteration) {
+  ASSIGN_OR_RETURN(const bool there, iteration.advance(kTurnEntries));
+  if (!there) return std::nullopt;
+  const LogEntry* const entry = iteration.current();
   if (entry == nullptr) {
     Found nothing;
     nothing.end = true;
     return nothing;
   }
-  Found found{false, entry->position.tid, entry->status, entry->metadata, 0, 0};
+  Found found{false, entry->position.tid, entry->status, entry->metadata, 0};
   for (const ObjectSummary& object : entry->objects) found.record_bytes += object.size;
-  found.held = iteration.held_bytes();
   return found;
 }
 
@@ -84,10 +88,13 @@ void ZeoIterators::next(ShardHub& hub, const Connection& connection, const Value
   Transactions* const transactions = usable(connection, id, request.iterator);
   if (transactions == nullptr) return;
   transactions->busy = true;
-  hub.read_on_pool(
+  hub.read_in_turns(
       connection, ShardHub::Pin::no,
-      [iteration = transactions->iteration](const storage::ObjectStore&, Tid) {
-        return read_next(*iteration);
+      [iteration = transactions->iteration](const storage::ObjectStore&,
+                                            Tid) -> std::optional<Result<Found>> {
+        Result<std::optional<Found>> found = read_next(*iteration);
+        if (!found) return std::unexpected(std::move(found).error());
+        return *std::move(found);
       },
       [this, connection, id, iterator = request.iterator](Result<Found> found, Tid) {
         const auto place = transactions_.find(iterator);  // it may be forgotten meanwhile
@@ -97,7 +104,7 @@ void ZeoIterators::next(ShardHub& hub, const Connection& connection, const Value
         } else if (found->end) {
           forget(iterator);
           connection->reply(id, Value(None{}));
-        } else if (place != transactions_.end() && !hold(place->second.held, found->held)) {
+        } else if (place != transactions_.end() && !hold_log(place->second)) {
           forget(iterator);  // what it has passed over cannot be given again
           connection->fail(id, no_room());
         } else {
@@ -133,13 +140,14 @@ void ZeoIterators::start_records(ShardHub& hub, const Connection& connection, co
   }
   transactions->busy = true;
   ++starting_;
-  hub.read_on_pool(
+  using ReadRecords = Result<std::vector<history::IteratedRecord>>;
+  hub.read_in_turns(
       connection, ShardHub::Pin::no,
       [iteration = transactions->iteration](const storage::ObjectStore&, Tid) {
-        return iteration->read_records();
+        return std::optional<ReadRecords>(iteration->read_records());
       },
-      [this, connection, id, iterator = request.iterator, reserved](
-          Result<std::vector<history::IteratedRecord>> records, Tid) mutable {
+      [this, connection, id, iterator = request.iterator, reserved](ReadRecords records,
+                                                                    Tid) mutable {
         const auto place = transactions_.find(iterator);
         if (place != transactions_.end()) place->second.busy = false;
         (void)hold(reserved, 0);
@@ -189,6 +197,7 @@ void ZeoIterators::next_record(const Connection& connection, const Value& id,
 
 void ZeoIterators::forget(std::int64_t iterator) {
   if (const auto found = transactions_.find(iterator); found != transactions_.end()) {
+    log_held_ -= found->second.held;
     (void)hold(found->second.held, 0);
     transactions_.erase(found);
   }
@@ -196,6 +205,29 @@ void ZeoIterators::forget(std::int64_t iterator) {
     (void)hold(found->second.held, 0);
     records_.erase(found);
   }
+}
+
+bool ZeoIterators::hold_log_now(Transactions& transactions) {
+  log_held_ -= transactions.held;
+  const bool room = hold(transactions.held, transactions.iteration->held_bytes());
+  log_held_ += transactions.held;
+  return room;
+}
+
+bool ZeoIterators::hold_log(Transactions& transactions) {
+  const bool room = hold_log_now(transactions);
+  if (room && log_held_ <= kLogBytesMax) return true;
+  for (auto& [iterator, other] : transactions_) {
+    if (other.busy || &other == &transactions) continue;
+    other.iteration->trim();
+    (void)hold_log_now(other);
+  }
+  if (room) return true;
+  transactions.iteration->trim();
+  // As if it had held nothing: so it is judged by what it needs.
+  log_held_ -= transactions.held;
+  (void)hold(transactions.held, 0);
+  return hold_log_now(transactions);
 }
 
 bool ZeoIterators::hold(std::uint64_t& part, std::uint64_t now) {

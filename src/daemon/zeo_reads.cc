@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "daemon/answer_bytes.h"
 #include "daemon/read_service.h"
 #include "daemon/zeo_blob_sender.h"
 #include "daemon/zeo_status.h"
@@ -32,6 +33,10 @@ constexpr std::size_t kPage = 4'096;
 constexpr std::size_t kInvalidationsMax = 2'000'000;
 // Revisions of one object, at most, that history tells.
 constexpr std::int64_t kHistoryMax = 10'000;
+// What history and undoLog tell takes at most so many bytes, about; the rest is left out.
+constexpr std::size_t kListBytesMax = std::size_t{8} << 20;
+// What is read of the log in one turn.
+constexpr storage::LogLimit kTurn{.entries = 256, .bytes = std::size_t{256} << 10};
 
 void send_loaded(ZeoConnection& connection, const Value& id, Oid oid, const Loaded& loaded) {
   if (loaded.status == LoadStatus::found) {
@@ -120,95 +125,138 @@ void answer(ShardHub& hub, const Connection& connection, const Value& id,
        });
 }
 
-// A read that nothing which happens meanwhile makes wrong. `work(store, line)` gives a Value, or
-// the exception it is.
+// A read that nothing which happens meanwhile makes wrong, in turns. `read(store, line)` does a
+// part, and gives the answer when it has it: a Value, or the exception it is.
 using Answer = std::expected<Value, zeo::Exception>;
-using Found = Result<Answer>;
-template <typename Work>
-void answer_from_pool(ShardHub& hub, const Connection& connection, const Value& id, Work work) {
-  hub.read_on_pool(connection, ShardHub::Pin::no, std::move(work),
-                   [connection, id](const Found& found, Tid) {
-                     if (!found) {
-                       connection->fail(id, zeo::exception_of(found.error()));
-                     } else if (!*found) {
-                       connection->fail(id, found->error());
-                     } else {
-                       connection->reply(id, **found);
-                     }
-                   });
+using Part = Result<std::optional<Answer>>;
+template <typename Read>
+void answer_in_turns(ShardHub& hub, const Connection& connection, const Value& id, Read read) {
+  hub.read_in_turns(
+      connection, ShardHub::Pin::no,
+      [read = std::move(read), id, encoding = connection->encoding()](
+          const ObjectStore& store, Tid line) mutable -> std::optional<EncodedAnswer> {
+        const Part part = read(store, line);
+        if (part && !*part) return std::nullopt;
+        EncodedAnswer answer;
+        if (!part) {
+          zeo::encode_exception(encoding, id, zeo::exception_of(part.error()), answer.message);
+        } else if (!**part) {
+          zeo::encode_exception(encoding, id, (*part)->error(), answer.message);
+        } else {
+          zeo::encode_result(encoding, id, ***part, answer.message);
+        }
+        return answer;
+      },
+      [connection](const EncodedAnswer& answer, Tid) { connection->send_encoded(answer.message); });
 }
 
-Found read_history(const ObjectStore& store, Tid line, const requests::History& request) {
-  const auto count =
-      static_cast<std::size_t>(std::clamp<std::int64_t>(request.size, 0, kHistoryMax));
-  ASSIGN_OR_RETURN(const auto revisions,
-                   store.history(request.oid, line, std::max<std::size_t>(count, 1)));
-  if (revisions.empty()) return Answer(std::unexpected(zeo::pos_key_error(request.oid)));
-  List result;
-  for (const ObjectStore::ObjectRevision& revision : revisions) {
-    if (result.items.size() == count) break;
-    ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store.log_entry(revision.tid));
-    if (!entry) continue;
-    Dict dict;
-    set_extension(entry->metadata, dict);
-    set_item(dict, Value::text("tid"), zeo::value_of(revision.tid));
-    set_transaction(revision.tid, entry->metadata, revision.summary.size, dict);
-    result.items.emplace_back(std::move(dict));
+// history(oid, size), some revisions at a time.
+class HistoryRead {
+ public:
+  explicit HistoryRead(const requests::History& request)
+      : oid_(request.oid),
+        count_(static_cast<std::size_t>(std::clamp<std::int64_t>(request.size, 0, kHistoryMax))) {}
+
+  Part operator()(const ObjectStore& store, Tid line) {
+    if (!revisions_) {
+      ASSIGN_OR_RETURN(revisions_, store.history(oid_, line, std::max<std::size_t>(count_, 1)));
+      if (revisions_->empty()) return Answer(std::unexpected(zeo::pos_key_error(oid_)));
+      revisions_->resize(std::min(revisions_->size(), count_));
+    }
+    for (std::size_t read = 0; read < kTurn.bytes && next_ < revisions_->size(); ++next_) {
+      ASSIGN_OR_RETURN(const std::optional<LogEntry> entry,
+                       store.log_entry((*revisions_)[next_].tid));
+      if (!entry) continue;
+      read += log_item_bytes(*entry);
+      add((*revisions_)[next_], *entry);
+    }
+    if (next_ < revisions_->size() && bytes_ < kListBytesMax) return std::nullopt;
+    return Answer(Value(std::move(list_)));
   }
-  return Value(std::move(result));
-}
+
+ private:
+  void add(const ObjectStore::ObjectRevision& revision, const LogEntry& entry) {
+    Dict dict;
+    set_extension(entry.metadata, dict);
+    set_item(dict, Value::text("tid"), zeo::value_of(revision.tid));
+    set_transaction(revision.tid, entry.metadata, revision.summary.size, dict);
+    list_.items.emplace_back(std::move(dict));
+    bytes_ += kItemOverhead + entry.metadata.user.size() + entry.metadata.description.size() +
+              entry.metadata.extension.size();
+  }
+
+  Oid oid_;
+  std::size_t count_;
+  std::optional<std::vector<ObjectStore::ObjectRevision>> revisions_;
+  std::size_t next_ = 0;  // of revisions_
+  List list_;
+  std::size_t bytes_ = 0;  // of what list_ tells
+};
 
 void answer(ShardHub& hub, const Connection& connection, const Value& id,
             const requests::History& request) {
-  answer_from_pool(hub, connection, id, [request](const ObjectStore& store, Tid line) {
-    return read_history(store, line, request);
-  });
+  answer_in_turns(hub, connection, id, HistoryRead(request));
 }
 
-Found read_next_record(const ObjectStore& store, Tid line, Oid from) {
+Part read_next_record(const ObjectStore& store, Tid line, Oid& from) {
   ASSIGN_OR_RETURN(const auto objects, store.next_objects(from, line, 2));
   if (objects.empty()) {
     return Answer(std::unexpected(zeo::value_error("there is no such record")));
   }
   const storage::CurrentObject& object = objects.front();
   ASSIGN_OR_RETURN(const Loaded loaded, store.load_serial(object.oid, object.tid, line));
+  if (loaded.status != LoadStatus::found) {
+    // A pack has removed it in between.
+    if (objects.size() == 1) {
+      return Answer(std::unexpected(zeo::value_error("there is no such record any more")));
+    }
+    from = objects.back().oid;
+    return std::nullopt;
+  }
   const bool more = objects.size() > 1;
-  return Value::tuple(zeo::value_of(object.oid), zeo::value_of(object.tid), Value(loaded.data),
-                      more ? zeo::value_of(objects.back().oid) : Value(None{}));
+  return Answer(Value::tuple(zeo::value_of(object.oid), zeo::value_of(object.tid),
+                             Value(loaded.data),
+                             more ? zeo::value_of(objects.back().oid) : Value(None{})));
 }
 
 void answer(ShardHub& hub, const Connection& connection, const Value& id,
             const requests::RecordIterNext& request) {
-  answer_from_pool(hub, connection, id, [request](const ObjectStore& store, Tid line) {
-    return read_next_record(store, line, request.next);
-  });
+  answer_in_turns(hub, connection, id,
+                  [from = request.next](const ObjectStore& store, Tid line) mutable {
+                    return read_next_record(store, line, from);
+                  });
 }
 
-Found read_undo_log(const ObjectStore& store, Tid line, const requests::UndoLog& request) {
-  const auto as_dict = [](const history::UndoLogEntry& entry) {
-    Dict dict;
-    set_item(dict, Value::text("id"), Value::bytes(zeo::undo_id(entry.tid)));
-    set_transaction(entry.tid, entry.metadata, entry.size, dict);
-    set_extension(entry.metadata, dict);
-    return dict;
-  };
-  history::UndoLogRange range{request.first, request.last, {}};
+Dict undo_dict(const history::UndoLogEntry& entry) {
+  Dict dict;
+  set_item(dict, Value::text("id"), Value::bytes(zeo::undo_id(entry.tid)));
+  set_transaction(entry.tid, entry.metadata, entry.size, dict);
+  set_extension(entry.metadata, dict);
+  return dict;
+}
+
+history::UndoLogRange undo_range(const requests::UndoLog& request) {
+  history::UndoLogRange range{request.first, request.last, {}, kListBytesMax};
   if (!request.specification.items.empty()) {
-    range.filter = [&](const history::UndoLogEntry& entry) {
-      return has_all(as_dict(entry), request.specification);
+    range.filter = [wanted = request.specification](const history::UndoLogEntry& entry) {
+      return has_all(undo_dict(entry), wanted);
     };
   }
-  ASSIGN_OR_RETURN(const std::vector<history::UndoLogEntry> entries,
-                   history::read_undo_log(store, line, std::move(range)));
-  List result;
-  for (const history::UndoLogEntry& entry : entries) result.items.emplace_back(as_dict(entry));
-  return Value(std::move(result));
+  return range;
 }
 
 void answer(ShardHub& hub, const Connection& connection, const Value& id,
             const requests::UndoLog& request) {
-  answer_from_pool(hub, connection, id, [request](const ObjectStore& store, Tid line) {
-    return read_undo_log(store, line, request);
+  const auto log =
+      std::make_shared<history::UndoLog>(hub.engine().store(), hub.line(), undo_range(request));
+  answer_in_turns(hub, connection, id, [log](const ObjectStore&, Tid) -> Part {
+    ASSIGN_OR_RETURN(const bool done, log->read_page(kTurn));
+    if (!done) return std::nullopt;
+    List result;
+    for (const history::UndoLogEntry& entry : log->take_entries()) {
+      result.items.emplace_back(undo_dict(entry));
+    }
+    return Answer(Value(std::move(result)));
   });
 }
 
@@ -225,30 +273,44 @@ void bound(Missed& missed, std::size_t transactions_max) {
   }
 }
 
-Result<> read_missed(const ObjectStore& store, Tid after, Tid until, std::size_t transactions_max,
-                     Missed& missed) {
-  while (missed.known && after < until) {
-    ASSIGN_OR_RETURN(const std::vector<LogEntry> entries,
-                     store.read_log(after, until, {.entries = kPage}));
-    if (entries.empty()) break;
-    for (const LogEntry& entry : entries) {
-      if (entry.kind == RecordKind::transaction) ++missed.transactions;
-      for (const ObjectSummary& object : entry.objects) missed.oids.push_back(object.oid);
-    }
-    after = entries.back().position.tid;
-    bound(missed, transactions_max);
-  }
-  return {};
-}
+// It, some of the log at a time.
+class MissedRead {
+ public:
+  MissedRead(Tid after, std::size_t transactions_max)
+      : after_(after), transactions_max_(transactions_max) {}
 
-Result<Missed> find_missed(const ObjectStore& store, Tid after, Tid line,
-                           std::size_t transactions_max) {
-  Missed missed;
-  ASSIGN_OR_RETURN(missed.known, is_in_history(store, Position{Epoch{}, after}));
-  if (after > line) missed.known = false;
-  RETURN_IF_ERROR(read_missed(store, after, line, transactions_max, missed));
-  return missed;
-}
+  // Nothing: there is more to read.
+  std::optional<Result<Missed>> operator()(const ObjectStore& store, Tid line) {
+    const Result<bool> done = read(store, line);
+    if (!done) return std::unexpected(done.error());
+    if (!*done) return std::nullopt;
+    return std::move(missed_);
+  }
+
+ private:
+  Result<bool> read(const ObjectStore& store, Tid line) {
+    if (!std::exchange(begun_, true)) {
+      ASSIGN_OR_RETURN(missed_.known, is_in_history(store, Position{Epoch{}, after_}));
+    }
+    if (after_ > line) missed_.known = false;
+    if (!missed_.known || after_ == line) return true;
+    ASSIGN_OR_RETURN(const std::vector<LogEntry> entries,
+                     store.read_log(after_, line, {.entries = kPage}));
+    if (entries.empty()) return true;
+    for (const LogEntry& entry : entries) {
+      if (entry.kind == RecordKind::transaction) ++missed_.transactions;
+      for (const ObjectSummary& object : entry.objects) missed_.oids.push_back(object.oid);
+    }
+    after_ = entries.back().position.tid;
+    bound(missed_, transactions_max_);
+    return false;
+  }
+
+  Tid after_;
+  std::size_t transactions_max_;
+  bool begun_ = false;
+  Missed missed_;
+};
 
 Value missed_value(Missed missed, Tid up_to) {
   if (!missed.known) return Value(None{});
@@ -264,21 +326,17 @@ Value missed_value(Missed missed, Tid up_to) {
 void answer(ShardHub& hub, const Connection& connection, const Value& id,
             const requests::GetInvalidations& request) {
   const std::size_t limit = hub.environment().invalidations_max;
-  hub.read_on_pool(
-      connection, ShardHub::Pin::line,
-      [request, limit](const ObjectStore& store, Tid line) {
-        return find_missed(store, request.tid, line, limit);
-      },
-      [&hub, connection, id, limit](Result<Missed> missed, Tid line) {
-        if (!missed) {
-          connection->fail(id, zeo::exception_of(missed.error()));
-          return;
-        }
-        // The answer reaches up to what the client was told meanwhile.
-        missed->transactions += hub.published_since(line, missed->oids);
-        bound(*missed, limit);
-        connection->reply(id, missed_value(*std::move(missed), hub.last_told()));
-      });
+  hub.read_in_turns(connection, ShardHub::Pin::line, MissedRead(request.tid, limit),
+                    [&hub, connection, id, limit](Result<Missed> missed, Tid line) {
+                      if (!missed) {
+                        connection->fail(id, zeo::exception_of(missed.error()));
+                        return;
+                      }
+                      // The answer reaches up to what the client was told meanwhile.
+                      missed->transactions += hub.published_since(line, missed->oids);
+                      bound(*missed, limit);
+                      connection->reply(id, missed_value(*std::move(missed), hub.last_told()));
+                    });
 }
 
 void answer(ShardHub& hub, const Connection& connection, const Value& id,

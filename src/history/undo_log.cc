@@ -20,6 +20,12 @@ std::uint64_t file_storage_size(const LogEntry& entry) {
   return size;
 }
 
+std::size_t memory_of(const UndoLogEntry& entry) {
+  const TransactionMetadata& metadata = entry.metadata;
+  return sizeof(entry) + metadata.user.size() + metadata.description.size() +
+         metadata.extension.size();
+}
+
 std::int64_t last_number(const UndoLogRange& range) {
   if (range.last >= 0) return range.last;
   constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
@@ -52,21 +58,15 @@ Result<bool> UndoLog::read_page(storage::LogLimit limit) {
     UndoLogEntry found{before_, {}, file_storage_size(entry)};
     found.metadata = std::move(entry.metadata);
     if (range_.filter && !range_.filter(found)) continue;
-    if (number_ >= range_.first) entries_.push_back(std::move(found));
-    if (++number_ < last_) continue;
+    if (number_ >= range_.first) {
+      bytes_ += memory_of(found);
+      entries_.push_back(std::move(found));
+    }
+    if (++number_ < last_ && bytes_ < range_.bytes_max) continue;
     done_ = true;
     break;
   }
   return done_;
-}
-
-Result<std::vector<UndoLogEntry>> read_undo_log(const storage::ObjectStore& store, Tid line,
-                                                UndoLogRange range) {
-  UndoLog log(store, line, std::move(range));
-  while (true) {
-    ASSIGN_OR_RETURN(const bool done, log.read_page({}));
-    if (done) return log.take_entries();
-  }
 }
 
 }  // namespace zeolite::history

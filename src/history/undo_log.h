@@ -26,6 +26,8 @@ struct UndoLogRange {
   std::int64_t first = 0;
   std::int64_t last = -20;
   std::function<bool(const UndoLogEntry&)> filter = {};  // empty: everything passes
+  // The list ends with the entry that brings it to as many bytes of memory, about.
+  std::size_t bytes_max = SIZE_MAX;
 };
 
 // The list of undoable transactions, as undoLog and undoInfo of ZODB have it: transactions at or
@@ -52,12 +54,9 @@ class UndoLog {
   const std::int64_t last_;  // as the number it stands for
   Tid before_;               // what is still to be read is below this tid
   std::int64_t number_ = 0;  // of the next transaction found
+  std::size_t bytes_ = 0;    // of what was found
   bool done_ = false;
   std::vector<UndoLogEntry> entries_;
 };
-
-// The whole list, read to its end.
-[[nodiscard]] Result<std::vector<UndoLogEntry>> read_undo_log(const storage::ObjectStore& store,
-                                                              Tid line, UndoLogRange range);
 
 }  // namespace zeolite::history

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
@@ -73,7 +74,10 @@ struct StoreControl {
   Gate append;     // before a group is appended
   Gate disk_read;  // after a load was read from the disk, before it is returned
   Gate log_read;   // before the log is read
-  Gate walk;       // before all revisions are walked over
+  Gate log_back;   // before it is read backwards
+  Gate revision;   // before a certain revision is read
+  std::atomic<std::size_t> entries = 0;  // of the log, that were asked for one by one
+  Gate walk;                             // before all revisions are walked over
   // Runs while a group is appended, if there is one; set before the store is used.
   std::function<void()> while_appending;
 
@@ -152,6 +156,7 @@ class ControlledStore final : public storage::ObjectStore {
     return loaded;
   }
   [[nodiscard]] Result<storage::Loaded> load_serial(Oid oid, Tid tid, Tid line) const override {
+    control_->revision.pass();
     return content().load_serial(oid, tid, line);
   }
   [[nodiscard]] Result<std::vector<Tid>> current_tids(std::span<const Oid> oids,
@@ -173,9 +178,11 @@ class ControlledStore final : public storage::ObjectStore {
   }
   [[nodiscard]] Result<std::vector<LogEntry>> read_log_back(
       Tid before, storage::LogLimit limit) const override {
+    control_->log_back.pass();
     return content().read_log_back(before, limit);
   }
   [[nodiscard]] Result<std::optional<LogEntry>> log_entry(Tid tid) const override {
+    ++control_->entries;
     return content().log_entry(tid);
   }
   [[nodiscard]] Result<TransactionRecord> read_record(const LogEntry& entry) const override {

@@ -46,6 +46,7 @@ class HubTest : public ::testing::Test {
       closed_.pass();
     };
     hub_environment_.read_pool = &pool_;
+    hub_environment_.long_reads = &long_reads_;
     hub_environment_.check_pool = &pool_;
     hub_environment_.checks = &checks_;
     hub_environment_.body_max = 1 << 20;
@@ -65,6 +66,8 @@ class HubTest : public ::testing::Test {
     control_->append.open();
     control_->disk_read.open();
     control_->log_read.open();
+    control_->log_back.open();
+    control_->revision.open();
     pool_.join();
     close_all(connections_);
     for (std::size_t i = 0; i < shards(); ++i) shard(i).stop();
@@ -188,6 +191,7 @@ class HubTest : public ::testing::Test {
   std::atomic<std::size_t> held_wakes_ = SIZE_MAX;  // the shard
   Gate woken_;                                      // counts wakes that are held
   boost::asio::thread_pool pool_{2};
+  LongReads long_reads_{pool_};
   boost::asio::io_context peer_context_;
   net::IoShard shard_{"hub-test"};  // the first
   std::vector<std::unique_ptr<net::IoShard>> more_shards_;

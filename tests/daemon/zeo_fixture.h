@@ -203,6 +203,8 @@ class ZeoHubTest : public HubTest {
     control_->append.open();
     control_->disk_read.open();
     control_->log_read.open();
+    control_->log_back.open();
+    control_->revision.open();
     pool_gate_.open();
     pool_.join();
     close_all(zeo_connections_);

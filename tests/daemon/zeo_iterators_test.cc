@@ -206,6 +206,37 @@ TEST_F(ZeoIteratorsTest, RecordsThatTurnOutTooLargeAreLetGo) {
   EXPECT_LT(staged_->used(), 300'000U);
 }
 
+// Four iterators walk side by side over 600,000 bytes of the log, of which a page has it all.
+class ZeoIteratorsMemoryTest : public ZeoIteratorsTest {
+ protected:
+  void walk_with(std::uint64_t room) {
+    limit_staged(room);
+    std::vector<Tid> tids;
+    for (std::uint64_t object = 100; object < 160; ++object) {
+      peer_.begin("user", std::string(10'000, 'd'));
+      peer_.store(object, kNoTid, "x");
+      EXPECT_EQ(peer_.vote(), list({}));
+      tids.push_back(peer_.finish());
+    }
+    std::vector<Value> iterators;
+    for (int n = 0; n < 4; ++n) iterators.push_back(start(value_of(tids.front())));
+    for (const Tid tid : tids) {
+      for (const Value& iterator : iterators) {
+        const Value told = peer_.ask("iterator_next", {iterator});
+        EXPECT_EQ(told.get<pickle::Tuple>()->items.at(0), value_of(tid));
+      }
+      EXPECT_LE(staged_->used(), room / 2);
+    }
+    for (const Value& iterator : iterators) {
+      EXPECT_EQ(peer_.ask("iterator_next", {iterator}), none());
+    }
+    EXPECT_EQ(staged_->used(), 0U);
+  }
+};
+
+TEST_F(ZeoIteratorsMemoryTest, WhereThereIsRoomForOnePageTheOthersLetGo) { walk_with(1'500'000); }
+TEST_F(ZeoIteratorsMemoryTest, WhereThereIsNoneEachReadsItAgain) { walk_with(300'000); }
+
 TEST_F(ZeoIteratorsTest, WithoutRoomForTheLogAnIteratorEnds) {
   limit_staged(100);
   const Value iterator = start();

@@ -226,6 +226,78 @@ TEST_F(ZeoReadsTest, UndoInfoIsFiltered) {
   EXPECT_EQ(found(dict({{"user_name", Value(pickle::PathPrefix{{"", "sit"}})}})), "");
 }
 
+TEST_F(ZeoReadsTest, LongReadsLeaveAThreadToLoads) {
+  const Tid tid = peer_.commit(7, kNoTid, "data");
+  ZeoPeer other = connect_zeo();
+  ZeoPeer loader = connect_zeo();
+  const std::size_t before = control_->log_back.arrived();
+  control_->log_back.shut();
+  for (ZeoPeer* peer : {&peer_, &other}) {
+    for (std::int64_t id = 40; id < 43; ++id) {
+      peer->call(id, "undoLog", {integer(0), integer(-1'000'000'000)});
+    }
+    EXPECT_EQ(peer->ask("ping"), none());  // they have been taken
+  }
+  control_->log_back.wait_for(before + 1);
+  control_->set_cold(true);
+  EXPECT_EQ(loader.ask("getTid", {oid(7)}), value_of(tid));
+  EXPECT_EQ(control_->log_back.arrived(), before + 1);
+  control_->log_back.open();
+  for (ZeoPeer* peer : {&peer_, &other}) {
+    for (std::int64_t id = 40; id < 43; ++id) {
+      EXPECT_EQ(peer->result(id).get<pickle::List>()->items.size(), 1U);
+    }
+  }
+}
+
+TEST_F(ZeoReadsTest, ASearchThatFindsNothingGoesInTurnsAndEndsWithItsClient) {
+  Tid tid = peer_.commit(7, kNoTid, "0");
+  for (int n = 1; n < 600; ++n) tid = peer_.commit(7, tid, std::to_string(n));
+  const std::vector<Value> never = {integer(0), integer(-1'000'000'000),
+                                    dict({{"user_name", bytes("nobody")}})};
+  EXPECT_EQ(peer_.ask("undoInfo", never), list({}));
+  const std::size_t turns = control_->log_back.arrived();
+  EXPECT_GE(turns, 3U);
+  ZeoPeer leaver = connect_zeo();
+  control_->log_back.shut();
+  leaver.call(40, "undoInfo", never);
+  control_->log_back.wait_for(turns + 1);
+  leaver.close();
+  closed_.wait_for(1);
+  control_->log_back.open();
+  EXPECT_EQ(peer_.ask("undoLog", {integer(0), integer(-1)}).get<pickle::List>()->items.size(), 1U);
+  EXPECT_EQ(control_->log_back.arrived(), turns + 2);
+}
+
+TEST_F(ZeoReadsTest, WhatIsListedIsBounded) {
+  const std::string long_text(60'000, 'd');
+  Tid tid;
+  for (int n = 0; n < 200; ++n) tid = commit_as(peer_, 7, tid, "user", long_text);
+  for (const Value& answer : {peer_.ask("undoLog", {integer(0), integer(-1'000'000'000)}),
+                              peer_.ask("history", {oid(7), integer(1'000'000'000)})}) {
+    const std::vector<Value>& listed = answer.get<pickle::List>()->items;
+    EXPECT_LT(listed.size(), 180U);
+    EXPECT_GT(listed.size(), 100U);
+    EXPECT_EQ(*item(listed.front(), "description"), bytes(long_text));
+  }
+}
+
+TEST_F(ZeoReadsTest, ARecordThatAPackRemovesMeanwhileIsPassedOver) {
+  std::vector<Tid> tids;
+  for (std::uint64_t object = 1; object <= 3; ++object) {
+    tids.push_back(peer_.commit(object, kNoTid, "data"));
+  }
+  ASSERT_TRUE(engine_->append_pack(tids.back(), true));
+  const Tid pack = engine_->store().pack_state().record;
+  const std::size_t before = control_->revision.arrived();
+  control_->revision.shut();
+  peer_.call(40, "record_iternext", {oid(2)});
+  control_->revision.wait_for(before + 1);
+  ASSERT_TRUE(engine_->append_removal(pack, {{Oid(2), tids[1]}}, false));
+  control_->revision.open();
+  EXPECT_EQ(peer_.result(40), tuple({oid(3), value_of(tids[2]), bytes("data"), none()}));
+}
+
 TEST_F(ZeoReadsTest, PackIsPassedOn) {
   EXPECT_EQ(peer_.ask("pack", {Value(1000.5), Value(true)}), none());
   ASSERT_TRUE(packed_);

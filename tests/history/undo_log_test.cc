@@ -16,6 +16,15 @@ using storage::testing::record;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
+Result<std::vector<UndoLogEntry>> read_undo_log(const storage::ObjectStore& store, Tid line,
+                                                UndoLogRange range) {
+  UndoLog log(store, line, std::move(range));
+  while (true) {
+    ASSIGN_OR_RETURN(const bool done, log.read_page({}));
+    if (done) return log.take_entries();
+  }
+}
+
 class UndoLogTest : public testing::Test {
  protected:
   void append(const TransactionRecord& transaction) {
@@ -68,6 +77,17 @@ TEST_F(UndoLogTest, ExtremeNumbersAreTaken) {
   EXPECT_EQ(tids({.first = 0, .last = kMin}).size(), 3U);
   EXPECT_EQ(tids({.first = kMin, .last = -1}).size(), 0U);
   EXPECT_EQ(tids({.first = kMax, .last = kMin}).size(), 0U);
+}
+
+TEST_F(UndoLogTest, ItTakesOnlySoMuchMemory) {
+  for (std::uint64_t tid = 1; tid <= 10; ++tid) {
+    append(record(tid).data(1, "x", tid - 1).metadata(std::string(60'000, 'u'), "", ""));
+  }
+  const auto bounded = [this](std::int64_t first) {
+    return tids({.first = first, .last = 1'000'000'000, .bytes_max = 100'000});
+  };
+  EXPECT_THAT(bounded(0), ElementsAre(10, 9));
+  EXPECT_THAT(bounded(4), ElementsAre(6, 5));  // what is not listed takes none
 }
 
 TEST_F(UndoLogTest, OnlyWhatPassesTheFilterIsCounted) {
