@@ -87,6 +87,10 @@ void ZeoConnection::reply(const Value& id, const Value& result) {
 }
 
 void ZeoConnection::fail(const Value& id, const zeo::Exception& why) {
+  if (std::optional<Error> silent = why_silent()) {
+    end(*std::move(silent));
+    return;
+  }
   std::string message;
   zeo::encode_exception(session_.encoding(), id, why, message);
   socket_->send_encoded(message);
@@ -282,7 +286,18 @@ void ZeoConnection::check_progress(Instant now) {
     end(Error{ErrorCode::timeout, "the client did not register in time"});
     return;
   }
+  if (neglects_transaction(now)) {
+    end(Error{ErrorCode::timeout, "a transaction was begun and not gone on with in time"});
+    return;
+  }
   socket_->check_progress(now);
+}
+
+bool ZeoConnection::neglects_transaction(Instant now) {
+  const std::uint64_t parts = session_.parts();
+  const bool goes_on = std::exchange(parts_seen_, parts) != parts || socket_->receiving();
+  if (goes_on || reading_paused() || !session_.is_building()) went_on_at_ = now;
+  return now - went_on_at_ > environment().config->vote_timeout;
 }
 
 void ZeoConnection::on_drained() {

@@ -82,6 +82,8 @@ class ZeoConnection final : public SizedConnection::Handler,
   // The message that tells of the storage's size.
   [[nodiscard]] std::string info() const;
   void answer_ruok();
+  // Whether it is for the client to go on with its transaction, and it did not in time.
+  [[nodiscard]] bool neglects_transaction(Instant now);
 
   std::size_t shard_index_;
   zeo::Session session_;
@@ -89,6 +91,9 @@ class ZeoConnection final : public SizedConnection::Handler,
   ShardHub* hub_ = nullptr;  // set once registered
   Instant opened_;
   std::optional<Instant> greeted_;
+  // When it was last seen to go on with its transaction, and how far it was.
+  Instant went_on_at_{};
+  std::uint64_t parts_seen_ = 0;
   std::string label_;
   net::BudgetCharge staged_;  // of what the session and unwritten uploads hold
   ZeoIterators iterators_;

@@ -460,5 +460,60 @@ TEST_F(ZeoConnectionTest, APrimaryWhoseTimeIsOverHangsUp) {
   EXPECT_TRUE(peer.at_end());
 }
 
+// That there is no such object may be as wrong as what is in it.
+TEST_F(ZeoConnectionTest, NoErrorIsToldOnceTheTimeOfThePrimaryIsOver) {
+  ServingLimits limits;
+  environment_.limits = &limits;
+  clock_.advance(100s);
+  limits.set(false, clock_.now().instant + 1s, {});
+  ZeoPeer peer = connect_zeo();
+  control_->set_cold(true);
+  control_->disk_read.shut();
+  peer.call(9, "loadBefore", {oid(99), value_of(kMaxTid)});
+  control_->disk_read.wait_for(1);
+  clock_.advance(1s);
+  control_->disk_read.open();
+  EXPECT_TRUE(peer.at_end());
+}
+
+TEST_F(ZeoConnectionTest, WhoBeginsATransactionAndFallsSilentIsClosed) {
+  ZeoPeer idle = connect_zeo();
+  ZeoPeer silent = connect_zeo();
+  ZeoPeer slow = connect_zeo();
+  silent.begin();
+  slow.begin();
+  EXPECT_EQ(silent.ask("ping"), none());
+  EXPECT_EQ(slow.ask("ping"), none());
+  sweep(Instant{});
+  slow.store(7, kNoTid, "x");
+  EXPECT_EQ(slow.ask("ping"), none());
+  const Instant now{config_.vote_timeout};
+  sweep(now);
+  EXPECT_EQ(open(), 3U);
+  sweep(now + 1ns);
+  EXPECT_TRUE(silent.at_end());
+  EXPECT_THAT(warning(), ::testing::HasSubstr("not gone on with in time"));
+  EXPECT_EQ(idle.ask("ping"), none());
+  EXPECT_EQ(slow.vote(), zeo::list({}));
+  sweep(now + 2 * config_.vote_timeout);  // a vote has its own time
+  EXPECT_GT(slow.finish(), kNoTid);
+  sweep(now + 4 * config_.vote_timeout);
+  EXPECT_EQ(slow.ask("ping"), none());
+}
+
+TEST_F(ZeoConnectionTest, WhoMeetsConflictsAndFallsSilentIsClosed) {
+  ZeoPeer peer = connect_zeo();
+  const Tid tid = peer.commit(7, kNoTid, "x");
+  peer.commit(7, tid, "y");
+  peer.begin();
+  peer.store(7, tid, "z");
+  EXPECT_NE(peer.vote(), zeo::list({}));  // to be resolved
+  sweep(Instant{});
+  sweep(Instant{config_.vote_timeout});
+  EXPECT_EQ(peer.ask("ping"), none());
+  sweep(Instant{config_.vote_timeout + 1ns});
+  EXPECT_TRUE(peer.at_end());
+}
+
 }  // namespace
 }  // namespace zeolite::daemon
