@@ -1,6 +1,9 @@
 #include "daemon/zeo_prepare.h"
 
+#include <algorithm>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "history/undo_planner.h"
 
@@ -45,22 +48,42 @@ Result<> restage_blobs(blobs::BlobDirectory* blobs, VotePreparation& vote) {
   return {};
 }
 
-// A restored record repeats an earlier one when it has the same bytes; FileStorage then writes a
-// back-pointer, and so do we.
-Result<> find_repeated(const storage::ObjectStore& store, Tid line,
-                       const zeo::Preparation::Restored& restored, zeo::Prepared& prepared) {
-  ASSIGN_OR_RETURN(const storage::Loaded source,
-                   store.load_serial(restored.oid, restored.source, line));
-  if (source.status != storage::LoadStatus::found || !(source.data == restored.data)) return {};
-  Tid back = restored.source;
-  ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store.log_entry(restored.source));
+using Restored = zeo::Preparation::Restored;
+
+// Of these, which all name one transaction as their source: those that have the same bytes there.
+Result<> find_repeated_of(const storage::ObjectStore& store, Tid line,
+                          std::span<const Restored* const> restored, zeo::Prepared& prepared) {
+  const Tid source = restored.front()->source;
+  ASSIGN_OR_RETURN(std::optional<LogEntry> entry, store.log_entry(source));
   if (!entry) return {};
-  for (const ObjectSummary& object : entry->objects) {
-    if (object.oid != restored.oid) continue;
-    if (object.kind == RevisionKind::back_pointer) back = object.back;
+  std::ranges::sort(entry->objects, {}, &ObjectSummary::oid);
+  for (const Restored* one : restored) {
+    ASSIGN_OR_RETURN(const storage::Loaded there, store.load_serial(one->oid, source, line));
+    if (there.status != storage::LoadStatus::found || !(there.data == one->data)) continue;
+    const auto object = std::ranges::lower_bound(entry->objects, one->oid, {}, &ObjectSummary::oid);
+    const bool repeats = object != entry->objects.end() && object->oid == one->oid &&
+                         object->kind == RevisionKind::back_pointer;
+    const Tid back = repeats ? object->back : source;
+    prepared.repeated.push_back({one->oid, back, back == source ? kNoTid : source});
   }
-  const Tid via = back == restored.source ? kNoTid : restored.source;
-  prepared.repeated.push_back({restored.oid, back, via});
+  return {};
+}
+
+// A restored record repeats an earlier one when it has the same bytes; FileStorage then writes a
+// back-pointer, and so do we. Each transaction that is gone back to is looked at once.
+Result<> find_repeated(const storage::ObjectStore& store, Tid line,
+                       std::span<const Restored> restored, zeo::Prepared& prepared) {
+  std::vector<const Restored*> by_source;
+  by_source.reserve(restored.size());
+  for (const Restored& one : restored) by_source.push_back(&one);
+  std::ranges::stable_sort(by_source, {}, &Restored::source);
+  for (auto first = by_source.begin(); first != by_source.end();) {
+    const auto last = std::find_if(first, by_source.end(), [first](const Restored* one) {
+      return one->source != (*first)->source;
+    });
+    RETURN_IF_ERROR(find_repeated_of(store, line, {first, last}, prepared));
+    first = last;
+  }
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/controlled_store.h"
 #include "storage/memory_object_store.h"
 
 namespace zeolite::daemon {
@@ -81,6 +82,47 @@ TEST_F(ZeoPrepareTest, ARestoredRecordRepeatsWhatIsTheSame) {
   EXPECT_EQ(prepared.repeated[0].oid, Oid(1));
   EXPECT_EQ(prepared.repeated[0].back, Tid(10));
   EXPECT_EQ(prepared.repeated[0].via, kNoTid);
+}
+
+TEST_F(ZeoPrepareTest, ATransactionWithManyObjectsIsLookedAtOnce) {
+  const auto control = std::make_shared<StoreControl>();
+  ControlledStore store(control);
+  constexpr std::uint64_t kObjects = 1000;
+  for (std::uint64_t tid = 1; tid <= 2; ++tid) {
+    TransactionRecord record;
+    record.tid = Tid(tid);
+    for (std::uint64_t object = 1; object <= kObjects; ++object) {
+      record.writes.push_back(write(object, "data of " + std::to_string(tid), tid - 1));
+    }
+    ASSERT_TRUE(store.append({&record, 1}));
+  }
+  zeo::Preparation wanted;
+  for (std::uint64_t object = 1; object <= kObjects; ++object) {
+    const std::uint64_t tid = 1 + object % 2;
+    wanted.restored.push_back(
+        {Oid(object), Tid(tid), Bytes::copy_of("data of " + std::to_string(tid))});
+  }
+  const auto vote = prepare_vote(store, Tid(2), nullptr, wanted, {});
+  ASSERT_TRUE(vote);
+  EXPECT_EQ(vote->prepared.repeated.size(), kObjects);
+  for (const auto& [object, back, via] : vote->prepared.repeated) {
+    EXPECT_EQ(back, Tid(1 + object.value() % 2));
+    EXPECT_EQ(via, kNoTid);
+  }
+  EXPECT_EQ(control->entries, 2U);
+}
+
+TEST_F(ZeoPrepareTest, ARepeatedRecordThatRepeatsAnotherIsFollowed) {
+  ObjectWrite undone = write(1, "", 20);
+  undone.kind = RevisionKind::back_pointer;
+  undone.back = Tid(10);
+  append(31, {undone});
+  zeo::Preparation wanted;
+  wanted.restored.push_back({Oid(1), Tid(31), Bytes::copy_of("one")});
+  const auto vote = prepare_vote(store_, Tid(31), nullptr, wanted, {});
+  ASSERT_TRUE(vote && vote->prepared.repeated.size() == 1);
+  EXPECT_EQ(vote->prepared.repeated[0].back, Tid(10));
+  EXPECT_EQ(vote->prepared.repeated[0].via, Tid(31));
 }
 
 TEST_F(ZeoPrepareTest, UploadsNeedADirectory) {
