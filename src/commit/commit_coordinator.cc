@@ -330,7 +330,7 @@ std::vector<Conflict> CommitCoordinator::find_conflicts(Transaction& transaction
 
 void CommitCoordinator::commit(Transaction& transaction, Now now, CommitEffects& effects) {
   StagedTransaction& staged = transaction.staged;
-  if (staged.writes.empty()) {
+  if (staged.writes.empty() && !staged.logged_when_empty) {
     end(transaction, committed_at(visible_), effects);
     return;
   }

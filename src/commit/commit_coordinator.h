@@ -51,8 +51,8 @@ struct CommitOptions {
 // instead of the time: a fresh database must accept an older history that is restored into it
 // record by record. Nobody is shown their tids as times.
 //
-// A transaction without writes appends nothing and leaves no outcome: its reads are checked, and
-// it is committed at the visible tid.
+// A transaction without writes appends nothing and leaves no outcome, unless it is to be logged
+// when empty: its reads are checked, and it is committed at the visible tid.
 //
 // Does no I/O, reads no clock, owns no thread. Deterministic.
 // Thread: one at a time (the engine's owner serialises all calls).

@@ -31,7 +31,8 @@ struct CommitEffects {
   std::vector<Ticket> refetch;
 
   // Became visible: in tid order. Queue the invalidation (oids) to every connection but `owner`
-  // before any reply below is sent. oids is empty for the server's own records.
+  // before any reply below is sent. oids is empty for the server's own records,
+  // and for a transaction that wrote nothing.
   struct Publish {
     Tid tid{};
     RecordKind kind = RecordKind::transaction;

@@ -53,6 +53,8 @@ struct StagedTransaction {
   // The tid to commit at, for history that is restored: above the last tid in the log. Nothing: the
   // coordinator makes one.
   std::optional<Tid> fixed_tid{};
+  // It has its place in the log also when it writes nothing, as in ZODB's FileStorage.
+  bool logged_when_empty = false;
   // With back-pointers: which pack record was the newest, and its sweep complete, before their
   // targets were chosen (ObjectStore::pack_state); kNoTid: none, or its sweep was under way.
   Tid swept_pack{};

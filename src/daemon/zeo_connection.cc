@@ -246,8 +246,7 @@ std::string ZeoConnection::info() const {
 void ZeoConnection::committed(const zeo::SessionEffects::Committed& committed) {
   if (!uploads_.empty()) uploads_.drop(*hub_->engine().blobs(), true);
   std::string messages = info();
-  const Tid tid = committed.tid.is_zero() ? hub_->last_told() : committed.tid;
-  zeo::encode_result(session_.encoding(), committed.id, zeo::value_of(tid), messages);
+  zeo::encode_result(session_.encoding(), committed.id, zeo::value_of(committed.tid), messages);
   socket_->send_encoded(messages);
 }
 

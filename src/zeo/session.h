@@ -92,8 +92,7 @@ struct SessionEffects {
 
   std::vector<commit::calls::Call> engine;
 
-  // The commit that call `id` asked for is visible at `tid` (zero: there was nothing to write; the
-  // line is the answer): send the storage's info, then the tid.
+  // The commit that call `id` asked for is visible at `tid`: send the storage's info, then the tid.
   struct Committed {
     Value id;
     Tid tid;
@@ -281,7 +280,6 @@ class Session {
   unsigned rounds_ = 0;  // votes that met conflicts
   unsigned plans_ = 0;   // of undo, for the vote in progress
   Prepared prepared_;
-  bool writes_nothing_ = false;      // the voted transaction
   std::optional<Exception> doomed_;  // why the vote will fail
   bool uploading_ = false;           // between storeBlobStart and storeBlobEnd
   std::vector<std::pair<commit::Ticket, Value>> oid_calls_;  // new_oids that wait

@@ -343,8 +343,7 @@ void Session::submit(SessionEffects& effects) {
   }
   staged.swept_pack = prepared_.swept_pack;
   stage_ = Stage::voting;
-  writes_nothing_ = staged.writes.empty();
-  // Also when there is nothing to do: it counts as voted, and has its time to be finished.
+  staged.logged_when_empty = true;
   effects.engine.emplace_back(std::in_place_type<commit::calls::Submit>);
   auto& submit = std::get<commit::calls::Submit>(effects.engine.back());
   submit.ticket = ticket_;
@@ -474,7 +473,7 @@ void Session::on_reply(CommitEffects::Reply reply, SessionEffects& effects) {
       on_conflicts(reply.conflicts, effects);
       break;
     case CommitEffects::Reply::Kind::committed:
-      effects.committed = {reply_id_, writes_nothing_ ? kNoTid : reply.tid};
+      effects.committed = {reply_id_, reply.tid};
       transaction_.reset();
       stage_ = Stage::open;
       break;

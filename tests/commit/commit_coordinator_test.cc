@@ -323,6 +323,25 @@ TEST_F(CommitCoordinatorTest, WithoutWritesNothingIsAppended) {
   EXPECT_THAT(h_.appended, IsEmpty());
 }
 
+TEST_F(CommitCoordinatorTest, WithoutWritesItIsLoggedWhenThatIsWanted) {
+  StagedTransaction checks = reading({{kA, h_.current(kA)}});
+  checks.logged_when_empty = true;
+  checks.metadata.description = "nothing";
+  const Ticket vote = h_.submit(kAnn, checks, false);
+  EXPECT_TRUE(h_.is(vote, Kind::voted));
+  const Ticket finish = h_.finish(vote);
+  ASSERT_THAT(h_.appended, SizeIs(1));
+  EXPECT_THAT(h_.appended[0].writes, IsEmpty());
+  EXPECT_EQ(h_.appended[0].metadata.description, "nothing");
+  h_.acknowledge();
+  ASSERT_TRUE(h_.is(finish, Kind::committed));
+  EXPECT_EQ(h_.reply(finish).tid, h_.appended[0].tid);
+  ASSERT_THAT(h_.published, SizeIs(1));
+  EXPECT_EQ(h_.published[0].tid, h_.appended[0].tid);
+  EXPECT_EQ(h_.published[0].owner, kAnn);
+  EXPECT_THAT(h_.published[0].oids, IsEmpty());
+}
+
 // Timeouts, aborts and lost connections.
 
 TEST_F(CommitCoordinatorTest, AVoteThatIsNotFinishedIsAbortedAndItsConnectionClosed) {

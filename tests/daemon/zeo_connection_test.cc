@@ -392,17 +392,35 @@ TEST_F(ZeoConnectionTest, ChecksAloneHoldNothingWhenTheyAreFinished) {
   peer.begin();
   peer.one_way("checkCurrentSerialInTransaction", {oid(7), value_of(tid), ZeoPeer::kTransaction});
   EXPECT_EQ(peer.vote(), zeo::list({}));
-  EXPECT_EQ(peer.finish(), tid);
+  EXPECT_GT(peer.finish(), tid);
   EXPECT_EQ(engine_->counts().voted, 0U);
   EXPECT_GT(peer.commit(7, tid, "y"), tid);
 }
 
-TEST_F(ZeoConnectionTest, NothingToCommitIsAnsweredWithTheLastTransaction) {
+// As with Python's server and FileStorage.
+TEST_F(ZeoConnectionTest, ATransactionThatWritesNothingHasItsPlace) {
+  ZeoPeer watcher = connect_zeo();
   ZeoPeer peer = connect_zeo();
-  const Tid tid = peer.commit(7, kNoTid, "x");
-  peer.begin();
+  const Tid before = peer.commit(7, kNoTid, "x");
+  watcher.expect_invalidation(before, {Oid(7)});
+  peer.begin("user", "nothing");
   EXPECT_EQ(peer.vote(), zeo::list({}));
-  EXPECT_EQ(peer.finish(), tid);
+  const Tid tid = peer.finish();
+  EXPECT_GT(tid, before);
+  watcher.expect_invalidation(tid, {});
+  EXPECT_EQ(watcher.ask("lastTransaction"), value_of(tid));
+  EXPECT_EQ(watcher.ask("getInvalidations", {value_of(before)}),
+            zeo::tuple({value_of(tid), zeo::list({})}));
+  const Value iterator = watcher.ask("iterator_start", {value_of(tid), none()});
+  EXPECT_EQ(watcher.ask("iterator_next", {iterator}),
+            zeo::tuple({value_of(tid), text(" "), bytes("user"), bytes("nothing"), zeo::dict({})}));
+  const Value records = watcher.ask("iterator_record_start", {iterator, value_of(tid)});
+  EXPECT_EQ(watcher.ask("iterator_record_next", {records}), none());
+  EXPECT_EQ(watcher.ask("undoLog", {zeo::integer(0), zeo::integer(-20)})
+                .get<pickle::List>()
+                ->items.size(),
+            2U);
+  EXPECT_GT(peer.commit(7, before, "y"), tid);
 }
 
 TEST_F(ZeoConnectionTest, TheInfoBeforeTheAnswerTellsTheNewSize) {

@@ -369,7 +369,7 @@ TEST_F(SessionTransactionsTest, AReadOfWhatIsNotThereIsAKeyError) {
   EXPECT_EQ(error(), pos_key_error(Oid(2)));
 }
 
-TEST_F(SessionTransactionsTest, NothingToCommitIsCommittedAtTheLine) {
+TEST_F(SessionTransactionsTest, NothingToCommitIsATransaction) {
   begin();
   EXPECT_EQ(submit_nothing(), list({}));
   call(integer(21), "tpc_finish", {id()});
@@ -377,7 +377,7 @@ TEST_F(SessionTransactionsTest, NothingToCommitIsCommittedAtTheLine) {
   reply({.ticket = finish.reply_to, .kind = Kind::committed, .tid = Tid(99)});
   ASSERT_TRUE(effects_.committed);
   EXPECT_EQ(effects_.committed->id, integer(21));
-  EXPECT_EQ(effects_.committed->tid, kNoTid);
+  EXPECT_EQ(effects_.committed->tid, Tid(99));
   begin(id(2));
 }
 
@@ -393,7 +393,7 @@ TEST_F(SessionTransactionsTest, ATransactionOfChecksAloneIsFinished) {
   EXPECT_EQ(finish.ticket, ticket_);
   reply({.ticket = finish.reply_to, .kind = Kind::committed, .tid = Tid(99)});
   ASSERT_TRUE(effects_.committed);
-  EXPECT_EQ(effects_.committed->tid, kNoTid);
+  EXPECT_EQ(effects_.committed->tid, Tid(99));
 }
 
 TEST_F(SessionTransactionsTest, StatusIsOneCharacterOfAscii) {

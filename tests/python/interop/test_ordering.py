@@ -223,6 +223,57 @@ class OrderingTest(ServerTest):
         self.assertEqual({old, new}, set(told[tid]))
         self.assertEqual({old, new}, set(reader.call("getInvalidations", serial)[1]))
 
+    # ---- a transaction that writes nothing, and the queue of what takes long ---------------------
+
+    def test_a_transaction_without_stores_is_one_like_others(self):
+        writer, watcher = self.client(), self.client()
+        oid = writer.call("new_oids", 1)[0]
+        first = writer.commit(oid, b"1")
+        writer.begin(2)
+        self.assertFalse(writer.call("vote", 2))
+        empty = writer.call("tpc_finish", 2)
+        self.assertGreater(empty, first)
+        self.assertEqual((0, True, "invalidateTransaction", (first, [oid])),
+                         self.event(watcher))
+        self.assertEqual((0, True, "invalidateTransaction", (empty, [])), self.event(watcher))
+        self.assertEqual(empty, watcher.call("lastTransaction"))
+        up_to, missed = watcher.call("getInvalidations", first)
+        self.assertEqual((empty, []), (up_to, list(missed)))
+        iterator = watcher.call("iterator_start", first, None)
+        self.assertEqual(first, watcher.call("iterator_next", iterator)[0])
+        self.assertEqual((empty, " "), tuple(watcher.call("iterator_next", iterator)[:2]))
+        records = watcher.call("iterator_record_start", iterator, empty)
+        self.assertIsNone(watcher.call("iterator_record_next", records))
+        self.assertIsNone(watcher.call("iterator_next", iterator))
+        self.assertGreater(writer.commit(oid, b"2", first, 3), empty)
+
+    @staticmethod
+    def event(client):
+        message_id, one_way, name, args = client.receive()
+        return message_id, bool(one_way), name, (args[0], list(args[1]))
+
+    @unittest.skipIf(fixture.is_python_server(), "its threads that search the log at once fail")
+    def test_answers_to_calls_that_take_long_are_each_given_once_in_order(self):
+        client = self.client()
+        oid = client.call("new_oids", 1)[0]
+        serial = z64
+        for number in range(10):
+            serial = client.commit(oid, b"%d" % number, serial)
+        client = self.client()
+        long_calls, loads = [], []
+        for number in range(50):
+            long_calls.append(client.send("undoInfo", 0, 10 ** 6, {"user_name": b"nobody"}))
+            long_calls.append(client.send("undoLog", number % 10, 10))
+            loads.append(client.send("getTid", oid))
+        answers = {}
+        while len(answers) < len(long_calls) + len(loads):
+            message_id, failed, _, answer = client.receive()
+            self.assertFalse(failed or message_id in answers, answer)
+            answers[message_id] = answer
+        self.assertEqual(long_calls, [i for i in answers if i in set(long_calls)])
+        self.assertEqual([serial] * len(loads), [answers[i] for i in loads])
+        self.assertEqual([0, 10], [len(answers[i]) for i in long_calls[:2]])
+
 
 if __name__ == "__main__":
     unittest.main()
