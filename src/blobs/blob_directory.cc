@@ -183,15 +183,19 @@ Result<StagedBlob> BlobDirectory::stage() {
   return StagedBlob::create(staging_);
 }
 
-Result<StagedBlob> BlobDirectory::adopt(Oid oid, std::string_view file_name) {
-  CHECK(!read_only_, "opened read only");
-  if (!is_shared_upload_name(file_name)) {
+struct BlobDirectory::SharedUpload {
+  OpenDirectory directory;
+  struct stat status;
+};
+
+Result<BlobDirectory::SharedUpload> BlobDirectory::find_shared(Oid oid,
+                                                               const std::string& name) const {
+  if (!is_shared_upload_name(name)) {
     return make_error(ErrorCode::invalid_argument, "a client named a file for the blob of object " +
                                                        to_hex(oid) +
                                                        " that is none of a shared blob directory");
   }
-  const std::string name(file_name);
-  ASSIGN_OR_RETURN(const OpenDirectory directory, object(oid));
+  ASSIGN_OR_RETURN(OpenDirectory directory, object(oid));
   ASSIGN_OR_RETURN(const auto status, directory.status(name));
   const std::filesystem::path path = directory.path() / name;
   if (!status) {
@@ -204,8 +208,16 @@ Result<StagedBlob> BlobDirectory::adopt(Oid oid, std::string_view file_name) {
     return make_error(ErrorCode::invalid_argument,
                       path.string() + " is no plain file of one name: no blob can be made of it");
   }
+  return SharedUpload{std::move(directory), *status};
+}
+
+Result<StagedBlob> BlobDirectory::adopt(Oid oid, std::string_view file_name) {
+  CHECK(!read_only_, "opened read only");
+  const std::string name(file_name);
+  ASSIGN_OR_RETURN(const SharedUpload found, find_shared(oid, name));
+  const std::filesystem::path path = found.directory.path() / name;
   std::string ours = upload_name(staging_->next_number.fetch_add(1));
-  if (::renameat(directory.descriptor(), name.c_str(), staging_->directory.descriptor(),
+  if (::renameat(found.directory.descriptor(), name.c_str(), staging_->directory.descriptor(),
                  ours.c_str()) != 0) {
     return file_error("take over", path, errno);
   }
@@ -213,12 +225,20 @@ Result<StagedBlob> BlobDirectory::adopt(Oid oid, std::string_view file_name) {
   // Now it is where clients cannot reach it; what it is now counts.
   ASSIGN_OR_RETURN(const auto moved, staging_->directory.status(ours));
   ASSIGN_OR_RETURN(StagedBlob blob, StagedBlob::take_over(staging_, std::move(ours), std::nullopt));
-  if (!moved || moved->st_nlink != 1 || !same_file(*moved, *status)) {
+  if (!moved || moved->st_nlink != 1 || !same_file(*moved, found.status)) {
     return make_error(ErrorCode::corruption,
                       path.string() + " was changed while it was taken over");
   }
   RETURN_IF_ERROR(blob.seal(oid));
   return blob;
+}
+
+Result<> BlobDirectory::discard_shared(Oid oid, std::string_view file_name) {
+  CHECK(!read_only_, "opened read only");
+  const std::string name(file_name);
+  ASSIGN_OR_RETURN(const SharedUpload found, find_shared(oid, name));
+  RETURN_IF_ERROR(found.directory.unlink(name));
+  return {};
 }
 
 Result<StagedBlob> BlobDirectory::restage(Oid oid, Tid tid, const BlobInfo& info) {

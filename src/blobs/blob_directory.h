@@ -86,6 +86,8 @@ class BlobDirectory {
   // Errors: invalid_argument (not a name that a client may use, or no plain file of one name),
   // not_found; corruption (it was changed under us).
   [[nodiscard]] Result<StagedBlob> adopt(Oid oid, std::string_view file_name);
+  // Removes such a blob, which nobody wants any more. Errors: as adopt, for the same files.
+  [[nodiscard]] Result<> discard_shared(Oid oid, std::string_view file_name);
   // The blob of the revision (oid, tid) once more, for another revision of the object (undo).
   // Needs no disk space, where the file system has hard links. Sealed. Error: not_found.
   [[nodiscard]] Result<StagedBlob> restage(Oid oid, Tid tid, const BlobInfo& info);
@@ -158,6 +160,9 @@ class BlobDirectory {
                                      const std::atomic<bool>* cancelled);
   Result<bool> is_recoverable(Oid oid, const BlobInfo& info) const;
   Result<OpenDirectory> object(Oid oid) const;
+  // A file that a client made: its directory, and what it is.
+  struct SharedUpload;
+  Result<SharedUpload> find_shared(Oid oid, const std::string& name) const;
   std::optional<std::string> unplaced(Oid oid, Tid tid) const;
 
   const OpenDirectory base_;

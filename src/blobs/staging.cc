@@ -92,7 +92,7 @@ Result<> StagedBlob::make_read_only() {
 }
 
 Result<> StagedBlob::append(ByteView bytes) {
-  CHECK(staging_ && !info_, "a sealed blob takes no more bytes");
+  CHECK(staging_ && file_.is_open(), "a complete blob takes no more bytes");
   if (failed_) {
     return make_error(ErrorCode::io_error, "the blob was not written completely before");
   }
@@ -115,19 +115,30 @@ Result<> StagedBlob::append(ByteView bytes) {
   return {};
 }
 
-Result<BlobInfo> StagedBlob::seal(Oid oid, Sync sync) {
-  CHECK(staging_ && !info_, "a blob is sealed once");
-  const OpenDirectory& directory = staging_->directory;
+Result<> StagedBlob::complete(Sync sync) {
+  CHECK(staging_ && !info_, "a sealed blob was complete");
   if (failed_) {
     return make_error(ErrorCode::io_error, "the blob was not written completely before");
   }
+  if (!file_.is_open()) return {};
   failed_ = true;
-  const BlobInfo info = known_ ? *known_ : hash_.finish();
+  if (!known_) known_ = hash_.finish();
   RETURN_IF_ERROR(make_read_only());
   storage::crash_point("blob.before_seal");
   if (sync == Sync::now && sync_file(file_.get()) != 0) {
-    return file_error("sync", directory.path() / name_, errno);
+    return file_error("sync", staging_->directory.path() / name_, errno);
   }
+  file_ = storage::FileDescriptor();
+  failed_ = false;
+  return {};
+}
+
+Result<BlobInfo> StagedBlob::seal(Oid oid, Sync sync) {
+  CHECK(staging_ && !info_, "a blob is sealed once");
+  RETURN_IF_ERROR(complete(sync));
+  const OpenDirectory& directory = staging_->directory;
+  const BlobInfo info = *known_;
+  failed_ = true;
   const std::string name = format_staged_name({oid, info, staging_->next_number.fetch_add(1)});
   if (::renameat(directory.descriptor(), name_.c_str(), directory.descriptor(), name.c_str()) !=
       0) {
@@ -137,7 +148,6 @@ Result<BlobInfo> StagedBlob::seal(Oid oid, Sync sync) {
   storage::crash_point("blob.after_rename");
   if (sync == Sync::now) RETURN_IF_ERROR(directory.sync());
   storage::crash_point("blob.after_seal");
-  file_ = storage::FileDescriptor();
   failed_ = false;
   info_ = info;
   return info;

@@ -53,10 +53,15 @@ class StagedBlob {
   StagedBlob& operator=(StagedBlob&& other) noexcept;
   ~StagedBlob();
 
-  // Writes `bytes` after what was written before. Not after seal().
+  // Writes `bytes` after what was written before. Not after complete() or seal().
   // Errors: out_of_space (the disk's reserve is kept, or it is full), io_error; the blob can then
   // only be abandoned.
   [[nodiscard]] Result<> append(ByteView bytes);
+
+  // All of it was written: with Sync::now its bytes are durable when this returns, and no
+  // descriptor is held any more. seal() does it, if it was not done before. Waits for the disk.
+  // Errors: as append.
+  [[nodiscard]] Result<> complete(Sync sync = Sync::now);
 
   // The blob is complete and is for `oid`: with Sync::now it is durable when this returns, and only
   // then may a vote for it be answered. Once. Waits for the disk. Errors: as append.
@@ -81,9 +86,9 @@ class StagedBlob {
 
   std::shared_ptr<Staging> staging_;  // null: moved from, or released
   std::string name_;
-  storage::FileDescriptor file_;  // open until sealed
+  storage::FileDescriptor file_;  // open until complete
   BlobHash hash_;
-  std::optional<BlobInfo> known_;  // not to be found out by hash_
+  std::optional<BlobInfo> known_;  // not to be found out by hash_ any more
   std::uint64_t written_ = 0;
   std::uint64_t flushing_ = 0;  // of it, the system was asked to begin to write that much
   bool failed_ = false;

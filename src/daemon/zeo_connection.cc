@@ -147,7 +147,7 @@ void ZeoConnection::run(zeo::SessionEffects& effects) {
   if (waiting_preparation_ || !effects.blobs.empty()) write_uploads();
   for (commit::calls::Call& call : effects.engine) {
     if (socket_->closed()) return;
-    if (std::holds_alternative<commit::calls::Finish>(call)) uploads_.release();
+    if (std::holds_alternative<commit::calls::Finish>(call)) uploads_.release(session_.blobs());
     hub_->engine().call(session_.owner(), std::move(call));
   }
   if (effects.committed) committed(*effects.committed);

@@ -101,12 +101,10 @@ Result<VotePreparation> prepare_vote(const storage::ObjectStore& store, Tid line
     if (!prepared.undo_failures.empty()) return vote;
     RETURN_IF_ERROR(restage_blobs(blobs, vote));
   }
-  for (const zeo::Preparation::Restored& restored : wanted.restored) {
-    RETURN_IF_ERROR(find_repeated(store, line, restored, prepared));
-  }
+  RETURN_IF_ERROR(find_repeated(store, line, wanted.restored, prepared));
   if (!uploads.empty()) {
     if (blobs == nullptr) return make_error(ErrorCode::read_only, "this storage keeps no blobs");
-    ASSIGN_OR_RETURN(prepared.blobs, seal_uploads(*blobs, uploads));
+    ASSIGN_OR_RETURN(prepared.blobs, seal_uploads(uploads));
   }
   return vote;
 }

@@ -8,19 +8,22 @@ namespace zeolite::daemon {
 using zeo::SessionEffects;
 
 void ZeoUploads::step(const SessionEffects::BlobStep& step) {
+  using Kind = Write::Kind;
   if (std::holds_alternative<SessionEffects::BlobBegin>(step)) {
     current_ = std::make_shared<ZeoUpload>();
-    waiting_.push_back({current_, {}});
+    waiting_.push_back({Kind::begin, current_});
   } else if (const auto* chunk = std::get_if<SessionEffects::BlobChunk>(&step)) {
     if (!current_ || chunk->data.empty()) return;
     waiting_bytes_ += chunk->data.size();
-    waiting_.push_back({current_, chunk->data});
+    waiting_.push_back({Kind::append, current_, chunk->data});
   } else if (const auto* end = std::get_if<SessionEffects::BlobEnd>(&step)) {
+    if (!current_) return;
+    waiting_.push_back({Kind::complete, current_});
     by_oid_[end->oid] = std::exchange(current_, nullptr);
   } else if (const auto* shared = std::get_if<SessionEffects::BlobShared>(&step)) {
-    auto upload = std::make_shared<ZeoUpload>();
-    upload->shared_name = shared->file_name;
-    by_oid_[shared->oid] = std::move(upload);
+    const auto upload = std::make_shared<ZeoUpload>();
+    waiting_.push_back({Kind::adopt, upload, {}, shared->oid, shared->file_name});
+    by_oid_[shared->oid] = upload;
   }
 }
 
@@ -30,21 +33,36 @@ ZeoUploads::Batch ZeoUploads::take_batch() {
   return std::exchange(waiting_, {});
 }
 
+namespace {
+
+Result<> carry_out(blobs::BlobDirectory& directory, const ZeoUploads::Write& write) {
+  std::optional<blobs::StagedBlob>& blob = write.upload->blob;
+  switch (write.kind) {
+    case ZeoUploads::Write::Kind::begin: {
+      ASSIGN_OR_RETURN(blob, directory.stage());
+      return {};
+    }
+    case ZeoUploads::Write::Kind::append:
+      return blob->append(write.chunk.view());
+    case ZeoUploads::Write::Kind::complete:
+      return blob->complete();
+    case ZeoUploads::Write::Kind::adopt: {
+      ASSIGN_OR_RETURN(blob, directory.adopt(write.oid, write.shared_name));
+      return {};
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 void ZeoUploads::write(blobs::BlobDirectory& directory, const Batch& batch) {
   for (const Write& write : batch) {
     ZeoUpload& upload = *write.upload;
-    if (write.chunk.empty()) {
-      Result<blobs::StagedBlob> staged = directory.stage();
-      if (staged) {
-        upload.blob = *std::move(staged);
-      } else {
-        upload.failed = std::move(staged).error();
-      }
-    } else if (!upload.failed) {
-      if (Result<> written = upload.blob->append(write.chunk.view()); !written) {
-        upload.failed = std::move(written).error();
-        upload.blob.reset();
-      }
+    if (upload.failed) continue;
+    if (Result<> done = carry_out(directory, write); !done) {
+      upload.failed = std::move(done).error();
+      upload.blob.reset();
     }
   }
 }
@@ -57,10 +75,9 @@ ZeoUploads::Uploads ZeoUploads::of(const std::vector<Oid>& oids) const {
   return result;
 }
 
-void ZeoUploads::release() {
+void ZeoUploads::release(const std::set<Oid>& oids) {
   for (const auto& [oid, upload] : by_oid_) {
-    // What was not sealed belongs to no record: its object was removed after all.
-    if (upload->blob && upload->blob->is_sealed()) released_.push_back(upload->blob->release());
+    if (oids.contains(oid)) released_.push_back(upload->blob->release());
   }
   by_oid_.clear();
   for (blobs::StagedBlob& blob : restaged_) released_.push_back(blob.release());
@@ -69,7 +86,11 @@ void ZeoUploads::release() {
 
 void ZeoUploads::drop(blobs::BlobDirectory& directory, bool committed) {
   current_.reset();
-  waiting_.clear();
+  for (const Write& write : std::exchange(waiting_, {})) {
+    if (write.kind != Write::Kind::adopt) continue;
+    // The client has given it away.
+    (void)directory.discard_shared(write.oid, write.shared_name);
+  }
   waiting_bytes_ = 0;
   by_oid_.clear();
   restaged_.clear();
@@ -79,16 +100,11 @@ void ZeoUploads::drop(blobs::BlobDirectory& directory, bool committed) {
   }
 }
 
-Result<std::vector<zeo::Prepared::Blob>> seal_uploads(blobs::BlobDirectory& directory,
-                                                      const ZeoUploads::Uploads& uploads) {
+Result<std::vector<zeo::Prepared::Blob>> seal_uploads(const ZeoUploads::Uploads& uploads) {
   std::vector<zeo::Prepared::Blob> sealed;
   for (const auto& [oid, upload] : uploads) {
     if (upload->failed) return std::unexpected(*upload->failed);
-    if (!upload->blob) {
-      ASSIGN_OR_RETURN(upload->blob, directory.adopt(oid, upload->shared_name));
-    } else if (!upload->blob->is_sealed()) {
-      RETURN_IF_ERROR(upload->blob->seal(oid));
-    }
+    if (!upload->blob->is_sealed()) RETURN_IF_ERROR(upload->blob->seal(oid));
     sealed.push_back({oid, upload->blob->info(), upload->blob->name()});
   }
   return sealed;

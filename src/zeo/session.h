@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -158,6 +159,8 @@ class Session {
   [[nodiscard]] std::uint64_t held_bytes() const { return transaction_ ? transaction_->held() : 0; }
   // A transaction is being built, and the client is to go on with it.
   [[nodiscard]] bool is_building() const { return transaction_ && stage_ == Stage::open; }
+  // Of which objects the open transaction stores blobs. Precondition: there is one.
+  [[nodiscard]] const std::set<Oid>& blobs() const { return transaction_->blobs(); }
   // Messages of transactions so far, to see it go on.
   [[nodiscard]] std::uint64_t parts() const { return parts_; }
 

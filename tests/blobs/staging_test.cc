@@ -29,6 +29,19 @@ TEST_F(StagedBlobTest, WhatIsSealedHasItsHashInItsName) {
   EXPECT_EQ(read_file(private_path() / blob->name()), "some content");
 }
 
+TEST_F(StagedBlobTest, WhatIsCompleteCanBeSealedLater) {
+  auto blob = blobs().stage();
+  ASSERT_TRUE(blob && blob->append("some content"));
+  ASSERT_TRUE(blob->complete());
+  ASSERT_TRUE(blob->complete());
+  EXPECT_FALSE(blob->is_sealed());
+  StagedBlob moved = *std::move(blob);
+  const auto info = moved.seal(Oid(7));
+  ASSERT_TRUE(info) << info.error().to_string();
+  EXPECT_EQ(*info, info_of("some content"));
+  EXPECT_EQ(read_file(private_path() / moved.name()), "some content");
+}
+
 TEST_F(StagedBlobTest, AnAbandonedOneIsGone) {
   {
     auto unfinished = blobs().stage();

@@ -115,6 +115,89 @@ TEST_F(ZeoUploadsTest, AFileInTheSharedDirectoryIsTakenOver) {
   EXPECT_FALSE(std::filesystem::exists(place / "BUSHY.tmp"));
 }
 
+// Of files that wait for their transaction, how many are open.
+std::size_t open_uploads() {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    const std::string path = std::filesystem::read_symlink(entry.path(), gone);
+    if (path.ends_with(".upload") || path.ends_with(".staged")) ++count;
+  }
+  return count;
+}
+
+TEST_F(ZeoUploadsTest, WhatIsCompleteIsClosed) {
+  peer_.begin();
+  for (std::uint64_t object = 1; object <= 20; ++object) upload(peer_, object, kNoTid, "content");
+  EXPECT_EQ(peer_.ask("ping"), none());
+  EXPECT_EQ(staged(), 20U);
+  EXPECT_EQ(open_uploads(), 0U);
+  EXPECT_EQ(peer_.vote(), list({}));
+  EXPECT_EQ(open_uploads(), 0U);
+  const Tid tid = peer_.finish();
+  EXPECT_EQ(download(peer_, 20, tid), "content");
+}
+
+class ZeoSharedUploadsTest : public ZeoUploadsTest {
+ protected:
+  ZeoSharedUploadsTest() { std::filesystem::create_directories(place_); }
+  void tell(ZeoPeer& peer, const std::string& name) {
+    std::ofstream(place_ / name) << "shared content";
+    peer.one_way("storeBlobShared",
+                 {oid(1), value_of(kNoTid), bytes("blob"), text(name), ZeoPeer::kTransaction});
+  }
+  bool empty() { return staged() == 0 && std::filesystem::is_empty(place_); }
+
+  const std::filesystem::path place_ = engine_->blobs()->path_of(Oid(1), Tid(1)).parent_path();
+};
+
+TEST_F(ZeoSharedUploadsTest, OfAClientThatDiedNoneStays) {
+  ZeoPeer dying = connect_zeo();
+  dying.begin();
+  tell(dying, "a.tmp-");
+  tell(dying, "b.tmp-");
+  EXPECT_EQ(dying.ask("ping"), none());
+  EXPECT_EQ(staged(), 1U);  // the second takes the place of the first
+  dying.close();
+  closed_.wait_for(1);
+  run([] {});
+  EXPECT_TRUE(empty());
+}
+
+TEST_F(ZeoSharedUploadsTest, OfAClientThatDiedBeforeTheyWereTakenOverNoneStays) {
+  ZeoPeer dying = connect_zeo();
+  hold_pool();
+  dying.begin();
+  tell(dying, "a.tmp-");
+  tell(dying, "b.tmp-");
+  EXPECT_EQ(dying.ask("ping"), none());
+  dying.close();
+  closed_.wait_for(1);
+  pool_gate_.open();
+  EXPECT_TRUE(empty());
+}
+
+TEST_F(ZeoSharedUploadsTest, AnAbortLeavesNone) {
+  peer_.begin();
+  tell(peer_, "a.tmp-");
+  EXPECT_EQ(peer_.ask("tpc_abort", {ZeoPeer::kTransaction}), none());
+  EXPECT_TRUE(empty());
+}
+
+TEST_F(ZeoSharedUploadsTest, OneThatIsDeletedAfterAllIsDropped) {
+  peer_.begin();
+  peer_.store(1, kNoTid, "x");
+  EXPECT_EQ(peer_.vote(), list({}));
+  const Tid tid = peer_.finish();
+  peer_.begin();
+  tell(peer_, "a.tmp-");
+  peer_.one_way("deleteObject", {oid(1), value_of(tid), ZeoPeer::kTransaction});
+  EXPECT_EQ(peer_.vote(), list({}));
+  peer_.finish();
+  EXPECT_EQ(peer_.ask("ping"), none());
+  EXPECT_TRUE(empty());
+}
+
 TEST_F(ZeoUploadsTest, NoNameLeadsOutOfTheDirectory) {
   std::ofstream(directory_ / "secret.tmp") << "secret";
   for (const std::string_view name :
