@@ -150,7 +150,7 @@ class ZeoliteServer(Server):
       follows            the ZeoliteServer whose standby it is, until it is promoted
       parks              take writing clients while it is a standby, and greet them later
       durability         local or standby
-      connections        how many it takes at a time
+      limits             of its configuration file, by name
       tls                whether its ZEO ports speak TLS, with a certificate made for it
     """
 
@@ -177,9 +177,10 @@ class ZeoliteServer(Server):
             command += ["--zeo-standby", "park"]
         if o.get("durability"):
             command += ["--durability", o["durability"]]
-        if o.get("connections"):
+        if o.get("limits"):
             config = self.directory / "limits.toml"
-            config.write_text(f"[limits]\nconnections = {o['connections']}\n")
+            lines = [f"{name} = {json.dumps(limit)}" for name, limit in o["limits"].items()]
+            config.write_text("\n".join(["[limits]", *lines, ""]))
             command += ["--config", config]
         if o.get("tls"):
             command += ["--zeo-tls-certificate", self.directory / "tls.pem",

@@ -272,7 +272,7 @@ class Hammering:
 class CrowdTest(ServerTest):
     """More clients than the server takes."""
 
-    options = {"connections": 2}
+    options = {"limits": {"connections": 2}}
 
     def test_a_client_waits_without_a_fuss_until_another_leaves(self):
         inside = [RawClient(self.server.address) for _ in range(2)]

@@ -218,7 +218,7 @@ class ParkingTest(PairTest):
 
     def test_parked_clients_leave_room_for_commands(self):
         self.standby.stop()
-        self.standby.options["connections"] = 20
+        self.standby.options["limits"] = {"connections": 20}
         self.standby.start()
         wait_until(self.primary.has_in_sync_standby, "the standby is in sync")
         self.commit_one()
