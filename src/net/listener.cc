@@ -1,8 +1,11 @@
 #include "net/listener.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/local/datagram_protocol.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <chrono>
@@ -22,6 +25,9 @@ constexpr int kBacklog = 4096;
 // So that a crowd at the door does not keep those inside waiting.
 constexpr int kAcceptedAtOnce = 16;
 constexpr auto kRetryAfter = std::chrono::milliseconds(100);
+// Listening sockets are numbered from here on, or below the process's limit: above connections.
+constexpr int kFirstNumber = 64 * 1024;
+constexpr int kNumbersKept = 64;  // below the limit
 
 std::unexpected<Error> listen_error(const ListenAddress& address,
                                     const boost::system::error_code& error) {
@@ -55,6 +61,21 @@ void remove_dead_socket(IoShard& shard, const std::string& path) {
   if (error != boost::asio::error::connection_refused) return;
   struct stat file{};
   if (::lstat(path.c_str(), &file) == 0 && S_ISSOCK(file.st_mode)) ::unlink(path.c_str());
+}
+
+// The socket with a greater number than connections have. Linux closes the files of a process that
+// is killed from the greatest number down, so that who sees his connection end, and connects again
+// at once, is refused. Were he accepted by the dying process, he would lose a connection on which
+// nothing was said yet, and a stock ZEO client that is refused at another address never connects
+// again then (docs/python-clients.md). Where there is no such number: as it was.
+int with_great_number(int socket) {
+  struct rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return socket;
+  const int end = static_cast<int>(std::min<rlim_t>(limit.rlim_cur, kFirstNumber + kNumbersKept));
+  const int number = ::fcntl(socket, F_DUPFD_CLOEXEC, std::max(end - kNumbersKept, 0));
+  if (number < 0) return socket;
+  ::close(socket);
+  return number;
 }
 
 }  // namespace
@@ -93,6 +114,8 @@ Result<Listener::Acceptor> Listener::bind(IoShard& shard, const ListenAddress& a
   Acceptor acceptor(shard.context());
   boost::system::error_code error;
   acceptor.open(endpoint.protocol(), error);
+  const int socket = error ? -1 : acceptor.release(error);
+  if (!error) acceptor.assign(endpoint.protocol(), with_great_number(socket), error);
   if (!error && !local) acceptor.set_option(Acceptor::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.non_blocking(true, error);

@@ -1,6 +1,8 @@
 #include "net/listener.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <boost/asio/connect.hpp>
@@ -99,6 +101,26 @@ TEST_F(ListenerTest, AKeptPortThatNobodyTakesIsClosed) {
   });
   done.get_future().wait();
   EXPECT_TRUE(listen((*first)->address()));
+}
+
+// So that a killed process refuses before its peers learn that it is gone.
+TEST_F(ListenerTest, HasAGreaterNumberThanConnections) {
+  std::promise<int> accepted;
+  auto listener = Listener::listen(
+      shard_, HostPort{"127.0.0.1", 0}, [this]() -> IoShard& { return other_; },
+      [&](Socket socket) { accepted.set_value(socket.native_handle()); });
+  ASSERT_TRUE(listener) << listener.error().detail;
+  ASSERT_TRUE((*listener)->start());
+  boost::asio::io_context context;
+  tcp::socket client(context);
+  client.connect({boost::asio::ip::make_address("127.0.0.1"), (*listener)->address().tcp.port});
+  const int connection = accepted.get_future().get();
+  other_.run([] {});
+  int socket = -1;
+  shard_.run([&] { socket = (*listener)->keep()->take(); });
+  EXPECT_GT(socket, connection + 500);
+  EXPECT_EQ(::fcntl(socket, F_GETFD), FD_CLOEXEC);
+  ::close(socket);
 }
 
 TEST_F(ListenerTest, APortInUseIsAnErrorThatSaysSo) {

@@ -55,6 +55,17 @@ class RefusingTest(PairTest):
         self.write(connection, x=4)
         self.assertEqual([], log.texts)
 
+    def test_a_killed_primary_that_is_back_has_its_clients_back(self):
+        # A client that the dying process takes in once more, and loses before it said anything,
+        # tries the standby alone from then on, and for ever.
+        connection = self.connection(self.client(self.write_ports))
+        for number in range(8):
+            self.write(connection, x=number)
+            self.primary.kill()
+            self.wait_lost(connection.db())
+            self.primary.start()
+            self.wait_connected(connection.db(), what=f"connected after {number + 1} kills")
+
     def test_a_switchover_closes_writers_and_refuses_them(self):
         connection = self.connection(self.client(self.write_ports))
         self.write(connection, x=1)
