@@ -43,7 +43,8 @@ Result<std::unique_ptr<storage::RocksObjectStore>> open_for_import(const ImportO
   store.create_if_missing = !options.dry_run;
   store.read_only = options.dry_run;
   store.memtable_bytes = kImportMemtableBytes;
-  store.wal_file_bytes = 0;  // large groups gain nothing from files that are prepared
+  store.wal_file_bytes = 0;
+  store.bulk_load = true;
   return storage::RocksObjectStore::open(store);
 }
 
@@ -83,12 +84,8 @@ Result<> import(const ImportOptions& options) {
   }
   Result<maintenance::ImportReport> report =
       maintenance::import_filestorage(options.source, store.get(), import);
-  // Else the next open would have to read as much as the memtables hold.
-  Result<> flushed;
-  if (store != nullptr && !options.dry_run) flushed = store->flush();
   progress.clear();
   RETURN_IF_ERROR(report);
-  RETURN_IF_ERROR(flushed);
   return print(options.json ? import_json(*report, options.dry_run)
                             : import_text(*report, options.dry_run));
 }

@@ -138,8 +138,11 @@ Result<> BlobImport::stage_write(Tid tid, ObjectWrite& write,
   return {};
 }
 
-Result<> BlobImport::install(std::span<const TransactionRecord> records) {
+Result<> BlobImport::install(std::span<const TransactionRecord> records,
+                             storage::ObjectStore& store) {
   if (!staged_any_) return {};
+  // A file with a name of its own belongs to a record for good; one that is staged need not.
+  RETURN_IF_ERROR(store.sync());
   for (const TransactionRecord& record : records) {
     for (const ObjectWrite& write : record.writes) {
       if (write.staged_blob.empty()) continue;

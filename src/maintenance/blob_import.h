@@ -33,8 +33,9 @@ class BlobImport {
   // records. A back-pointer to a blob's record has that blob. Errors: of the directory, the store.
   [[nodiscard]] Result<> stage(std::span<TransactionRecord> records,
                                const storage::ObjectStore& store);
-  // They were appended. Errors: of the directory.
-  [[nodiscard]] Result<> install(std::span<const TransactionRecord> records);
+  // They were appended to `store`. Errors: of the directory, the store.
+  [[nodiscard]] Result<> install(std::span<const TransactionRecord> records,
+                                 storage::ObjectStore& store);
 
   // In a dry run: what an import would bring, as stage() does.
   [[nodiscard]] std::uint64_t found() const { return found_; }

@@ -92,7 +92,7 @@ class Group {
     RETURN_IF_ERROR(fill_in_previous());
     if (blobs_ != nullptr) RETURN_IF_ERROR(blobs_->stage(records_, store_));
     RETURN_IF_ERROR(store_.append_hashed(records_, body_hashes_));
-    return blobs_ != nullptr ? blobs_->install(records_) : Result<>();
+    return blobs_ != nullptr ? blobs_->install(records_, store_) : Result<>();
   }
 
  private:
@@ -212,6 +212,7 @@ class Importer {
     RETURN_IF_ERROR(nothing_left_in_store());
     if (lacks_blobs()) return make_error(ErrorCode::not_found, blobs_->describe_missing());
     RETURN_IF_ERROR(append_group());
+    if (group_) RETURN_IF_ERROR(store_->sync());
     tell_progress();
     return {};
   }
@@ -321,6 +322,11 @@ class Importer {
   Error stop(Error error) {
     if (!group_ || error.code == ErrorCode::conflict) return error;
     if (auto appended = append_group(); !appended) error = std::move(appended).error();
+    if (auto synced = store_->sync(); !synced) {
+      error.detail += "; what was imported last may not be on the disk (" + synced.error().detail +
+                      "): an incremental import goes on after what is";
+      return error;
+    }
     error.detail += "; " + count_of(report_.transactions, "transaction");
     error.detail += report_.transactions == 1 ? " was imported" : " were imported";
     const Tid last = store_->last_transaction();

@@ -91,8 +91,8 @@ struct StoreSize {
 //    by a later entry of kind removal, at or below the pack horizon only. Log entries stay. So
 //    `previous` in an entry may name a revision that is gone, and two stores with equal positions
 //    have equal revisions;
-//  - an append that returned is durable; one that failed has an unknown outcome and the store
-//    accepts no further append.
+//  - an append that returned is durable (in a store that is only filled: after the next sync());
+//    one that failed has an unknown outcome and the store accepts no further append.
 //
 // A reader passes the `line` it reads at: revisions above it do not exist for that read. The caller
 // takes its line from the visible tid, never from last_position().
@@ -131,6 +131,11 @@ class ObjectStore {
   // is that of group[i]'s writes (storage/log_chain.h). A store may use it as it is.
   [[nodiscard]] virtual Result<Position> append_hashed(std::span<const TransactionRecord> group,
                                                        std::span<const ChainHash> body_hashes);
+
+  // What was appended before is durable when it returns; only a store that was opened to be filled
+  // (RocksStoreOptions::bulk_load) has to do something for that. An error is final, as of append,
+  // and leaves open how much of what was appended since the last sync is there.
+  [[nodiscard]] virtual Result<> sync() { return {}; }
 
   // Undoes all entries after `to`, a position of the log, or zero for all: they, their revisions
   // and their outcomes are gone, the marks are those of a log that ends at `to` (but oids stay

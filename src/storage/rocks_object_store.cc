@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "base/check.h"
 #include "storage/crash_point.h"
@@ -170,23 +171,44 @@ Result<> RocksObjectStore::check_chain() const {
   return {};
 }
 
+Result<> RocksObjectStore::put_revision(rocksdb::WriteBatch& batch, Tid tid,
+                                        const ObjectWrite& write) const {
+  const auto key = revision_key(write.oid, tid);
+  std::string back;
+  if (write.kind == RevisionKind::back_pointer) put_tid(back, write.back);
+  const ByteView payload = write.kind == RevisionKind::data ? write.data.view() : back;
+  const auto head = encode_revision_head(write.oid, tid, write.kind, payload);
+  const rocksdb::Slice key_part = to_slice(key.view());
+  const std::array<rocksdb::Slice, 2> value_parts = {rocksdb::Slice(head.data(), head.size()),
+                                                     to_slice(payload)};
+  const rocksdb::Status status =
+      batch.Put(records_->revisions(), rocksdb::SliceParts(&key_part, 1),
+                rocksdb::SliceParts(value_parts.data(), value_parts.size()));
+  if (!status.ok()) return rocks_error("build the batch of a group", status);
+  return {};
+}
+
+// The memtable finds the place of a key next to the one before in one step (rocks_options.cc).
+Result<> RocksObjectStore::put_sorted_revisions(rocksdb::WriteBatch& batch,
+                                                std::span<const TransactionRecord> group) const {
+  struct Revision {
+    Tid tid;
+    const ObjectWrite* write;
+  };
+  std::vector<Revision> revisions;
+  for (const TransactionRecord& record : group) {
+    for (const ObjectWrite& write : record.writes) revisions.push_back({record.tid, &write});
+  }
+  std::ranges::sort(revisions, [](const Revision& a, const Revision& b) {
+    return std::pair(a.write->oid, b.tid) < std::pair(b.write->oid, a.tid);  // newest first
+  });
+  for (const auto& [tid, write] : revisions) RETURN_IF_ERROR(put_revision(batch, tid, *write));
+  return {};
+}
+
 Result<> RocksObjectStore::put_record(rocksdb::WriteBatch& batch, const TransactionRecord& record,
                                       const std::string& entry) const {
   rocksdb::Status status = batch.Put(records_->log(), to_slice(log_key(record.tid).view()), entry);
-  for (const ObjectWrite& write : record.writes) {
-    const auto key = revision_key(write.oid, record.tid);
-    std::string back;
-    if (write.kind == RevisionKind::back_pointer) put_tid(back, write.back);
-    const ByteView payload = write.kind == RevisionKind::data ? write.data.view() : back;
-    const auto head = encode_revision_head(write.oid, record.tid, write.kind, payload);
-    const rocksdb::Slice key_part = to_slice(key.view());
-    const std::array<rocksdb::Slice, 2> value_parts = {rocksdb::Slice(head.data(), head.size()),
-                                                       to_slice(payload)};
-    if (status.ok()) {
-      status = batch.Put(records_->revisions(), rocksdb::SliceParts(&key_part, 1),
-                         rocksdb::SliceParts(value_parts.data(), value_parts.size()));
-    }
-  }
   for (const RevisionKey& gone : record.removed) {
     const auto key = revision_key(gone.oid, gone.tid);
     if (status.ok()) status = batch.Delete(records_->revisions(), to_slice(key.view()));
@@ -210,7 +232,12 @@ Result<> RocksObjectStore::put_group(rocksdb::WriteBatch& batch,
   for (std::size_t i = 0; i < group.size(); ++i) {
     const ChainHash hash = body_hashes.empty() ? body_hash(group[i].writes) : body_hashes[i];
     RETURN_IF_ERROR(put_record(batch, group[i], tail.extend(group[i], hash)));
+    if (options_.bulk_load) continue;
+    for (const ObjectWrite& write : group[i].writes) {
+      RETURN_IF_ERROR(put_revision(batch, group[i].tid, write));
+    }
   }
+  if (options_.bulk_load) RETURN_IF_ERROR(put_sorted_revisions(batch, group));
   if (!marks_needed(tail_, tail, group.back().kind)) return {};
   const rocksdb::Status status =
       batch.Put(records_->meta(), to_slice(kMarksKey), encode_marks(tail.marks()));
@@ -257,7 +284,8 @@ Result<Position> RocksObjectStore::append_group(std::span<const TransactionRecor
   }
   crash_point("append.before_write");
   rocksdb::WriteOptions synced;
-  synced.sync = true;
+  synced.sync = !options_.bulk_load;
+  synced.disableWAL = options_.bulk_load;
   const rocksdb::Status status = records_->db().Write(synced, &batch);
   if (!status.ok()) {
     broken_ = true;
@@ -267,7 +295,7 @@ Result<Position> RocksObjectStore::append_group(std::span<const TransactionRecor
                                                " are on the disk: " + status.ToString());
   }
   crash_point("append.after_write");
-  if (Result<> marked = mark_->write(tail.last()); !marked) {
+  if (Result<> marked = options_.bulk_load ? Result<>() : mark_->write(tail.last()); !marked) {
     broken_ = true;
     return std::unexpected(std::move(marked).error());
   }
@@ -328,6 +356,16 @@ Result<> RocksObjectStore::flush() {
       {records_->meta(), records_->log(), records_->revisions(), records_->outcomes()});
   if (!status.ok()) return rocks_error("flush", status);
   return {};
+}
+
+Result<> RocksObjectStore::sync() {
+  if (!options_.bulk_load || options_.read_only) return {};
+  Result<> done = broken_ ? check_writable(0) : flush();
+  // From now on it is missed if it is not there.
+  if (done) done = mark_->write(last_position());
+  if (done) done = mark_->sync();
+  if (!done) broken_ = true;
+  return done;
 }
 
 Result<> RocksObjectStore::compact() {

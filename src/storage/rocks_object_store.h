@@ -54,6 +54,10 @@ struct RocksStoreOptions {
   std::size_t chain_check_entries = 10'000;
   std::size_t chain_check_bytes = 16 << 20;
 
+  // To fill a store that nobody is served from: no write-ahead log is written, so what was appended
+  // is durable after the next sync() only. A killed process loses the newest groups, none in part.
+  bool bulk_load = false;
+
   // Where the records live; empty: the operating system's. For fault injection.
   std::shared_ptr<rocksdb::FileSystem> file_system = nullptr;
   StoreLogSink log_sink = nullptr;
@@ -101,6 +105,7 @@ class RocksObjectStore final : public ObjectStore {
   [[nodiscard]] Result<Position> append(std::span<const TransactionRecord> group) override;
   [[nodiscard]] Result<Position> append_hashed(std::span<const TransactionRecord> group,
                                                std::span<const ChainHash> body_hashes) override;
+  [[nodiscard]] Result<> sync() override;
   [[nodiscard]] Result<> rollback(const Position& to) override;
   [[nodiscard]] Result<> check_space() const override;
   [[nodiscard]] Result<Loaded> load_before(Oid oid, Tid before, Tid line,
@@ -137,6 +142,10 @@ class RocksObjectStore final : public ObjectStore {
   // `body_hashes` is empty where nobody has computed them.
   [[nodiscard]] Result<Position> append_group(std::span<const TransactionRecord> group,
                                               std::span<const ChainHash> body_hashes);
+  [[nodiscard]] Result<> put_revision(rocksdb::WriteBatch& batch, Tid tid,
+                                      const ObjectWrite& write) const;
+  [[nodiscard]] Result<> put_sorted_revisions(rocksdb::WriteBatch& batch,
+                                              std::span<const TransactionRecord> group) const;
   [[nodiscard]] Result<> put_record(rocksdb::WriteBatch& batch, const TransactionRecord& record,
                                     const std::string& entry) const;
   [[nodiscard]] Result<> put_group(rocksdb::WriteBatch& batch,

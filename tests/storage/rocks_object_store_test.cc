@@ -315,6 +315,71 @@ TEST_F(RocksObjectStoreTest, MarkBehindTheLogIsMovedUp) {
   EXPECT_EQ(HighWaterMark::open(path, true).value()->position(), last);
 }
 
+// What an import does. A copy of the files is what a process that is killed leaves.
+TEST_F(RocksObjectStoreTest, AKilledBulkLoadHasAllThatWasSynced) {
+  RocksStoreOptions found = options_;
+  found.directory = options_.directory.string() + "-found";
+  options_.bulk_load = true;
+  options_.memtable_bytes = 256 * 1024;  // some of it reaches tables by itself
+  const auto store = open();
+  for (std::uint64_t last = 0, round = 0; round < 4; ++round) {
+    last = fill(*store, last + 40);
+    ASSERT_TRUE(store->sync());
+    const std::uint64_t synced = last;
+    last = fill(*store, last + 40);
+    expect_workload(*store, last);
+    std::filesystem::copy(options_.directory, found.directory,
+                          std::filesystem::copy_options::recursive);
+    {
+      const auto killed = RocksObjectStore::open(found);
+      ASSERT_TRUE(killed) << killed.error().detail;
+      const std::uint64_t left = (*killed)->last_position().tid.value();
+      EXPECT_GE(left, synced);
+      EXPECT_LE(left, last);
+      expect_workload(**killed, left);
+    }
+    std::filesystem::remove_all(found.directory);
+  }
+}
+
+TEST_F(RocksObjectStoreTest, AStoreThatWasFilledIsMissedIfItsTablesAre) {
+  options_.bulk_load = true;
+  {
+    const auto store = open();
+    fill(*store, 40);
+    ASSERT_TRUE(store->sync());
+  }
+  options_.bulk_load = false;
+  for (const auto& file : std::filesystem::directory_iterator(records())) {
+    if (file.path().filename() == "CURRENT") std::filesystem::remove(file.path());
+  }
+  expect_refused("acknowledged transactions are missing");
+}
+
+TEST_F(RocksObjectStoreTest, ABulkLoadWritesNoLogAndKeepsEachRevisionOfAnObject) {
+  options_.bulk_load = true;
+  const std::vector<TransactionRecord> group = {record(10).data(7, "a").data(3, "x"),
+                                                record(20).data(7, "b"),
+                                                record(30).data(1, "c").data(7, "d")};
+  MemoryObjectStore model;
+  ASSERT_TRUE(model.append(group));
+  {
+    const auto store = open();
+    ASSERT_TRUE(store->append(group));
+    EXPECT_EQ(std::filesystem::file_size(wal()), 0U);
+    ASSERT_TRUE(store->sync());
+  }
+  options_.bulk_load = false;
+  const auto store = open();
+  EXPECT_EQ(store->last_position(), model.last_position());
+  for (const auto& [oid, tid, data] : {std::tuple(7U, 10U, "a"), std::tuple(7U, 20U, "b"),
+                                       std::tuple(7U, 30U, "d"), std::tuple(3U, 10U, "x")}) {
+    const auto loaded = store->load_serial(Oid(oid), Tid(tid), kMaxTid);
+    ASSERT_TRUE(loaded) << loaded.error().detail;
+    EXPECT_EQ(loaded->data.view(), data);
+  }
+}
+
 TEST_F(RocksObjectStoreTest, FullDiskRefusesAppendsAndServesReads) {
   const auto store = open();
   const std::uint64_t last = fill(*store, 10);
