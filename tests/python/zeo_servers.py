@@ -170,7 +170,8 @@ class ZeoliteServer(Server):
         at = f"unix:{self.address}" if isinstance(self.address, str) else self.address_text
         command = [zeolite_binary(), "serve", "--data", self.directory / "data", "--zeo", at]
         if o.get("replicates"):
-            command += ["--native", self.native, "--zeo-read", "%s:%d" % self.read_address]
+            command += ["--native", self.native, "--zeo-read", "%s:%d" % self.read_address,
+                        "--name", self.directory.name]
         if o.get("follows"):
             command += ["--standby-of", o["follows"].native]
         if o.get("parks"):
