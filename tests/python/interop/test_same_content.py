@@ -79,7 +79,7 @@ class SameContentTest(PairTest):
         database = self.site.db()
         with contextlib.suppress(POSError):  # what it would undo was changed or packed since
             done = fixture.through_losses(lambda: database.undoLog(0, 5))
-            done = [one["id"] for one in done if b"initial" not in one["description"]]  # the root's
+            done = [one["id"] for one in done if "initial" not in one["description"]]  # the root's
             if done:
                 chosen = self.draw.choice(done)
                 manager = transaction.TransactionManager()
