@@ -316,6 +316,10 @@ void Election::on_viewed(DcsView view, Instant now, Effects& effects) {
       state_ = State::confirming;
       leader_revision_ = leader.revision;
       ask(dcs::Confirm{leader_revision_}, now, effects);
+    } else if (leader.lease == lease_) {
+      // Of a try before the last, which arrived late: it would live as long as this process does.
+      ask(dcs::Revoke{lease_}, now, effects);
+      lease_ = 0;
     }
     return;
   }
@@ -376,9 +380,24 @@ bool Election::eligible(const Local& local, Instant now) const {
       return member.node != options_.node && member.last_tid > local.last.tid;
     });
   }
-  const SyncKey& sync = *view_->sync;
-  if (sync.leader == options_.node) return true;
-  return sync.automatic && names(sync, options_.node);
+  return named(*view_->sync) && !lost_its_reign(local);
+}
+
+bool Election::named(const SyncKey& sync) const {
+  return sync.leader == options_.node || (sync.automatic && names(sync, options_.node));
+}
+
+// S names nobody who has not the beginning of its reign on the disk. One whose log ends before that
+// is not what was named: an older copy of the directory, or one that was told to undo what it had.
+bool Election::lost_its_reign(const Local& local) const {
+  return local.last.epoch < view_->sync->epoch;
+}
+
+std::string Election::hopeless() const {
+  if (!obstacle_.empty()) return obstacle_;
+  if (!view_ || silent_since_ || !view_->sync || named(*view_->sync)) return {};
+  return "this node is not in sync, so acknowledged commits may be missing here: promote one that "
+         "is, or that led last; with --force this one leads without them";
 }
 
 // Whether what was read cannot be the present of this node's cluster; says so once.
@@ -410,10 +429,20 @@ bool Election::view_is_foreign(const Local& local, Instant now, Effects& effects
 }
 
 // Not at once: another goes ahead.
-void Election::note_ineligible(Instant now, Effects& effects) {
+void Election::note_ineligible(const Local& local, Instant now, Effects& effects) {
   if (!view_->sync) return;
   if (!ineligible_since_) ineligible_since_ = now;
   if (now - *ineligible_since_ < ttl_) return;
+  if (named(*view_->sync)) {
+    note_obstacle("nobody leads, and this node, which was in sync in epoch " +
+                      std::to_string(view_->sync->epoch.value()) +
+                      ", has a log that ends in epoch " + std::to_string(local.last.epoch.value()) +
+                      ": its data is older than what it had, and acknowledged commits are missing "
+                      "here; start the node that led last, or another standby that was in sync; if "
+                      "they are lost, promote the one that has most by command, with --force",
+                  effects);
+    return;
+  }
   note_obstacle(
       "nobody leads, and acknowledged commits may be missing here: start the node that led last, "
       "or a standby that was in sync; if they are lost, promote the one that has most by command, "
@@ -428,8 +457,9 @@ void Election::note_obstacle(std::string why, Effects& effects) {
 }
 
 // Who is ahead goes first: it need not fetch or undo anything. Where nobody ever served, the others
-// are to be seen first.
+// are to be seen first. One that can be read and nothing more is better than none.
 Duration Election::rank_pause(const Local& local) const {
+  if (local.disk_full) return ttl_;
   const Duration longest = ttl_ / 4;
   if (!view_->sync) return longest;
   int ahead = 0;
@@ -446,7 +476,7 @@ void Election::try_to_lead(const Local& local, Instant now, Effects& effects) {
   if (!local.settled || (local.abstains && !hurried)) return;
   if (view_is_foreign(local, now, effects)) return;
   if (!eligible(local, now)) {
-    note_ineligible(now, effects);
+    note_ineligible(local, now, effects);
     return;
   }
   obstacle_.clear();

@@ -39,10 +39,11 @@ class Election {
     Position last;  // the end of its log, durable
     bool has_data = false;
     std::optional<Id128> cluster{};
-    Epoch heard;            // that it or another node promised
-    bool settled = true;    // its log is not being undone or replaced: it may lead
-    bool abstains = false;  // leaves it to others, unless it is to hurry
-    std::string role;       // for people
+    Epoch heard;             // that it or another node promised
+    bool settled = true;     // its log is not being undone or replaced: it may lead
+    bool abstains = false;   // leaves it to others, unless it is to hurry
+    bool disk_full = false;  // it could take no commits: others go first
+    std::string role;        // for people
   };
 
   // Decisions, each made once.
@@ -111,6 +112,9 @@ class Election {
     return std::max({ttl_, leader_ttl_, earlier_ttl_}) / 3;
   }
   [[nodiscard]] const std::optional<DcsView>& view() const { return view_; }
+  // Why a try to lead that nobody forces cannot succeed, by what was read last: who leads would
+  // first have to name this node, and then it leads. Empty: it may, or that is not known.
+  [[nodiscard]] std::string hopeless() const;
   // Why this node does not lead though nobody does, for people; empty: nothing is in its way, or
   // that may be over in a moment.
   [[nodiscard]] const std::string& obstacle() const { return obstacle_; }
@@ -151,7 +155,10 @@ class Election {
   [[nodiscard]] bool eligible(const Local& local, Instant now) const;
   [[nodiscard]] bool trusted(Instant now) const;
   [[nodiscard]] bool view_is_foreign(const Local& local, Instant now, Effects& effects);
-  void note_ineligible(Instant now, Effects& effects);
+  // Whether S says that this node has all that was acknowledged; and that what it has is older.
+  [[nodiscard]] bool named(const SyncKey& sync) const;
+  [[nodiscard]] bool lost_its_reign(const Local& local) const;
+  void note_ineligible(const Local& local, Instant now, Effects& effects);
   void note_obstacle(std::string why, Effects& effects);
   [[nodiscard]] Duration rank_pause(const Local& local) const;
   void lead(Revision revision, Instant sent, Instant now, Effects& effects);

@@ -88,6 +88,9 @@ void Node::promote(CommandId command, bool force, Instant now, Actions& actions)
     return refuse(what_it_may_lack() +
                   "; to make it the primary all the same, type: " + promote_command(true));
   }
+  if (election_ && !force) {
+    if (std::string why = election_->hopeless(); !why.empty()) return refuse(std::move(why));
+  }
   promoting_ = {.command = command, .until = now + kPromoteTimeout};
   if (!election_) {
     begin_reign(commanded_epoch(), true, actions);

@@ -29,7 +29,7 @@ class ElectionRun {
   };
 
   ElectionRun() {
-    local.last.tid = Tid(100);
+    local.last = {.epoch = Epoch(4), .tid = Tid(100), .chain = {}};
     local.has_data = true;
     local.cluster = kCluster;
     local.role = "standby";

@@ -10,6 +10,28 @@
 namespace zeolite::replication {
 namespace {
 
+// Nobody would lead by it, and it is kept alive with the lease.
+TEST_F(ElectionTest, GivesBackAKeyOfATryBeforeTheLast) {
+  try_to_lead();
+  fail<dcs::Acquire>();
+  local.heard = Epoch(6);  // so the next try is for another epoch
+  hurry(Election::Trust{});
+  show(view);
+  tick();
+  ASSERT_NE(asked<dcs::Acquire>(), nullptr);
+  ASSERT_EQ(asked<dcs::Acquire>()->epoch, Epoch(7));
+  fail<dcs::Acquire>();
+  view.leader = own_key();  // the first, of epoch 5
+  live(500ms);
+  ASSERT_NE(asked<dcs::Revoke>(), nullptr);
+  EXPECT_EQ(asked<dcs::Revoke>()->lease, kGranted);
+  answer<dcs::Revoke>(dcs::Guarded{true, 0});
+  view.leader.reset();
+  grant(kGranted + 1);
+  live(500ms);
+  EXPECT_NE(asked<dcs::Acquire>(), nullptr);
+}
+
 // ---- leading ------------------------------------------------------------------------------------
 
 TEST_F(ElectionTest, ConfirmsAndKeepsAliveEachThirdOfTheLease) {

@@ -114,6 +114,24 @@ TEST_F(ElectionTest, TriesIfItWroteSItself) {
   EXPECT_TRUE(std::get<Election::Lead>(decisions.back()).own_sync);
 }
 
+// Who is named in S had the beginning of that reign on its disk: this is an older copy of it.
+TEST_F(ElectionTest, DoesNotTryWithALogThatEndsBeforeTheReignOfS) {
+  for (const bool led : {false, true}) {
+    SCOPED_TRACE(led ? "it wrote S" : "it is in S");
+    ElectionRun run;
+    if (led) run.view.sync->leader = kSelf;
+    run.local.last.epoch = Epoch(3);
+    run.local.heard = Epoch(4);  // a promise alone says nothing of what the log has
+    EXPECT_FALSE(run.tries(10s));
+    ASSERT_EQ(run.notes.size(), 1U) << "said once";
+    EXPECT_NE(run.notes[0].find("its data is older than what it had"), std::string::npos);
+    EXPECT_EQ(run.election.obstacle(), run.notes[0]);
+    run.hurry(Election::Trust{});
+    run.live(1s);
+    EXPECT_NE(run.asked<dcs::Acquire>(), nullptr) << "somebody decided so";
+  }
+}
+
 TEST_F(ElectionTest, DoesNotTryByItselfIfPromotionIsNotAutomatic) {
   view.sync->automatic = false;
   EXPECT_FALSE(tries());
@@ -260,6 +278,18 @@ TEST_F(ElectionTest, LetsThoseAheadGoFirst) {
   live(700ms);
   EXPECT_EQ(asked<dcs::Acquire>(), nullptr) << "two are ahead: a quarter of the lease";
   live(300ms);
+  EXPECT_NE(asked<dcs::Acquire>(), nullptr);
+}
+
+// It could take no commits. One that is to hurry is alone.
+TEST_F(ElectionTest, LetsAllOthersGoFirstWhileItsDiskIsFull) {
+  local.disk_full = true;
+  start();
+  grant();
+  show(view);
+  live(kTtl - 200ms);
+  EXPECT_EQ(asked<dcs::Acquire>(), nullptr);
+  live(400ms);
   EXPECT_NE(asked<dcs::Acquire>(), nullptr);
 }
 
@@ -426,6 +456,7 @@ TEST_F(ElectionTest, AsksAgainWhenTheConfirmationIsLostToo) {
 
 TEST_F(ElectionTest, WaitsOutAKeyOfAnEarlierProcess) {
   view.leader = own_key();
+  view.leader->lease = kGranted - 1;
   EXPECT_FALSE(tries(10s));
   EXPECT_EQ(asked<dcs::Confirm>(), nullptr);
   EXPECT_TRUE(decisions.empty());

@@ -311,6 +311,37 @@ TEST_F(NodePromote, IsRefusedTwiceAndAfterTheEnd) {
   EXPECT_EQ(refused(kCommand + 2), ErrorCode::conflict);
 }
 
+// Its owner need not wait until the service has not let it lead in time.
+TEST_F(NodePromote, OfANodeThatIsNotInSyncIsRefusedAtOnceUnlessForced) {
+  begin_election();
+  view.sync->members = {kThird};
+  other_leads();
+  pass(1s);
+  promote();
+  EXPECT_EQ(refused(kCommand), ErrorCode::conflict);
+  EXPECT_NE((*answer(kCommand)).error().detail.find("this node is not in sync"), std::string::npos);
+  view.leader.reset();
+  pass(5s);
+  promote(false, kCommand + 1);
+  EXPECT_EQ(refused(kCommand + 1), ErrorCode::conflict);
+  EXPECT_NE((*answer(kCommand + 1)).error().detail.find("nobody leads"), std::string::npos);
+  promote(true, kCommand + 2);
+  pass(1s);
+  EXPECT_EQ(count<action::Lead>(), 1U);
+}
+
+// What was read last may be out of date then.
+TEST_F(NodePromote, IsTriedWhileTheServiceIsSilent) {
+  begin_election();
+  view.sync->members = {kThird};
+  pass(1s);
+  service_reachable = false;
+  pass(1s);
+  node().answered(dcs::Read{}, make_error(ErrorCode::timeout, "no answer"), now, now, actions);
+  promote();
+  EXPECT_FALSE(answer(kCommand));
+}
+
 TEST_F(NodePromote, TellsWhatIsMissingWhenStrictDemandsAStandby) {
   options.sync.strict = true;
   lose_the_primary();
@@ -339,14 +370,13 @@ TEST_F(NodePromote, FailsWhenTheRoleEndsFirst) {
 
 TEST_F(NodePromote, AsksTheServiceWhenThereIsOne) {
   begin_election();
-  view.sync->members = {};
-  pass(2s);
-  ASSERT_EQ(count<action::Lead>(), 0U) << "S does not name it";
+  may_acquire = false;  // nor is it said that it may not
   promote();
   pass(16s);
   EXPECT_EQ(refused(kCommand), ErrorCode::timeout);
   EXPECT_EQ(count<action::Lead>(), 0U);
-  promote(true, kCommand + 1);
+  may_acquire = true;
+  promote(false, kCommand + 1);
   pass(1s);
   EXPECT_EQ(count<action::Lead>(), 1U);
 }

@@ -49,11 +49,11 @@ TEST_F(NodeGuards, DoesNotTryToLeadWhileItsLogIsUndone) {
   begin_election();
   pass(1s);
   connect();
-  welcome(Decision::ancestor, 2, at(1, 15));
+  welcome(Decision::ancestor, 2, at(2, 15));
   view.leader.reset();
   pass(5s);
   EXPECT_EQ(tried(), Epoch{});
-  node().rolled_back(at(1, 15), now, actions);
+  node().rolled_back(at(2, 15), now, actions);
   pass(5s);
   EXPECT_EQ(tried(), Epoch(3));
 }
@@ -93,7 +93,12 @@ TEST_F(NodeGuards, AHandoverSavesNoWaitInALaterReign) {
   ASSERT_EQ(last<action::Connect>().address, "h:3");
   connect();
   welcome(Decision::stream, 3, at(2, 20));
-  upstream_beat(3, 20);
+  wire::ReplicaAppend begin{.epoch = Epoch(3), .previous = at(2, 20), .records = {}};
+  begin.records.emplace_back().tid = Tid(25);
+  begin.records.back().epoch = Epoch(3);
+  node().from_upstream(std::move(begin), now, actions);
+  node().appended(at(3, 25), now, actions);
+  upstream_beat(3, 25);
   const Instant heard = now;
   view.leader.reset();
   while (node().role() != Role::promoting) {
