@@ -5,6 +5,7 @@
 
 #include "daemon/checkpoint_receiver.h"
 #include "daemon/replication_service.h"
+#include "storage/disk_space.h"
 #include "storage/log_search.h"
 
 namespace zeolite::daemon {
@@ -16,26 +17,89 @@ namespace action = replication::action;
 constexpr std::size_t kQueuedBytesMax = 64 << 20;
 constexpr Duration kConnectTimeout = std::chrono::seconds(3);
 constexpr Duration kDcsTimeout = std::chrono::seconds(1);
+// A reign may begin on what a full disk keeps back, to be read: but not on nothing. An append that
+// fails half way ends the process.
+constexpr std::uint64_t kRoomToLead = 1 << 20;
+
+Result<> check_room_to_lead(const std::filesystem::path& directory) {
+  const Result<storage::DiskUsage> usage = storage::read_disk_usage(directory);
+  if (!usage || usage->free >= kRoomToLead) return {};
+  return make_error(
+      ErrorCode::out_of_space,
+      "No space left on device for the beginning of a reign in " + directory.string());
+}
 
 }  // namespace
 
 void ReplicationService::run(action::StorePromise& promise) {
-  end_unless(node_file_->promise(promise.epoch));
+  store([this, epoch = promise.epoch] { return node_file_->promise(epoch); });
 }
 
 void ReplicationService::run(action::StoreHeard& heard) {
-  end_unless(node_file_->hear(heard.epoch));
+  store([this, epoch = heard.epoch] { return node_file_->hear(epoch); });
 }
 
-// What was to follow from what is not stored does not happen.
-void ReplicationService::end_unless(Result<> stored) {
-  if (stored) return;
+void ReplicationService::store(std::function<Result<>()> step) {
+  if (Result<> stored = step(); !stored) halt(std::move(stored).error(), std::move(step));
+}
+
+// What was to follow from what is not stored does not happen, and nothing else: this node is none
+// any more. If there is no space for it, it is one again when there is: `again` stores it, which
+// harms nobody. A primary ends with its process, whose clients do not wait for an answer then.
+void ReplicationService::halt(Error why, std::function<Result<>()> again) {
   stopped_ = true;
-  events_.fatal(std::move(stored).error());
+  const bool served =
+      node_->role() == replication::Role::primary || board_.view()->role == wire::NodeRole::primary;
+  if (served) engine_->abandon();
+  replication::Actions last;
+  node_->storing_failed(why, clock_.now().instant, last);
+  for (replication::Action& action : last) carry_out(action);
+  for (auto& [id, done] : std::exchange(commands_, {})) done(std::unexpected(why));
+  if (upstream_) upstream_->close(why.detail);
+  for (const auto& [id, peer] : peers_) peer->close(why.detail);
+  receiver_.reset();
+  refresh_limits();
+  if (why.code != ErrorCode::out_of_space || served || !again) {
+    events_.fatal(std::move(why));
+    return;
+  }
+  halted_ = {.why = std::move(why), .again = std::move(again)};
+  show_halted();
+}
+
+void ReplicationService::show_halted() {
+  const std::string why = halted_->why.detail +
+                          "; this node neither leads nor follows until there is space: free some "
+                          "for " +
+                          options_.data.string() + ", then it goes on by itself";
+  events_.log(LogLevel::warning, "storage " + engine_->name() + ": " + why);
+  ClusterView view = *board_.view();
+  view.leader.clear();
+  view.standbys.clear();
+  view.addresses.clear();
+  view.advice = why;
+  board_.set(std::move(view));
+  events_.changed(*board_.view());
+}
+
+// With the reserve that the database keeps free: it is opened again.
+void ReplicationService::try_again() {
+  const Instant now = clock_.now().instant;
+  if (now < halted_->try_at) return;
+  halted_->try_at = now + kSpaceRetry;
+  if (Result<> stored = halted_->again(); !stored) {
+    if (stored.error().code == ErrorCode::out_of_space) return;
+    halted_.reset();
+    events_.fatal(std::move(stored).error());
+    return;
+  }
+  if (!store_->check_space()) return;
+  halted_.reset();
+  restart({.why = "there is space again for what it has to store", .follow = {}});
 }
 
 void ReplicationService::run(action::Append& append) {
-  if (stopped_ || !applier_ || !upstream_) return;
+  if (!applier_ || !upstream_) return;
   if (store_->last_position().tid.is_zero() && node_->follower().cluster() == Id128{}) {
     node_->database_made(store_->cluster_id());
   }
@@ -57,7 +121,7 @@ void ReplicationService::run(action::Locate& locate) {
     Result<Position> found = storage::last_position_in(*store_, max);
     post([this, found = std::move(found)] {
       if (!found) {
-        events_.fatal(found.error());
+        halt(found.error());
         return;
       }
       with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
@@ -94,12 +158,15 @@ void ReplicationService::run(action::TakeCheckpoint& /*take*/) {
 }
 
 void ReplicationService::run(action::Lead& lead) {
+  if (Result<> room = check_room_to_lead(options_.data); !room) {
+    halt(std::move(room).error(), [this] { return store_->check_space(); });
+    return;
+  }
   // What was taken from the former primary is part of what the reign begins with.
   applier_.reset();
   Result<Position> begin = engine_->lead(lead.epoch, lead.takeover);
   if (!begin) {
-    stopped_ = true;
-    events_.fatal(std::move(begin).error());
+    halt(std::move(begin).error());
     return;
   }
   node_->database_made(store_->cluster_id());

@@ -76,6 +76,7 @@ void ReplicationService::stop() {
       node.stop(now, actions);
     });
     stopped_ = true;
+    halted_.reset();
     timer_.cancel();
     if (upstream_) upstream_->close("the server is stopping");
     for (const auto& [id, peer] : peers_) peer->close("the server is stopping");
@@ -108,31 +109,45 @@ void ReplicationService::carry_out() {
   if (carrying_out_) return;
   carrying_out_ = true;
   refresh_limits();  // first: what is carried out may let somebody else serve
-  for (std::size_t i = 0; i < actions_.size(); ++i) {
+  for (std::size_t i = 0; i < actions_.size() && !stopped_; ++i) {
     replication::Action next = std::move(actions_[i]);
-    std::visit([this](auto& what) { run(what); }, next);
+    carry_out(next);
   }
   actions_.clear();
   carrying_out_ = false;
   refresh_limits();
+  if (stopped_) return;
   const std::shared_ptr<const ClusterView> view = board_.view();
   if (view->role != to_wire(node_->role()) || view->epoch != node_->epoch()) refresh_view();
+}
+
+void ReplicationService::carry_out(replication::Action& what) {
+  std::visit([this](auto& action) { run(action); }, what);
 }
 
 void ReplicationService::schedule_tick() {
   timer_.expires_after(node_->tick_interval() / 2);
   timer_.async_wait([this](const boost::system::error_code& cancelled) {
-    if (cancelled || stopped_) return;
+    if (cancelled || (stopped_ && !halted_)) return;
     tick();
     schedule_tick();
   });
 }
 
 void ReplicationService::tick() {
+  if (halted_) {
+    try_again();
+    return;
+  }
   with_node([this](replication::Node& node, Instant now, replication::Actions& actions) {
+    if (node.role() == replication::Role::standby) {
+      const Result<> space = store_->check_space();
+      node.disk_is_full(!space && space.error().code == ErrorCode::out_of_space);
+    }
     node.durable(engine_->durable_end(), now, actions);
     node.tick(now, actions);
   });
+  if (stopped_) return;
   refresh_view();
   if (node_->lease() != 0 && node_->lease() != lease_) {
     lease_ = node_->lease();
@@ -299,7 +314,7 @@ void ReplicationService::make_applier() {
       });
     });
   };
-  events.failed = [this](Error why) { post([this, why] { events_.fatal(why); }); };
+  events.failed = [this](Error why) { post([this, why] { halt(why); }); };
   events.starved = [this](const std::optional<Error>& why) {
     const std::string name = "storage " + engine_->name() + ": ";
     if (why) {
@@ -325,7 +340,7 @@ void ReplicationService::on_rolled_back(const Result<Position>& end) {
   const bool decided =
       end || end.error().code == ErrorCode::not_found || end.error().code == ErrorCode::conflict;
   if (!decided) {
-    events_.fatal(end.error());
+    halt(end.error());
     return;
   }
   with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
@@ -368,31 +383,35 @@ replication::CommandId ReplicationService::remember(CommandDone done) {
   return id;
 }
 
+template <typename F>
+void ReplicationService::command(CommandDone done, F step) {
+  shard_.post([this, step = std::move(step), done = std::move(done)]() mutable {
+    if (halted_) {
+      done(std::unexpected(halted_->why));
+    } else if (!stopped_) {
+      const replication::CommandId id = remember(std::move(done));
+      with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+        step(node, id, now, actions);
+      });
+    }
+  });
+}
+
 void ReplicationService::promote(const wire::Promote& request, CommandDone done) {
-  post([this, request, done = std::move(done)]() mutable {
-    const replication::CommandId id = remember(std::move(done));
-    with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
-      node.promote(id, request.force, now, actions);
-    });
+  command(std::move(done), [request](auto& node, auto id, Instant now, auto& actions) {
+    node.promote(id, request.force, now, actions);
   });
 }
 
 void ReplicationService::switchover(const wire::Switchover& request, CommandDone done) {
-  post([this, request, done = std::move(done)]() mutable {
-    const replication::CommandId id = remember(std::move(done));
-    with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
-      node.switchover(id, request, now, actions);
-    });
+  command(std::move(done), [request](auto& node, auto id, Instant now, auto& actions) {
+    node.switchover(id, request, now, actions);
   });
 }
 
 void ReplicationService::demote(CommandDone done) {
-  post([this, done = std::move(done)]() mutable {
-    const replication::CommandId id = remember(std::move(done));
-    with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
-      node.demote(id, now, actions);
-    });
-  });
+  command(std::move(done),
+          [](auto& node, auto id, Instant now, auto& actions) { node.demote(id, now, actions); });
 }
 
 void ReplicationService::restart(Events::Restart restart) {
@@ -445,7 +464,7 @@ void ReplicationService::remove_undone_blobs() const {
 }
 
 void ReplicationService::refresh_limits() {
-  limits_.set(node_->role() == replication::Role::standby, node_->serves_until(),
+  limits_.set(node_->role() != replication::Role::primary, node_->serves_until(),
               node_->shown_as_of());
 }
 

@@ -99,6 +99,7 @@ class ReplicationService final : public LogObserver {
     carry_out();
   }
   void carry_out();
+  void carry_out(replication::Action& what);
   void tick();
   void schedule_tick();
   void refresh_view();
@@ -108,7 +109,10 @@ class ReplicationService final : public LogObserver {
 
   void run(replication::action::StorePromise& promise);
   void run(replication::action::StoreHeard& heard);
-  void end_unless(Result<> stored);
+  void store(std::function<Result<>()> step);
+  void halt(Error why, std::function<Result<>()> again = {});
+  void show_halted();
+  void try_again();
   void run(replication::action::Append& append);
   void run(replication::action::Rollback& rollback);
   void run(replication::action::Locate& locate);
@@ -132,6 +136,9 @@ class ReplicationService final : public LogObserver {
   void run(replication::action::Answer& answer);
   void run(replication::action::Note& note);
 
+  // A command, as soon as it is its turn; the step is told its number.
+  template <typename F>
+  void command(CommandDone done, F step);
   [[nodiscard]] Position durable_or_told(Tid wanted);
   [[nodiscard]] PeerLink::Events peer_events(replication::PeerId peer);
   [[nodiscard]] UpstreamLink::Events upstream_events();
@@ -178,7 +185,14 @@ class ReplicationService final : public LogObserver {
   std::unique_ptr<replication::Node> node_;
   replication::Actions actions_;
   bool carrying_out_ = false;
-  bool stopped_ = false;
+  bool stopped_ = false;  // the node is told nothing, and nothing that it asked for is carried out
+  // Stopped until there is space for what could not be stored.
+  struct Halted {
+    Error why;
+    std::function<Result<>()> again;  // stores it
+    Instant try_at{};
+  };
+  std::optional<Halted> halted_;
   bool restarting_ = false;
   std::shared_ptr<UpstreamLink> upstream_;
   std::map<replication::PeerId, std::shared_ptr<PeerLink>> peers_;

@@ -15,7 +15,7 @@ namespace zeolite::daemon {
 class ServingLimits {
  public:
   // `serves_until`: as the primary, until when nobody else serves; nothing: without an end.
-  // `shown_as_of`: as a standby, Follower::shown_as_of(); the primary shows the present.
+  // `shown_as_of`: Node::shown_as_of(), of a `standby`; the primary shows the present.
   void set(bool standby, std::optional<Instant> serves_until, std::optional<Instant> shown_as_of) {
     const Duration shown =
         shown_as_of ? shown_as_of->since_start : (standby ? Duration::min() : Duration::max());

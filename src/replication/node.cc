@@ -113,6 +113,7 @@ Election::Local Node::local(Instant now) const {
   local.heard = heard();
   local.settled = follower_.settled();
   local.abstains = now < abstain_until_;
+  local.disk_full = disk_full_;
   local.role = role_ == Role::primary ? "primary" : "standby";
   return local;
 }
@@ -358,7 +359,7 @@ void Node::step_down(std::string why, std::string leader, Actions& actions) {
   if (role_ == Role::ended) return;
   role_ = Role::ended;
   stepped_down_ = true;
-  fail_commands("this node steps down: " + why, actions);
+  fail_commands({ErrorCode::unavailable, "this node steps down: " + why}, actions);
   actions.emplace_back(action::Note{true, "stepping down: " + why});
   actions.emplace_back(action::StepDown{std::move(why), std::move(leader)});
 }
@@ -371,7 +372,19 @@ void Node::stop(Instant now, Actions& actions) {
     run(std::move(effects), now, actions);
   }
   role_ = Role::ended;
-  fail_commands("this node is being stopped", actions);
+  fail_commands({ErrorCode::unavailable, "this node is being stopped"}, actions);
+}
+
+// Also when it has ended by itself: what it asked for then is not carried out either.
+void Node::storing_failed(const Error& why, Instant now, Actions& actions) {
+  if (election_) {
+    Election::Effects effects;
+    election_->resign(now, effects);
+    run(std::move(effects), now, actions);
+  }
+  role_ = Role::ended;
+  stepped_down_ = true;
+  fail_commands(why, actions);
 }
 
 // ---- status -------------------------------------------------------------------------------------
@@ -399,7 +412,7 @@ std::optional<Instant> Node::serves_until() const {
 }
 
 std::optional<Instant> Node::shown_as_of() const {
-  if (role_ != Role::standby) return std::nullopt;
+  if (role_ == Role::primary) return std::nullopt;
   return follower_.shown_as_of();
 }
 

@@ -102,6 +102,10 @@ class Node {
   void rollback_refused(bool needs_checkpoint, Instant now, Actions& actions);
   void located(const Position& position, Instant now, Actions& actions);
   void database_made(const Id128& cluster);
+  // Nothing that was asked for after what could not be stored is done. This node ends, as by
+  // StepDown; what it asks for answers commands, and gives the leader's key back.
+  void storing_failed(const Error& why, Instant now, Actions& actions);
+  void disk_is_full(bool full) { disk_full_ = full; }  // or nearly: others are to lead first
   // Leading: the epoch record is durable, at `begin`.
   void reign_begun(const Position& begin, Instant now, Actions& actions);
   // Leading: everything up to `own` is durable here.
@@ -145,7 +149,7 @@ class Node {
   // Until when this node may answer as the primary; nothing: there is no end to it. In the past
   // once its reign has ended: the connections of the reign go on for a moment.
   [[nodiscard]] std::optional<Instant> serves_until() const;
-  // As a standby: Follower::shown_as_of().
+  // Until it serves (who was the primary may have shown more): Follower::shown_as_of().
   [[nodiscard]] std::optional<Instant> shown_as_of() const;
   // 0: none.
   [[nodiscard]] LeaseId lease() const { return election_ ? election_->lease() : 0; }
@@ -228,7 +232,7 @@ class Node {
   void answer_promoted(Actions& actions);
   [[nodiscard]] std::string promote_command(bool force) const;
   [[nodiscard]] std::string what_it_may_lack() const;
-  void fail_commands(const std::string& why, Actions& actions);
+  void fail_commands(const Error& why, Actions& actions);
   [[nodiscard]] wire::RoleChanged role_changed() const;
   [[nodiscard]] std::optional<PeerId> choose_target(const std::string& name) const;
   [[nodiscard]] Election::Local local(Instant now) const;
@@ -240,6 +244,7 @@ class Node {
   Options options_;
   Role role_ = Role::starting;
   bool stepped_down_ = false;
+  bool disk_full_ = false;
   Epoch epoch_;  // of the own reign, or of the one that is followed
   Epoch heard_;  // as stored; the own promise may be later
   Follower follower_;

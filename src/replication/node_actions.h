@@ -13,7 +13,8 @@
 #include "wire/messages_replication.h"
 
 // What a Node asks of whoever runs it. The list is carried out in order, each action to its end
-// where it says so before the next.
+// where it says so before the next. When StorePromise, StoreHeard or Lead fails, nothing of it is
+// carried out after that, and Node::storing_failed is told.
 namespace zeolite::replication {
 
 // Names the connection of a standby, in this process.

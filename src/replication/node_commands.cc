@@ -228,15 +228,13 @@ void Node::tick_commands(Instant now, Actions& actions) {
 }
 
 // The role ends: who waits for a command is told.
-void Node::fail_commands(const std::string& why, Actions& actions) {
+void Node::fail_commands(const Error& why, Actions& actions) {
   if (promoting_) {
-    actions.emplace_back(
-        action::Answer{promoting_->command, make_error(ErrorCode::unavailable, why)});
+    actions.emplace_back(action::Answer{promoting_->command, std::unexpected(why)});
     promoting_.reset();
   }
   if (handing_) {
-    actions.emplace_back(
-        action::Answer{handing_->command, make_error(ErrorCode::unavailable, why)});
+    actions.emplace_back(action::Answer{handing_->command, std::unexpected(why)});
     handing_.reset();
   }
 }

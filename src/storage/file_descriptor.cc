@@ -7,6 +7,18 @@
 #include "storage/crash_point.h"
 
 namespace zeolite::storage {
+namespace {
+
+// Of a step before which nothing was changed that counts.
+std::unexpected<Error> nothing_changed(std::string_view action, const std::filesystem::path& path,
+                                       int error_number) {
+  std::unexpected<Error> failed = system_error(action, path, error_number);
+  const bool full = error_number == ENOSPC || error_number == EDQUOT;
+  if (full) failed.error().code = ErrorCode::out_of_space;
+  return failed;
+}
+
+}  // namespace
 
 Result<std::optional<std::string>> read_small_file(const std::filesystem::path& path) {
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -41,11 +53,11 @@ Result<> replace_file(const std::filesystem::path& path, ByteView content) {
   {
     const FileDescriptor file(
         ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!file.is_open()) return system_error("create", temporary, errno);
+    if (!file.is_open()) return nothing_changed("create", temporary, errno);
     if (const int failed = write_bytes(file, content); failed != 0) {
-      return system_error("write", temporary, failed);
+      return nothing_changed("write", temporary, failed);
     }
-    if (::fsync(file.get()) != 0) return system_error("sync", temporary, errno);
+    if (::fsync(file.get()) != 0) return nothing_changed("sync", temporary, errno);
   }
   crash_point("replace.before_rename");
   if (::rename(temporary.c_str(), path.c_str()) != 0) return system_error("create", path, errno);

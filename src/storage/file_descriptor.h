@@ -31,7 +31,8 @@ using zeolite::FileDescriptor;
 [[nodiscard]] Result<std::optional<std::string>> read_small_file(const std::filesystem::path& path);
 
 // Makes `content` the content of `path`, all or nothing, and durable: through a temporary file
-// beside it, a rename, and a sync of the directory.
+// beside it, a rename, and a sync of the directory. Errors: out_of_space, and nothing is changed;
+// io_error, and `path` has either content.
 [[nodiscard]] Result<> replace_file(const std::filesystem::path& path, ByteView content);
 
 // Makes the content of a file durable that was written by others.

@@ -46,7 +46,8 @@ class NodeFile {
 
   // From now on lower epochs are refused. On the disk when it returns; only then may anything be
   // answered that depends on it. CHECKed: it never goes down. The same one again costs nothing.
-  // Error: io_error; promised() is what it was then, while the disk may have either.
+  // Errors: out_of_space, and nothing is changed; io_error: promised() is what it was then, while
+  // the disk may have either.
   [[nodiscard]] Result<> promise(Epoch epoch);
 
   // Somebody has promised this. On the disk when it returns, as promise(); one that is not above

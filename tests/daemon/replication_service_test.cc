@@ -2,10 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <condition_variable>
+#include <filesystem>
 #include <future>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "support/temporary_directory.h"
 
@@ -37,11 +42,13 @@ class ReplicationServiceTest : public ::testing::Test {
         leads_.set_value();
       }
     };
-    events.restart = [](const ReplicationService::Events::Restart& restart) {
-      ADD_FAILURE() << restart.why;
+    events.restart = [this](const ReplicationService::Events::Restart& restart) {
+      note(restarts_, restart.why);
     };
-    events.fatal = [](const Error& why) { ADD_FAILURE() << why.detail; };
-    events.log = [](LogLevel, std::string_view) {};
+    events.fatal = [this](const Error& why) { note(ends_, why.detail); };
+    events.log = [this](LogLevel level, std::string_view text) {
+      if (level == LogLevel::warning) note(warnings_, std::string(text));
+    };
     service_ = std::make_unique<ReplicationService>(std::move(options), std::move(node_file),
                                                     std::move(events));
     storage::RocksStoreOptions store_options;
@@ -56,11 +63,36 @@ class ReplicationServiceTest : public ::testing::Test {
     engine_ = *StorageEngine::start(
         std::move(engine_options), std::move(store), clock_, [](std::size_t) {},
         [](const Error& why) { ADD_FAILURE() << why.detail; });
-    service_->start(*engine_, rocks);
+    store_ = &rocks;
   }
   ~ReplicationServiceTest() override {
     service_->stop();
     engine_.reset();
+  }
+  void start() { service_->start(*engine_, *store_); }
+  void note(std::vector<std::string>& list, std::string text) {
+    const std::lock_guard lock(mutex_);
+    list.push_back(std::move(text));
+    noted_.notify_all();
+  }
+  std::vector<std::string> noted(const std::vector<std::string>& list) {
+    const std::lock_guard lock(mutex_);
+    return list;
+  }
+  std::string wait_noted(const std::vector<std::string>& list) {
+    std::unique_lock lock(mutex_);
+    noted_.wait(lock, [&] { return !list.empty(); });
+    return list.front();
+  }
+  // As it answers a command to promote.
+  Result<wire::RoleChanged> promote() {
+    std::promise<Result<wire::RoleChanged>> answer;
+    service_->promote({}, [&](Result<wire::RoleChanged> given) { answer.set_value(given); });
+    return answer.get_future().get();
+  }
+  // What is written first when the file NODE is replaced.
+  [[nodiscard]] std::filesystem::path new_node_file() const {
+    return directory_.path() / "NODE.new";
   }
 
   TemporaryDirectory directory_;
@@ -71,12 +103,19 @@ class ReplicationServiceTest : public ::testing::Test {
   bool kept_when_told_ = false;
   wire::NodeRole shown_when_kept_ = wire::NodeRole::primary;
   std::promise<void> leads_;
+  std::mutex mutex_;
+  std::condition_variable noted_;
+  std::vector<std::string> warnings_;  // with mutex_, as the two below
+  std::vector<std::string> restarts_;
+  std::vector<std::string> ends_;
+  storage::RocksObjectStore* store_ = nullptr;
   std::unique_ptr<ReplicationService> service_;
   std::unique_ptr<StorageEngine> engine_;
 };
 
 // A supervisor or an operator acts by what is shown, also when the process dies at that moment.
 TEST_F(ReplicationServiceTest, WhatOutlivesTheProcessIsKeptBeforeItIsShown) {
+  start();
   leads_.get_future().wait();
   service_->stop();
   EXPECT_TRUE(kept_when_told_);
@@ -86,12 +125,51 @@ TEST_F(ReplicationServiceTest, WhatOutlivesTheProcessIsKeptBeforeItIsShown) {
 // When a server ends, the service ends first, and what still waited for an object's lock may be
 // written after that.
 TEST_F(ReplicationServiceTest, WhatIsWrittenAfterItsEndDoesNoHarm) {
+  start();
   leads_.get_future().wait();
   service_->stop();
   const Tid before = engine_->durable_end().tid;
   const Result<> packed = engine_->append_pack(before, false);
   ASSERT_TRUE(packed) << packed.error().detail;
   EXPECT_GT(engine_->durable_end().tid, before);
+}
+
+// The epoch would be a reign that its node may forget, and begin once more.
+TEST_F(ReplicationServiceTest, NothingFollowsFromAPromiseThatTheDiskHasNoRoomFor) {
+  std::filesystem::create_symlink("/dev/full", new_node_file());
+  start();
+  const std::string warned = wait_noted(warnings_);
+  const Result<wire::RoleChanged> promoted = promote();  // whatever was to be done before is done
+  ASSERT_FALSE(promoted);
+  EXPECT_EQ(promoted.error().code, ErrorCode::out_of_space);
+  EXPECT_TRUE(engine_->durable_end().tid.is_zero()) << "a reign began";
+  EXPECT_EQ(service_->view()->role, wire::NodeRole::starting);
+  EXPECT_EQ(service_->view()->promised, Epoch{});
+  for (const std::string& said : {warned, service_->view()->advice}) {
+    EXPECT_NE(said.find("No space left on device; this node neither leads nor follows until there "
+                        "is space"),
+              std::string::npos)
+        << said;
+  }
+  EXPECT_EQ(noted(warnings_).size(), 1U) << "said once";
+  EXPECT_TRUE(noted(restarts_).empty());
+
+  std::filesystem::remove(new_node_file());
+  EXPECT_EQ(wait_noted(restarts_), "there is space again for what it has to store");
+  EXPECT_TRUE(noted(ends_).empty());
+  EXPECT_TRUE(engine_->durable_end().tid.is_zero()) << "the next one leads";
+}
+
+// Nobody knows what the disk has then.
+TEST_F(ReplicationServiceTest, EndsWhenAPromiseMeetsAnErrorOfTheDisk) {
+  std::filesystem::create_directory(new_node_file());
+  start();
+  wait_noted(ends_);
+  service_->stop();
+  EXPECT_EQ(noted(ends_).size(), 1U);
+  EXPECT_TRUE(engine_->durable_end().tid.is_zero()) << "a reign began";
+  EXPECT_EQ(service_->view()->role, wire::NodeRole::starting);
+  EXPECT_TRUE(noted(restarts_).empty());
 }
 
 }  // namespace

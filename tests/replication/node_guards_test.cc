@@ -208,6 +208,51 @@ TEST_F(NodeGuards, WhatWasAcknowledgedWhenItBeganToWaitIsNotWhatIsDurable) {
   EXPECT_EQ(last<action::Acknowledge>().up_to, Tid(31));
 }
 
+// ---- what could not be stored
+// --------------------------------------------------------------------
+
+TEST_F(NodeGuards, ThatCannotStoreItsPromiseItGivesTheKeyBackAndEnds) {
+  begin_election();
+  node().promote(1, true, now, actions);
+  while (node().role() != Role::promoting) pass(50ms);
+  ASSERT_LT(place<action::StorePromise>(), place<action::Lead>());
+  forget();
+  node().storing_failed({ErrorCode::out_of_space, "full"}, now, actions);
+  ASSERT_EQ(count<action::AskDcs>(), 1U);
+  EXPECT_TRUE(std::holds_alternative<dcs::Revoke>(last<action::AskDcs>().request));
+  EXPECT_EQ(refused(1), ErrorCode::out_of_space);
+  EXPECT_EQ(actions.size(), 2U) << "and asks for nothing else";
+  EXPECT_EQ(node().role(), Role::ended);
+  forget();
+  pass(10s);
+  node().reign_begun(at(3, 30), now, actions);
+  EXPECT_TRUE(actions.empty());
+}
+
+TEST_F(NodeGuards, APrimaryThatCannotStoreServesNobodyAnyMore) {
+  lead();
+  node().storing_failed({ErrorCode::out_of_space, "full"}, now, actions);
+  EXPECT_EQ(node().serves_until(), Instant{});
+}
+
+// Who was the primary may have shown more.
+TEST_F(NodeGuards, BeforeItServesWhatItShowsIsAsOldAsBefore) {
+  follow();
+  wire::ReplicaHeartbeat beat;
+  beat.epoch = Epoch(2);
+  beat.visible = beat.last = Tid(20);
+  beat.sequence = 100;
+  beat.answers = told_upstream<wire::ReplicaAck>()->question;
+  node().from_upstream(beat, now, actions);
+  const std::optional<Instant> before = node().shown_as_of();
+  ASSERT_TRUE(before);
+  options.sync.strict = true;
+  now = now + 1s;
+  node().promote(1, true, now, actions);
+  ASSERT_EQ(node().role(), Role::promoting);
+  EXPECT_EQ(node().shown_as_of(), before);
+}
+
 // ---- peers --------------------------------------------------------------------------------------
 
 TEST_F(NodeGuards, APeerOfAnotherClusterIsRejectedWhateverItPromised) {

@@ -29,6 +29,18 @@ TEST(FileDescriptor, ReplaceFileReplacesAndLeavesNothingElse) {
   EXPECT_FALSE(std::filesystem::exists(directory.path() / "file.new"));
 }
 
+TEST(FileDescriptor, ReplaceFileChangesNothingWhenTheDiskIsFull) {
+  const TemporaryDirectory directory;
+  const auto path = directory.path() / "file";
+  ASSERT_TRUE(replace_file(path, "one"));
+  std::filesystem::create_symlink("/dev/full", directory.path() / "file.new");
+  const Result<> replaced = replace_file(path, "two");
+  ASSERT_FALSE(replaced);
+  EXPECT_EQ(replaced.error().code, ErrorCode::out_of_space);
+  EXPECT_NE(replaced.error().detail.find("No space left"), std::string::npos);
+  EXPECT_EQ(read_small_file(path).value(), "one");
+}
+
 TEST(FileDescriptor, ErrorsNameThePathAndTheReason) {
   const Result<> replaced = replace_file("/nowhere/file", "x");
   ASSERT_FALSE(replaced);

@@ -159,7 +159,7 @@ TEST_F(NodeFileTest, FullDiskChangesNothing) {
   ASSERT_TRUE(node->promise(Epoch(3)));
   const std::filesystem::path filler = (*disk)->path() / "filler";
   std::ofstream(filler) << std::string(4 << 20, 'x');
-  EXPECT_EQ(node->promise(Epoch(4)).error().code, ErrorCode::io_error);
+  EXPECT_EQ(node->promise(Epoch(4)).error().code, ErrorCode::out_of_space);
   EXPECT_EQ(node->promised(), Epoch(3));
   EXPECT_EQ(read_node_file(path_).value()->promised, Epoch(3));
   std::filesystem::remove(filler);

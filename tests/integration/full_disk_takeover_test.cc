@@ -1,0 +1,93 @@
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "integration/elected_pair.h"
+#include "integration/small_disk.h"
+
+// The node that is to take over has no room for its promise.
+namespace zeolite::testing {
+namespace {
+
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* kWaits = "this node neither leads nor follows until there is space";
+
+std::size_t times(const std::string& text, const std::string& words) {
+  std::size_t count = 0;
+  for (auto at = text.find(words); at != std::string::npos; at = text.find(words, at + 1)) ++count;
+  return count;
+}
+
+// It says what is wrong, and that once; it serves nobody, and answers.
+void expect_waits(const ServerProcess& server) {
+  ASSERT_TRUE(wait_until([&] { return times(server.standard_error(), kWaits) > 0; }))
+      << server.standard_error();
+  const auto begun = Clock::now();
+  const ProgramResult promoted = zeolite({"promote", "--force", "--at", server.address()});
+  EXPECT_EQ(promoted.exit_code, 1) << promoted.out;
+  EXPECT_NE(promoted.error.find("No space left on device"), std::string::npos) << promoted.error;
+  EXPECT_LT(Clock::now() - begun, seconds(5));
+  std::this_thread::sleep_for(seconds(2));
+  EXPECT_EQ(times(server.standard_error(), kWaits), 1U) << server.standard_error();
+  EXPECT_NE(role(server), "primary");
+  const std::string shown = zeolite({"status", "--at", server.address()}).out;
+  EXPECT_NE(shown.find(kWaits), std::string::npos) << shown;
+}
+
+class FullDiskTakeover : public ElectedPair {
+ protected:
+  // The directory of server b is on the small disk.
+  void SetUp() override {
+    if (!disk_.mounted()) GTEST_SKIP() << "a tmpfs cannot be mounted here: " << disk_.why();
+    std::filesystem::create_directory(directory_ / "disk/b");
+    std::filesystem::create_directory_symlink(directory_ / "disk/b", directory_ / "b");
+  }
+  void stop_load() {
+    load_.stop();
+    load_.join();
+  }
+
+  SmallDisk disk_{directory_ / "disk"};
+};
+
+TEST_F(FullDiskTakeover, WaitsForRoomAndThenLeadsByElection) {
+  ElectedPair::SetUp();
+  if (IsSkipped()) return;
+  // Idle, so that it stays in sync: what it has not got keeps nobody from promoting it.
+  stop_load();
+  disk_.fill(0);
+  a_->kill();
+  expect_waits(*b_);
+  EXPECT_FALSE(led()) << "whoever has room could take the key";
+  ASSERT_TRUE(b_->running()) << b_->standard_error();
+  disk_.release();
+  expect_took_over(*b_);
+}
+
+TEST_F(FullDiskTakeover, WaitsForRoomAndThenLeadsByCommand) {
+  const std::optional<ServerPair> pair = start_pair();
+  ASSERT_TRUE(pair);
+  ServerProcess& b = *pair->standby;
+  load_.start(pair->primary->port());
+  ASSERT_TRUE(load_.wait_acknowledged(100));
+  stop_load();
+  disk_.fill(0);
+  pair->primary->kill();
+  EXPECT_EQ(zeolite({"promote", "--at", b.address()}).exit_code, 1) << b.standard_error();
+  expect_waits(b);
+  disk_.release();
+  const auto promoted = [&] {
+    return zeolite({"promote", "--force", "--at", b.address()}).exit_code == 0;
+  };
+  ASSERT_TRUE(wait_until(promoted)) << b.standard_error();
+  load_.check_everything(b.port());
+}
+
+}  // namespace
+}  // namespace zeolite::testing
