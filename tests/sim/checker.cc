@@ -122,6 +122,13 @@ void Checker::ended(NodeIndex node) {
   if (newest_primary_ && newest_primary_->node == node) newest_primary_.reset();
 }
 
+void Checker::answers_as_primary(NodeIndex node, Epoch epoch) {
+  if (!one_at_a_time_ || epoch >= newest_epoch_) return;
+  fail("node " + std::to_string(node) + " answers a reader as the primary of epoch " +
+       std::to_string(epoch.value()) + ", and epoch " + std::to_string(newest_epoch_.value()) +
+       " is served already");
+}
+
 void Checker::committed(const CommitId& id, Tid tid) {
   if (forks_) return;
   const auto [known, added] = committed_.emplace(id, tid);

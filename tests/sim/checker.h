@@ -26,6 +26,8 @@ class Checker {
   // Operators may promote whom they like: what one acknowledges, another need not have. What is
   // left is what a single node and its log promise (R2, R3, R5, R6, R8 and R9).
   void set_forks() { forks_ = true; }
+  // Leases hold and clocks are right: nobody answers as the primary when another does.
+  void set_one_at_a_time() { one_at_a_time_ = true; }
 
   // A commit was acknowledged, or readers were shown, everything up to `tid`, which is on `disk`.
   // From now on every primary must have it at that position, and nothing else (R1, R3, R6, R8).
@@ -45,6 +47,8 @@ class Checker {
   void serves(NodeIndex node, Epoch epoch, const SimStore& disk);
   // It does so no more.
   void ended(NodeIndex node);
+  // A reader is answered by the primary of that epoch: none of a later one has served by then.
+  void answers_as_primary(NodeIndex node, Epoch epoch);
   // A client learned how its commit ended (R7).
   void committed(const CommitId& id, Tid tid);
   void aborted(const CommitId& id);
@@ -65,6 +69,7 @@ class Checker {
   std::vector<const SimStore*> disks_;
   bool strict_ = false;
   bool forks_ = false;
+  bool one_at_a_time_ = false;
   std::map<std::pair<Epoch, Tid>, ChainHash> chains_;  // of all that was ever durable anywhere
   std::map<Epoch, NodeIndex> begun_;
   std::map<Tid, ChainHash> history_;  // of all entries up to newest_

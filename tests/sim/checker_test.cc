@@ -35,13 +35,25 @@ class CheckerTest : public testing::Test {
 };
 
 TEST_F(CheckerTest, NoReignBeginsBelowWhatItsNodeHasHeardOf) {
-  one_.store_heard(process_, Epoch(7), [] {});
-  one_.store_heard(process_, Epoch(5), [] {});
+  one_.store_heard(process_, Epoch(7), [](bool) {});
+  one_.store_heard(process_, Epoch(5), [](bool) {});
   queue_.run_until(queue_.now() + std::chrono::seconds(1));
   checker_.begins(1, Epoch(3), two_);
   checker_.begins(0, Epoch(8), one_);
   EXPECT_FALSE(failed()) << *checker_.violation();
   checker_.begins(0, Epoch(7), one_);
+  EXPECT_TRUE(failed());
+}
+
+TEST_F(CheckerTest, OnePrimaryAnswersAtATimeWhereLeasesHold) {
+  checker_.serves(0, Epoch(1), one_);
+  checker_.serves(1, Epoch(2), two_);
+  checker_.answers_as_primary(0, Epoch(1));
+  EXPECT_FALSE(failed()) << "leases may have lied";
+  checker_.set_one_at_a_time();
+  checker_.answers_as_primary(1, Epoch(2));
+  EXPECT_FALSE(failed());
+  checker_.answers_as_primary(0, Epoch(1));
   EXPECT_TRUE(failed());
 }
 

@@ -8,10 +8,10 @@
 namespace zeolite::sim {
 namespace {
 
-commit::CommitCoordinator::Start start_of(const SimStore& store, Epoch epoch) {
+commit::CommitCoordinator::Start start_of(const SimStore& store, Epoch epoch, Mutation mutation) {
   const storage::PackState pack = store.objects().pack_state();
   return {.epoch = epoch,
-          .last_tid = store.last().tid,
+          .last_tid = mutation == Mutation::tids_by_clock_alone ? kNoTid : store.last().tid,
           .oid_mark = store.objects().oid_mark(),
           .pack_horizon = pack.horizon,
           .pack_record = pack.record,
@@ -34,7 +34,7 @@ Engine::Engine(SimStore& store, const Process& process, Epoch epoch, Outputs out
       process_(process),
       outputs_(std::move(outputs)),
       mutation_(mutation),
-      coordinator_({}, start_of(store, epoch), outputs_.now()) {}
+      coordinator_({}, start_of(store, epoch, mutation), outputs_.now()) {}
 
 void Engine::begin(bool takeover) {
   using EpochTid = commit::CommitCoordinator::EpochTid;

@@ -23,6 +23,7 @@ constexpr std::array kDescribed = {
     MUTATION(standby_shows_all, "a reader sees all that a standby has"),
     MUTATION(promise_not_stored, "a promise is answered and not stored"),
     MUTATION(promise_stored_late, "a promise is answered before it is stored"),
+    MUTATION(failed_promise_counts, "a node goes on when its promise could not be stored"),
     MUTATION(resume_epoch, "a restarted primary goes on in its epoch while its key is there"),
     HECTIC_MUTATION(counter_not_raised, "the leader key is taken without raising the counter"),
     MUTATION(anyone_promotes, "a node that is not in S takes the leader key"),
@@ -46,6 +47,11 @@ constexpr std::array kDescribed = {
     MUTATION(
         removed_before_shown,
         "a standby removes what its readers may still look at, before they see the pack record"),
+    MUTATION(handover_before_caught_up, "the handover is sent before the target has everything"),
+    HECTIC_MUTATION(handover_goes_on,
+                    "a primary commits and acknowledges after it sent the handover"),
+    MUTATION(tids_by_clock_alone, "a new primary goes on from its clock, wherever its log ends"),
+    MUTATION(reads_past_deadline, "a primary answers readers after its deadline"),
     MUTATION(conflicts_not_looked_up,
              "a write is not judged by what the object is, but by what this reign has committed"),
 };

@@ -14,15 +14,17 @@ namespace zeolite::sim {
 //   R1   ack_before_local_sync, ack_before_standby_sync, never_waits, stops_waiting_at_once,
 //        ends_late, anyone_promotes, acquire_unguarded, publish_ignores_inherited;
 //        with strict: strict_acks_alone
+//        by a switchover: handover_before_caught_up, handover_goes_on
 //   R2   counter_not_raised, epochs_not_unique
 //   R3   resume_epoch, histories_not_compared
 //   R4   publish_without_waiting, sync_key_unguarded
-//   R5   promise_not_stored, promise_stored_late
+//   R5   promise_not_stored, promise_stored_late, failed_promise_counts
 //   R6   read_before_ack, standby_shows_all
 //   R7   tombstone_not_written, tombstone_not_looked_up
-//   R8   none: no decision of a server makes a tid; tests/commit has those of the generator
+//   R8   tids_by_clock_alone
 //   R9   undo_without_archive
 //   R10  histories_not_compared
+//   the leader's deadline: reads_past_deadline
 //   snapshots: conflicts_not_looked_up, current_removed, removed_before_shown
 // Not here: that a node forgets at a restart what it has heard of; no seed promoted it below that.
 // NodePromote and NodeAsking do. Nor that a standby obeys an ended reign. It needs a primary that
@@ -43,6 +45,7 @@ enum class Mutation : std::uint8_t {
   standby_shows_all,
   promise_not_stored,
   promise_stored_late,
+  failed_promise_counts,
   resume_epoch,
   counter_not_raised,
   anyone_promotes,
@@ -58,6 +61,10 @@ enum class Mutation : std::uint8_t {
   current_removed,
   removed_before_shown,
   epochs_not_unique,
+  handover_before_caught_up,
+  handover_goes_on,
+  tids_by_clock_alone,
+  reads_past_deadline,
 };
 
 struct DescribedMutation {

@@ -126,6 +126,8 @@ void Server::end_process() {
   actions_.clear();
   waits_ = false;
   ending_ = false;
+  gone_on_ = false;
+  feeds_off_ = false;
   upstream_ = 0;
   feeders_.clear();
   appends_.clear();
@@ -156,7 +158,10 @@ void Server::later(Duration delay, std::function<void()> event) {
 void Server::tick_later() {
   later(node_->tick_interval(), [this] {
     if (engine_) engine_->tick();
-    input([&](replication::Node& node, Actions& actions) { node.tick(instant(), actions); });
+    input([&](replication::Node& node, Actions& actions) {
+      node.disk_is_full(disk_.full());
+      node.tick(instant(), actions);
+    });
     keep_role();
     if (alive()) tick_later();
   });
@@ -296,6 +301,12 @@ void Server::on_copy(ConnectionId connection, CheckpointCopy copy) {
 
 void Server::read(ConnectionId connection, const ReadRequest& request) {
   if (ending_) return;
+  const std::optional<Instant> until = node_->serves_until();
+  if (until && instant() >= *until && !broken(Mutation::reads_past_deadline)) {
+    world_.network.close(host_, connection);
+    return;
+  }
+  if (serving()) world_.checker.answers_as_primary(index_, node_->epoch());
   ReadReply reply{.number = request.number, .primary = serving(), .epoch = node_->epoch()};
   reply.line = serving() ? engine_->visible() : shown_;
   const bool too_much = broken(serving() ? Mutation::read_before_ack : Mutation::standby_shows_all);
@@ -358,6 +369,14 @@ void Server::acknowledged(Tid up_to) {
 }
 
 void Server::switch_over(const std::string& target) {
+  if (broken(Mutation::handover_before_caught_up) && !std::exchange(feeds_off_, true)) {
+    // Until none of them is waited for any more: then the target is behind.
+    later(std::chrono::seconds(5), [this, target] {
+      switch_over(target);
+      feeds_off_ = false;
+    });
+    return;
+  }
   input([&](replication::Node& node, Actions& actions) {
     node.switchover(1, {.target = target, .timeout_ms = 2000}, instant(), actions);
   });

@@ -120,6 +120,8 @@ class Server {
   void when_idle(std::function<void()> then);
   void store_promise(Epoch epoch);
   void store_heard(Epoch epoch);
+  void on_stored(bool stored, const std::function<void()>& done);
+  void begin_anew_when_there_is_room();
   void lead(const replication::action::Lead& lead);
   void serve(const replication::action::Serve& serve);
   void take_checkpoint();
@@ -133,6 +135,7 @@ class Server {
   [[nodiscard]] replication::Comparison look(const Position& position) const;
   void feed_all();
   void feed(ConnectionId peer, Feeder& feeder);
+  [[nodiscard]] Position furthest_behind(const Position& end) const;
   void step_down(const replication::action::StepDown& down);
   void connect(const std::string& address);
   void ask(const replication::dcs::Request& request);
@@ -162,6 +165,8 @@ class Server {
   bool carrying_out_ = false;
   bool waits_ = false;
   bool ending_ = false;
+  bool gone_on_ = false;    // broken: after a handover
+  bool feeds_off_ = false;  // broken: before one
   ConnectionId upstream_ = 0;
   std::map<ConnectionId, Feeder> feeders_;
   std::deque<wire::ReplicaAppend> appends_;

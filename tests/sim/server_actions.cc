@@ -84,8 +84,10 @@ void Server::carry_out(replication::Action& action) {
           [&](const action::Show& it) { show(it.visible); },
           [&](const action::HoldCommits&) {
             engine_->hold([this](const Position& last) {
+              const Position told =
+                  broken(Mutation::handover_before_caught_up) ? furthest_behind(last) : last;
               input([&](auto& node, Actions& actions) {
-                node.commits_held(last, instant(), actions);
+                node.commits_held(told, instant(), actions);
               });
             });
           },
@@ -130,7 +132,9 @@ void Server::store_promise(Epoch epoch) {
     const bool early =
         broken(Mutation::promise_not_stored) || broken(Mutation::promise_stored_late);
     if (!broken(Mutation::promise_not_stored)) {
-      disk_.store_promise(process_, epoch, early ? [] {} : done);
+      disk_.store_promise(process_, epoch, [this, early, done, life = life_](bool stored) {
+        if (life == life_ && !early) on_stored(stored, done);
+      });
     }
     if (early) done();
   });
@@ -138,8 +142,28 @@ void Server::store_promise(Epoch epoch) {
 
 void Server::store_heard(Epoch epoch) {
   world_.trace.note("n", index_, " has heard of ", epoch.value());
-  wait_for(
-      [&](std::function<void()> done) { disk_.store_heard(process_, epoch, std::move(done)); });
+  wait_for([&](std::function<void()> done) {
+    disk_.store_heard(process_, epoch, [this, done, life = life_](bool stored) {
+      if (life == life_) on_stored(stored, done);
+    });
+  });
+}
+
+// As the daemon does: nothing of what was to follow happens, and this life ends.
+void Server::on_stored(bool stored, const std::function<void()>& done) {
+  if (stored || broken(Mutation::failed_promise_counts)) {
+    done();
+    return;
+  }
+  world_.trace.note("n", index_, " cannot store it: its disk is full");
+  actions_.clear();
+  Actions last;
+  node_->storing_failed({ErrorCode::out_of_space, "the disk is full"}, instant(), last);
+  for (replication::Action& action : last) carry_out(action);
+  ending_ = true;
+  if (engine_) world_.checker.ended(index_);
+  world_.network.host_died(host_, false);
+  begin_anew_when_there_is_room();
 }
 
 void Server::take_checkpoint() { send(upstream_, wire::CheckpointRequest{}); }
@@ -286,8 +310,28 @@ void Server::serve(const action::Serve& serve) {
   engine_->serve(serve.visible);
 }
 
+// Broken: what the last of the standbys has is taken for all there is.
+Position Server::furthest_behind(const Position& end) const {
+  Position last = end;
+  for (const replication::PeerStatus& peer : node_->peers()) {
+    if (!peer.streaming || peer.flushed >= last.tid) continue;
+    last = disk_.position_of(peer.flushed).value_or(Position{});
+  }
+  return last;
+}
+
 // The server inside the process starts anew; who is connected is cut off.
 void Server::step_down(const action::StepDown& down) {
+  const bool goes_on = broken(Mutation::handover_goes_on) && serving() && !gone_on_ &&
+                       down.why.starts_with("handed over");
+  if (goes_on) {
+    gone_on_ = true;
+    engine_->release();
+    (void)engine_->set_waiting(false);
+    later(std::chrono::milliseconds(500), [this, down] { step_down(down); });
+    return;
+  }
+  gone_on_ = false;
   world_.trace.note("n", index_, " steps down: ", down.why);
   if (broken(Mutation::ends_late) && serving()) (void)engine_->set_waiting(false);
   ending_ = true;
@@ -304,6 +348,21 @@ void Server::step_down(const action::StepDown& down) {
       end_process();
       world_.network.host_lives(host_);
       begin_anew(led ? options_.node.lease : Duration{});
+    });
+  });
+}
+
+void Server::begin_anew_when_there_is_room() {
+  later(std::chrono::milliseconds(200), [this] {
+    if (disk_.full()) {
+      begin_anew_when_there_is_room();
+      return;
+    }
+    when_idle([this] {
+      process_.kill();
+      end_process();
+      world_.network.host_lives(host_);
+      begin_anew({});
     });
   });
 }
@@ -336,6 +395,7 @@ void Server::ask(const replication::dcs::Request& request) {
 }
 
 void Server::feed_all() {
+  if (feeds_off_) return;
   for (auto& [peer, feeder] : feeders_) feed(peer, feeder);
 }
 

@@ -67,18 +67,20 @@ void SimStore::apply_first() {
   CHECK(appended && *appended == last(), "the store computes the same chain");
 }
 
-void SimStore::store_promise(const Process& process, Epoch promise, std::function<void()> stored) {
+void SimStore::store_promise(const Process& process, Epoch promise, Stored stored) {
   queue_.after(sync_time(), process, [this, promise, stored = std::move(stored)] {
     CHECK(promise >= promise_, "promises do not go down");  // R5
-    promise_ = promise;
-    stored();
+    const bool room = !full_;
+    if (room) promise_ = promise;
+    stored(room);
   });
 }
 
-void SimStore::store_heard(const Process& process, Epoch heard, std::function<void()> stored) {
+void SimStore::store_heard(const Process& process, Epoch heard, Stored stored) {
   queue_.after(sync_time(), process, [this, heard, stored = std::move(stored)] {
-    heard_ = std::max(heard_, heard);
-    stored();
+    const bool room = !full_;
+    if (room) heard_ = std::max(heard_, heard);
+    stored(room);
   });
 }
 

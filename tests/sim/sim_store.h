@@ -46,8 +46,10 @@ class SimStore {
   // After the groups before it. Errors: out_of_space, and nothing was written.
   void append(const Process& process, std::vector<TransactionRecord> group, Appended appended,
               Room room = Room::any);
-  void store_promise(const Process& process, Epoch promise, std::function<void()> stored);
-  void store_heard(const Process& process, Epoch heard, std::function<void()> stored);
+  // What they are told: whether it is stored. It is not while the disk is full.
+  using Stored = std::function<void(bool)>;
+  void store_promise(const Process& process, Epoch promise, Stored stored);
+  void store_heard(const Process& process, Epoch heard, Stored stored);
   [[nodiscard]] const storage::MemoryObjectStore& objects() const { return *objects_; }
   [[nodiscard]] Epoch promise() const { return promise_; }
   // The latest that was stored as heard of; the promise may be later.

@@ -86,7 +86,7 @@ TEST_F(SimStoreTest, UndoesAndGoesOn) {
 TEST_F(SimStoreTest, TakesACopyButKeepsItsPromise) {
   append(1);
   run(seconds(1));
-  store_.store_promise(process_, Epoch(4), [] {});
+  store_.store_promise(process_, Epoch(4), [](bool) {});
   run(seconds(1));
   SimStore other(queue_, Random(6), Id128{}, milliseconds(1));
   const auto all = store_.entries_after(kNoTid, false);
@@ -102,6 +102,11 @@ TEST_F(SimStoreTest, RefusesWhenFull) {
   run(seconds(1));
   EXPECT_TRUE(failed_);
   EXPECT_EQ(store_.end(), Position{});
+  bool stored = true;
+  store_.store_promise(process_, Epoch(4), [&](bool is) { stored = is; });
+  run(seconds(1));
+  EXPECT_FALSE(stored);
+  EXPECT_EQ(store_.promise(), Epoch(0));
 }
 
 }  // namespace

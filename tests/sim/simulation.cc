@@ -107,6 +107,7 @@ Simulation::Simulation(const Options& options)
   if (shape_.commanded) faults_.commands = true;
   checker_.set_strict(shape_.sync.strict);
   if (!shape_.loses_nothing()) checker_.set_forks();
+  if (!shape_.commanded && !faults_.lies && !faults_.drift) checker_.set_one_at_a_time();
   add_servers();
   add_clients();
 }
