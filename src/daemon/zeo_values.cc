@@ -76,13 +76,15 @@ double seconds_of(Tid tid) {
 
 Tid tid_of_seconds(double seconds) {
   static constexpr double kMinute = 60.0;
-  static constexpr double kMax = 1e12;  // later than tids end
-  seconds = std::clamp(seconds, 0.0, kMax);
-  const double within = std::fmod(seconds, kMinute);
+  static constexpr double kMin = -2'208'988'800.0;  // 1900, where tids begin
+  static constexpr double kMax = 1e12;              // later than they end
+  seconds = std::clamp(seconds, kMin, kMax);
+  double within = std::fmod(seconds, kMinute);
+  if (within < 0) within += kMinute;
   const auto minutes = static_cast<std::int64_t>((seconds - within) * 1e6);
   // TimeStamp cuts off what its lower half has no room for.
-  return Tid(tid_from_time(WallTime{minutes}).value() |
-             static_cast<std::uint64_t>(within / (kMinute / 4294967296.0)));
+  const auto low = static_cast<std::uint64_t>(within / (kMinute / 4294967296.0));
+  return Tid(tid_from_time(WallTime{minutes}).value() | (low & 0xFFFFFFFFULL));
 }
 
 void set_transaction(Tid tid, const TransactionMetadata& metadata, std::uint64_t size, Dict& dict) {

@@ -14,7 +14,8 @@ namespace zeolite::daemon {
 // Seconds since 1970.
 [[nodiscard]] double seconds_of(Tid tid);
 // What FileStorage takes the time of a pack for, to the last bit: a client that packs to the time
-// it was told of a transaction means the same transactions there and here. Before 1970 is 1970.
+// it was told of a transaction means the same transactions there and here. Where tids
+// begin, 1900, is for whatever is earlier.
 [[nodiscard]] Tid tid_of_seconds(double seconds);
 
 // Sets what every list of transactions tells: time, user_name, description, size.

@@ -65,7 +65,12 @@ TEST(ZeoValues, ATimeToPackToIsTheTidThatFileStorageTakes) {
   // The time that is told of a transaction need not lead back to it.
   EXPECT_EQ(tid_of_seconds(seconds_of(Tid(0x040d54da9c66aacc))), Tid(0x040d54da9c66aacc));
   EXPECT_EQ(tid_of_seconds(seconds_of(Tid(0x03292acfb11228b3))), Tid(0x03292acfb11228aa));
-  EXPECT_EQ(tid_of_seconds(-1), tid_of_seconds(0));
+  EXPECT_EQ(tid_of_seconds(-1), Tid(0x023c2afffbbbbbbb));
+  EXPECT_EQ(tid_of_seconds(-60), Tid(0x023c2aff00000000));
+  EXPECT_EQ(tid_of_seconds(-1e-20), Tid(0x023c2aff00000000));
+  EXPECT_EQ(tid_of_seconds(-912694929.25), Tid(0x014fc041d8888888));
+  EXPECT_EQ(tid_of_seconds(-2208988799.5), Tid(0x0000000002222222));
+  EXPECT_EQ(tid_of_seconds(-1e300), kNoTid);
   EXPECT_EQ(tid_of_seconds(1e300).value() >> 32, kMaxTid.value() >> 32);
 }
 
