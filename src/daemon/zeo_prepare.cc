@@ -29,6 +29,7 @@ Result<> plan_undos(const storage::ObjectStore& store, Tid line,
     commit::StagedWrite& staged = prepared.undone.emplace_back();
     staged.oid = write.oid;
     staged.base = write.base;
+    staged.as_file_storage = true;  // it may be a deletion
     staged.kind = write.kind;
     staged.back = write.back;
     staged.via = write.via;

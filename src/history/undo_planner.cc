@@ -69,7 +69,7 @@ class Planner {
       ASSIGN_OR_RETURN(const auto newest, store_.history(object.oid, line_, 1));
       if (newest.empty()) return fail(object.oid, "its revisions are not stored");
       ASSIGN_OR_RETURN(current, state_of(object.oid, newest[0].tid, newest[0].summary));
-      if (!current.gone()) base = newest[0].tid;
+      base = newest[0].tid;
       if (newest[0].tid == tid) return go_back(tid, object, base);
     }
     if (undone.gone() != current.gone()) return fail(object.oid, "_loadBack() failed");

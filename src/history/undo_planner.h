@@ -15,7 +15,7 @@ namespace zeolite::history {
 // What undoing writes for one object.
 struct UndoWrite {
   Oid oid;
-  Tid base;  // the object's current revision at the line; kNoTid when it is gone or never was
+  Tid base;  // the object's newest revision at the line, which may be a deletion
   RevisionKind kind = RevisionKind::back_pointer;  // or deletion: there is nothing to go back to
   Tid back;  // kind back_pointer: the revision of kind data that has the state before; else kNoTid
   // The revision before the undone one, if that is not `back`: see ObjectWrite::via.

@@ -413,8 +413,9 @@ std::optional<Exception> Session::fatal_conflict(
       return pos_key_error(conflict.oid);
     }
     if (conflict.read) return read_conflict_error(facts);
-    // What is gone cannot be resolved with.
-    if (removes || conflict.deleted || rounds_ >= kRoundsMax) return conflict_error(facts);
+    // What is gone cannot be resolved with; an undo is planned again.
+    const bool lost = conflict.deleted && transaction_->data_of(conflict.oid);
+    if (removes || lost || rounds_ >= kRoundsMax) return conflict_error(facts);
   }
   return std::nullopt;
 }

@@ -58,6 +58,14 @@ TEST_F(ZeoPrepareTest, UndoIsPlanned) {
   EXPECT_EQ(prepared.undone[0].back, Tid(10));
 }
 
+// What it is judged by when the transaction is committed.
+TEST_F(ZeoPrepareTest, UndoGoesOnFromADeletionAsFromOtherRevisions) {
+  const zeo::Prepared prepared = undo(Tid(30));
+  ASSERT_EQ(prepared.undone.size(), 1U);
+  EXPECT_EQ(prepared.undone[0].base, Tid(30));
+  EXPECT_TRUE(prepared.undone[0].as_file_storage);
+}
+
 TEST_F(ZeoPrepareTest, WhatCannotBeUndoneIsAFailureOfItsObjects) {
   const zeo::Prepared prepared = undo(Tid(10));
   EXPECT_TRUE(prepared.undone.empty());

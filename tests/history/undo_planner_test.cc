@@ -87,7 +87,7 @@ TEST_F(UndoPlannerTest, CreationBecomesDeletion) {
 TEST_F(UndoPlannerTest, DeletionBecomesWhatWasThere) {
   append(record(10).data(1, "a"));
   append(record(20).deletion(1, 10));
-  EXPECT_THAT(plan_text({20}), ElementsAre("1 on 0: back to 10"));
+  EXPECT_THAT(plan_text({20}), ElementsAre("1 on 20: back to 10"));
 }
 
 TEST_F(UndoPlannerTest, CreationAfterDeletionBecomesDeletionAgain) {
@@ -148,12 +148,20 @@ TEST_F(UndoPlannerTest, UndoCanBeUndone) {
 TEST_F(UndoPlannerTest, UndoneCreationComesBackAndGoesAgain) {
   append(record(10).data(1, "a"));
   append(record(20).deletion(1, 10));
-  EXPECT_THAT(plan_text({20}), ElementsAre("1 on 0: back to 10"));
+  EXPECT_THAT(plan_text({20}), ElementsAre("1 on 20: back to 10"));
   append(record(30).back(1, 10));
   EXPECT_THAT(plan_text({30}), ElementsAre("1 on 30: gone"));
   EXPECT_THAT(plan_text({10}), ElementsAre("1 on 30: gone"));
   append(record(40).deletion(1, 30));
-  EXPECT_THAT(plan_text({20}), ElementsAre("1 on 0: back to 10"));
+  EXPECT_THAT(plan_text({20}), ElementsAre("1 on 40: back to 10"));
+}
+
+TEST_F(UndoPlannerTest, WhatIsGoneMayGoOnceMore) {
+  append(record(10).data(1, "a"));
+  append(record(20).deletion(1, 10));
+  append(record(30).deletion(1));
+  EXPECT_THAT(plan_text({30}), ElementsAre("1 on 30: gone"));
+  EXPECT_THAT(plan_text({20, 10}), ElementsAre("1 on 30: gone"));
 }
 
 TEST_F(UndoPlannerTest, ChangeOfWhatIsGoneNowIsAFailure) {
@@ -283,7 +291,8 @@ TEST_F(UndoPlannerTest, UndoRestoresTheStateBefore) {
                 store_.log_entry(Tid(undone)).value()->objects.empty());
       if (made.failures.empty()) ++succeeded;
       for (const UndoWrite& write : made.writes) {
-        next.writes.push_back({write.oid, write.base, write.kind, Bytes(), write.back});
+        const Tid before = store_.current_tids(std::vector{write.oid}, kMaxTid).value().front();
+        next.writes.push_back({write.oid, before, write.kind, Bytes(), write.back});
         const std::size_t oid = write.oid.value();
         ASSERT_EQ(state[oid], states[undone][oid]) << "at " << tid;
         state[oid] = states[undone - 1][oid];

@@ -307,6 +307,21 @@ class UndoTest(ServerTest):
         connection.transaction_manager.commit()
         self.assertEqual(1, connection.root()["x"])
 
+    def test_a_creation_and_its_undo_are_undone_at_once(self):
+        """Which leaves the object gone, as it was."""
+        database = self.database()
+        connection = self.connection(database)
+        self.commit(connection, "create", o=PersistentMapping())
+        oid, manager = connection.root()["o"]._p_oid, connection.transaction_manager
+        database.undo(database.undoInfo(0, 1)[0]["id"], manager.get())
+        manager.commit()
+        entries = database.undoInfo(0, 2)
+        database.undoMultiple([e["id"] for e in entries], manager.get())
+        manager.commit()
+        self.assertNotIn("o", connection.root())
+        with self.assertRaises(POSKeyError):
+            self.storage().load(oid)
+
     def test_undo_log_is_filtered_and_cut(self):
         database = self.database()
         connection = self.connection(database)
