@@ -86,9 +86,11 @@ class Server::Impl {
     hub_environment_.pack = [this](ShardHub& hub, const PackService::Request& request,
                                    PackService::Done done) {
       packs_.pack(hub.engine(), request, [this, &hub, done = std::move(done)](auto report) {
+        // Of one that failed nobody knows how far it came.
+        const bool packed = !report || report->removed_revisions > 0;
         for (const Shard& shard : shards_) {
           for (const auto& other : shard.hubs) {
-            if (&other->engine() == &hub.engine()) other->packed();
+            if (packed && &other->engine() == &hub.engine()) other->packed();
           }
         }
         hub.post([done, report = std::move(report)] { done(report); });

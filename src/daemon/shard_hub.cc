@@ -88,7 +88,10 @@ void ShardHub::note_own(const CommitEffects::Publish& published) {
   const auto entry = engine_.store().log_entry(published.tid);  // written just now
   const bool known = entry && *entry;
   if (known && storage::is_told(**entry)) last_told_ = published.tid;
-  if (!removal || (known && !(*entry)->pack_complete)) return;
+  if (!removal) return;
+  removed_ = removed_ || !known || !(*entry)->removed.empty();
+  if (known && !(*entry)->pack_complete) return;
+  if (!std::exchange(removed_, false)) return;
   // The pack is complete: what was garbage is not to be found in memory either.
   records_ = server::RecordCache(environment_.record_cache_bytes);
   packed_line_ = line_;

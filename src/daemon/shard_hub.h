@@ -290,6 +290,7 @@ class ShardHub {
   std::size_t subscribers_ = 0;  // of connections_, those that want invalidations
   // for_each_connection() is walking connections_, and these closed meanwhile.
   bool walking_ = false;
+  bool removed_ = false;  // the pack that is under way has removed something
   std::vector<commit::OwnerId> closed_while_walking_;
   std::atomic<std::uint64_t> loads_ = 0;
   std::atomic<std::size_t> clients_ = 0;

@@ -384,6 +384,23 @@ TEST_F(ZeoReignTest, ATakeoverIsToldAsTheLastTransaction) {
   EXPECT_EQ(register_now(), value_of(begin));
 }
 
+TEST_F(ZeoReignTest, APackThatRemovesNothingLeavesTheMemoryAlone) {
+  ZeoPeer reader = connect_zeo();
+  const std::vector<Value> what = {oid(1), value_of(kMaxTid)};
+  const Value loaded = reader.ask("loadBefore", what);
+  control_->set_cold(true);
+  const std::size_t reads = control_->disk_read.arrived();
+  TransactionRecord pack = next(RecordKind::pack);
+  pack.pack_horizon = tid_;
+  follow(pack);
+  TransactionRecord complete = next(RecordKind::removal);
+  complete.pack_record = pack.tid;
+  complete.pack_complete = true;
+  follow(complete);
+  EXPECT_EQ(reader.ask("loadBefore", what), loaded);
+  EXPECT_EQ(control_->disk_read.arrived(), reads);
+}
+
 TEST_F(ZeoReignTest, WhatAPackRemovedIsNotFoundInTheMemoryOfAStandby) {
   ZeoPeer reader = connect_zeo();
   EXPECT_NE(reader.ask("loadBefore", {oid(1), value_of(kMaxTid)}), none());

@@ -5,6 +5,7 @@ forced by holding a vote open, else many rounds are run side by side.
 """
 
 import threading
+import time
 import unittest
 
 import fixture
@@ -246,6 +247,18 @@ class OrderingTest(ServerTest):
         self.assertIsNone(watcher.call("iterator_record_next", records))
         self.assertIsNone(watcher.call("iterator_next", iterator))
         self.assertGreater(writer.commit(oid, b"2", first, 3), empty)
+
+    @unittest.skipIf(fixture.is_python_server(), "it tells of every pack")
+    def test_clients_are_told_the_size_after_packs_that_removed_something(self):
+        client, watcher = self.client(), self.client()
+        oid = client.call("new_oids", 1)[0]
+        client.commit(oid, b"2", client.commit(oid, b"1"), 2)
+        for sizes in (1, 0):
+            client.call("pack", time.time() + 1, True)
+            watcher.call("ping")
+            told = [message for message in watcher.received if message[2] == "info"]
+            self.assertEqual(sizes, len(told))
+            watcher.received.clear()
 
     @staticmethod
     def event(client):
