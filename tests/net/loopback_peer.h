@@ -30,6 +30,7 @@ struct SocketPair {
     far.open(tcp::v4());
     if (buffer != 0) far.set_option(tcp::socket::receive_buffer_size(buffer));
     far.connect(acceptor.local_endpoint());
+    far.set_option(tcp::no_delay(true));  // several small messages need not wait for each other
     tcp::socket near = acceptor.accept();
     if (buffer != 0) near.set_option(tcp::socket::send_buffer_size(buffer));
     return {std::move(near), std::move(far)};
