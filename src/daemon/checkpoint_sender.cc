@@ -6,8 +6,6 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
-#include "storage/random_id.h"
-
 namespace zeolite::daemon {
 namespace {
 
@@ -15,25 +13,6 @@ constexpr std::size_t kPieceBytes = 1 << 20;
 // Sent and not acknowledged.
 constexpr std::uint64_t kWindowBytes = 32 << 20;
 constexpr std::size_t kOutboundMax = 8 << 20;
-constexpr const char* kOutgoing = "outgoing";
-
-Result<> add_file(const std::filesystem::path& path, std::string name, KeptCheckpoint& checkpoint) {
-  std::error_code error;
-  const std::uintmax_t size = std::filesystem::file_size(path, error);
-  if (error) return make_error(ErrorCode::io_error, path.string() + ": " + error.message());
-  checkpoint.begin.files.push_back({std::move(name), size});
-  checkpoint.paths.push_back(path);
-  return {};
-}
-
-// Of the files before the one of that index.
-std::uint64_t bytes_before(const KeptCheckpoint& checkpoint, std::size_t file) {
-  std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < std::min(file, checkpoint.begin.files.size()); ++i) {
-    bytes += checkpoint.begin.files[i].size;
-  }
-  return bytes;
-}
 
 }  // namespace
 
@@ -45,14 +24,20 @@ CheckpointSender::CheckpointSender(const Environment& environment,
       failed_(std::move(failed)),
       timer_(environment.shard->context()) {}
 
-void CheckpointSender::remove_leftovers(const std::filesystem::path& directory) {
-  std::error_code ignored;
-  std::filesystem::remove_all(directory / kOutgoing, ignored);
-}
-
 void CheckpointSender::stop() {
   stopped_ = true;
   timer_.cancel();
+  if (user_) environment_.checkpoints->ended(*std::exchange(user_, std::nullopt), complete());
+}
+
+bool CheckpointSender::complete() const {
+  return checkpoint_ && file_ >= checkpoint_->begin.files.size() && unacknowledged_ == 0;
+}
+
+// Who owns it stops it.
+void CheckpointSender::fail(Error why) {
+  stopped_ = true;
+  failed_(std::move(why));
 }
 
 template <typename Work, typename Done>
@@ -65,106 +50,61 @@ void CheckpointSender::run_on_pool(Work work, Done done) {
         [self, done = std::move(done), result = std::move(result)]() mutable {
           self->busy_ = false;
           if (self->stopped_) return;
-          if (!result) {
-            self->stopped_ = true;
-            self->failed_(std::move(result).error());
-            return;
-          }
-          done(*std::move(result));
-          self->pump();
+          done(std::move(result));
         });
   });
 }
 
 void CheckpointSender::start(const wire::CheckpointRequest& request) {
-  std::optional<KeptCheckpoint>& kept = *environment_.kept;
-  const bool goes_on = kept && request.id != Id128{} && kept->begin.id == request.id &&
-                       request.file <= kept->begin.files.size();
-  if (goes_on) {
-    begin(request.file, request.offset);
-    pump();
-    return;
+  const std::shared_ptr<CheckpointSender> kept = shared_from_this();  // it may fail at once
+  const replication::CopyUser user = environment_.checkpoints->ask(
+      request,
+      [weak = weak_from_this(), request](Result<std::shared_ptr<const OutgoingCheckpoint>> given) {
+        const std::shared_ptr<CheckpointSender> self = weak.lock();
+        if (!self || self->stopped_) return;
+        if (given) {
+          self->begin(request, *std::move(given));
+        } else {
+          self->fail(std::move(given).error());
+        }
+      });
+  if (stopped_) {
+    environment_.checkpoints->ended(user, false);
+  } else {
+    user_ = user;
   }
-  // A copy that another standby is being sent stays readable: its files are open or are looked for
-  // again, and then that one asks anew.
-  kept.reset();
-  run_on_pool([environment = environment_] { return make_checkpoint(environment); },
-              [this](KeptCheckpoint made) {
-                environment_.log(LogLevel::info, "a standby is sent a copy of the database: " +
-                                                     std::to_string(made.begin.files.size()) +
-                                                     " files");
-                *environment_.kept = std::move(made);
-                begin(0, 0);
-              });
 }
 
-Result<KeptCheckpoint> CheckpointSender::make_checkpoint(const Environment& environment) {
-  remove_leftovers(environment.directory);
-  KeptCheckpoint checkpoint;
-  ASSIGN_OR_RETURN(checkpoint.begin.id, storage::random_id());
-  const std::filesystem::path parent = environment.directory / kOutgoing;
-  std::error_code error;
-  std::filesystem::create_directories(parent, error);
-  if (error) return make_error(ErrorCode::io_error, parent.string() + ": " + error.message());
-  checkpoint.directory = parent / to_hex(checkpoint.begin.id);
-  ASSIGN_OR_RETURN(checkpoint.begin.position, environment.make(checkpoint.directory));
-  checkpoint.begin.cluster_id = environment.engine->store().cluster_id();
-  RETURN_IF_ERROR(list_files(*environment.engine, checkpoint));
-  return checkpoint;
-}
-
-// Blobs that came after the checkpoint may be among them; they do no harm.
-Result<> CheckpointSender::list_files(const StorageEngine& engine, KeptCheckpoint& checkpoint) {
-  std::error_code error;
-  using Walk = std::filesystem::recursive_directory_iterator;
-  for (auto entry = Walk(checkpoint.directory, error); !error && entry != Walk();
-       entry.increment(error)) {
-    if (!entry->is_regular_file()) continue;
-    RETURN_IF_ERROR(add_file(entry->path(),
-                             entry->path().lexically_relative(checkpoint.directory).string(),
-                             checkpoint));
-  }
-  if (error) {
-    return make_error(ErrorCode::io_error, checkpoint.directory.string() + ": " + error.message());
-  }
-  blobs::BlobDirectory* const blobs = engine.blobs();
-  if (blobs == nullptr) return {};
-  // Says in which layout the others are.
-  RETURN_IF_ERROR(add_file(blobs->path() / ".layout", "blobs/.layout", checkpoint));
-  return blobs->walk([&](Oid oid, Tid tid) {
-    const std::filesystem::path path = blobs->path_of(oid, tid);
-    return add_file(path, "blobs/" + path.lexically_relative(blobs->path()).string(), checkpoint);
-  });
-}
-
-void CheckpointSender::begin(std::uint32_t file, std::uint64_t offset) {
-  begun_ = true;
-  file_ = file;
-  start_offset_ = offset;
+void CheckpointSender::begin(const wire::CheckpointRequest& request,
+                             std::shared_ptr<const OutgoingCheckpoint> checkpoint) {
+  checkpoint_ = std::move(checkpoint);
+  const bool goes_on =
+      checkpoint_->begin.id == request.id && request.file <= checkpoint_->begin.files.size();
+  file_ = goes_on ? request.file : 0;
+  start_offset_ = goes_on ? request.offset : 0;
+  confirmed_ = checkpoint_->bytes_before[file_] + start_offset_;
   began_ = SystemClock().now().instant;
-  (*environment_.kept)->used_at = began_;
-  socket_->send((*environment_.kept)->begin, 0);
+  socket_->send(checkpoint_->begin, 0);
+  pump();
 }
 
 void CheckpointSender::on_ack(const wire::CheckpointAck& ack) {
   // Only how much is under way counts; the receiver checks what it got.
   unacknowledged_ -= std::min<std::uint64_t>(unacknowledged_, ack.bytes);
-  if (*environment_.kept) {
-    (*environment_.kept)->used_at = SystemClock().now().instant;
-    confirmed_ = bytes_before(**environment_.kept, ack.file) + ack.offset;
+  if (checkpoint_ && ack.file < checkpoint_->begin.files.size()) {
+    confirmed_ = checkpoint_->bytes_before[ack.file] + ack.offset;
   }
   pump();
 }
 
 int CheckpointSender::percent() const {
-  if (!begun_ || !*environment_.kept) return 0;
-  const KeptCheckpoint& checkpoint = **environment_.kept;
-  const std::uint64_t all = bytes_before(checkpoint, checkpoint.begin.files.size());
+  if (!checkpoint_) return 0;
+  const std::uint64_t all = checkpoint_->bytes_before.back();
   return all == 0 ? 100 : static_cast<int>(std::min(confirmed_, all) * 100 / all);
 }
 
 bool CheckpointSender::may_send() {
-  if (stopped_ || busy_ || !begun_ || waiting_ || socket_->closed()) return false;
+  if (stopped_ || busy_ || !checkpoint_ || waiting_ || socket_->closed()) return false;
   if (unacknowledged_ >= kWindowBytes || socket_->outbound() >= kOutboundMax) return false;
   if (environment_.bytes_per_second == 0) return true;
   const Instant now = SystemClock().now().instant;
@@ -181,22 +121,28 @@ bool CheckpointSender::may_send() {
 }
 
 void CheckpointSender::pump() {
-  if (!may_send()) return;
-  if (!*environment_.kept) {
-    stopped_ = true;
-    failed_(Error{ErrorCode::unavailable, "the copy was replaced by a newer one; ask again"});
-    return;
-  }
-  const KeptCheckpoint& checkpoint = **environment_.kept;
+  if (!reading_ && checkpoint_ && file_ >= checkpoint_->begin.files.size()) return;  // all is sent
+  if (may_send()) read_next();
+}
+
+void CheckpointSender::read_next() {
   if (!reading_) {
-    if (file_ >= checkpoint.begin.files.size()) return;  // all is sent
     reading_ = std::make_shared<Reading>();
-    reading_->path = checkpoint.paths[file_];
-    reading_->size = checkpoint.begin.files[file_].size;
+    reading_->path = checkpoint_->paths[file_];
+    reading_->size = checkpoint_->begin.files[file_].size;
     reading_->skip_to = std::exchange(start_offset_, 0);
   }
   run_on_pool([reading = reading_] { return read_piece(*reading); },
-              [this](Piece piece) { send_piece(std::move(piece)); });
+              [this](Result<Piece> piece) {
+                if (piece) {
+                  send_piece(*std::move(piece));
+                  pump();
+                  return;
+                }
+                // Whoever asks again is not to come to the same end.
+                environment_.checkpoints->spoiled(checkpoint_->begin.id);
+                fail(std::move(piece).error());
+              });
 }
 
 Result<CheckpointSender::Piece> CheckpointSender::read_piece(Reading& reading) {

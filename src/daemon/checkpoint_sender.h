@@ -8,11 +8,9 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/error.h"
-#include "daemon/server.h"
-#include "daemon/storage_engine.h"
+#include "daemon/outgoing_checkpoints.h"
 #include "net/framed_connection.h"
 #include "net/io_shard.h"
 #include "storage/file_descriptor.h"
@@ -21,18 +19,12 @@
 
 namespace zeolite::daemon {
 
-// A checkpoint that is kept for standbys to fetch: one at a time, in the database's directory.
-struct KeptCheckpoint {
-  wire::CheckpointBegin begin;
-  std::vector<std::filesystem::path> paths;  // of begin.files
-  std::filesystem::path directory;
-  Instant used_at{};
-};
-
-// Sends one standby a copy of the database (docs/replication.md): makes a checkpoint, which costs
-// hard links and no copy, and sends its files and those of the blobs piece by piece while commits
-// go on. A standby that was cut off asks again and goes on where it was, as long as the checkpoint
-// is kept. A blob that is packed away meanwhile ends the copy; the standby asks for a new one.
+// Sends one standby a copy of the database (docs/replication.md): the files of a checkpoint, which
+// others may be sent as well, and those of the blobs, piece by piece while commits go on. It keeps
+// to the checkpoint that it was given first. A standby that was cut off asks again and goes on
+// where it was, as long as the checkpoint is kept. A file that cannot be read ends the copy; the
+// standby is sent another when it asks again.
+//
 // Thread: the replication shard's; what waits for the disk runs on the pool. Owner: shared by its
 // link and reads under way.
 class CheckpointSender : public std::enable_shared_from_this<CheckpointSender> {
@@ -40,30 +32,22 @@ class CheckpointSender : public std::enable_shared_from_this<CheckpointSender> {
   struct Environment {
     net::IoShard* shard = nullptr;
     boost::asio::thread_pool* pool = nullptr;
-    const StorageEngine* engine = nullptr;
-    std::filesystem::path directory;     // the copies stand in its `outgoing`
+    std::shared_ptr<OutgoingCheckpoints> checkpoints;
     std::uint64_t bytes_per_second = 0;  // 0: as fast as it goes
-    // Makes the checkpoint in a directory that does not exist yet; any thread.
-    std::function<Result<Position>(const std::filesystem::path&)> make;
-    // The one that is kept, if any; touched on the shard only.
-    std::shared_ptr<std::optional<KeptCheckpoint>> kept;
-    LogSink log;
   };
   // `failed`: the copy cannot be sent (on).
   CheckpointSender(const Environment& environment, std::shared_ptr<net::FramedConnection> socket,
                    std::function<void(Error)> failed);
 
+  // Once.
   void start(const wire::CheckpointRequest& request);
   void on_ack(const wire::CheckpointAck& ack);
   // Sends what the window, the rate and the socket take.
   void pump();
   // How much of the copy the standby has, of a hundred.
   [[nodiscard]] int percent() const;
-  // Nothing is sent any more.
+  // Nothing is sent any more. It has to be called.
   void stop();
-
-  // Removes what a former process left behind.
-  static void remove_leftovers(const std::filesystem::path& directory);
 
  private:
   struct Piece {
@@ -82,12 +66,14 @@ class CheckpointSender : public std::enable_shared_from_this<CheckpointSender> {
     storage::FileHash hash;
   };
 
-  [[nodiscard]] static Result<KeptCheckpoint> make_checkpoint(const Environment& environment);
-  [[nodiscard]] static Result<> list_files(const StorageEngine& engine, KeptCheckpoint& checkpoint);
   [[nodiscard]] static Result<Piece> read_piece(Reading& reading);
-  void begin(std::uint32_t file, std::uint64_t offset);
-  void open_next();
+  void begin(const wire::CheckpointRequest& request,
+             std::shared_ptr<const OutgoingCheckpoint> checkpoint);
+  void read_next();
   void send_piece(Piece piece);
+  void fail(Error why);
+  // All is sent and confirmed.
+  [[nodiscard]] bool complete() const;
   [[nodiscard]] bool may_send();
   template <typename Work, typename Done>
   void run_on_pool(Work work, Done done);
@@ -98,7 +84,8 @@ class CheckpointSender : public std::enable_shared_from_this<CheckpointSender> {
   boost::asio::steady_timer timer_;
   bool stopped_ = false;
   bool busy_ = false;
-  bool begun_ = false;
+  std::optional<replication::CopyUser> user_;
+  std::shared_ptr<const OutgoingCheckpoint> checkpoint_;  // from when it is begun
   std::uint32_t file_ = 0;  // index of the one that is being read, or is next
   std::shared_ptr<Reading> reading_;
   std::uint64_t start_offset_ = 0;  // in the first file

@@ -5,6 +5,7 @@
 
 #include "daemon/checkpoint_receiver.h"
 #include "daemon/replication_service.h"
+#include "storage/checkpoint_install.h"
 #include "storage/disk_space.h"
 #include "storage/log_search.h"
 
@@ -112,6 +113,7 @@ void ReplicationService::run(action::Append& append) {
 }
 
 void ReplicationService::run(action::Rollback& rollback) {
+  outgoing_->log_undone();
   applier_->rollback(rollback.to, {.archive = [this](Position to) { return archive(to); },
                                    .tidy = [this] { remove_undone_blobs(); }});
 }
@@ -131,7 +133,7 @@ void ReplicationService::run(action::Locate& locate) {
   });
 }
 
-void ReplicationService::run(action::TakeCheckpoint& /*take*/) {
+void ReplicationService::run(action::TakeCheckpoint& take) {
   events_.log(LogLevel::info, "a copy of the database is taken from the primary");
   CheckpointReceiver::Events events;
   events.request = [this](const wire::CheckpointRequest& request) {
@@ -140,9 +142,11 @@ void ReplicationService::run(action::TakeCheckpoint& /*take*/) {
   events.acknowledge = [this](const wire::CheckpointAck& ack) {
     if (upstream_) upstream_->send(ack);
   };
-  events.finished = [this](Result<Id128> finished) {
+  events.finished = [this](Result<CheckpointReceiver::Complete> finished) {
     if (finished) {
-      restart({.why = "the copy of the database is complete", .follow = {}, .cluster = *finished});
+      with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
+        node.copied(finished->cluster, finished->position, now, actions);
+      });
       return;
     }
     const std::string why = "no copy of the database: " + finished.error().detail;
@@ -154,7 +158,26 @@ void ReplicationService::run(action::TakeCheckpoint& /*take*/) {
   events.log = events_.log;
   receiver_ = std::make_unique<CheckpointReceiver>(options_.data, shard_, checkpoint_pool_,
                                                    std::move(events));
-  receiver_->start();
+  receiver_->start(take);
+}
+
+void ReplicationService::run(action::InstallCheckpoint& install) {
+  const storage::CompleteCopy copy = {
+      .cluster = install.cluster, .position = install.position, .replaces = install.replaces};
+  store([data = options_.data, copy] { return storage::complete_incoming(data, copy); });
+  if (stopped_) return;
+  restart(
+      {.why = "the copy of the database is complete", .follow = {}, .cluster = install.cluster});
+}
+
+// After what is on its way into a copy that was given up.
+void ReplicationService::run(action::DiscardCopy& /*discard*/) {
+  receiver_.reset();
+  boost::asio::post(checkpoint_pool_, [data = options_.data, log = events_.log] {
+    if (const Result<> gone = storage::discard_incoming(data); !gone) {
+      log(LogLevel::warning, "what is left of a copy stays for now: " + gone.error().detail);
+    }
+  });
 }
 
 void ReplicationService::run(action::Lead& lead) {

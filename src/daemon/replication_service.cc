@@ -61,6 +61,7 @@ void ReplicationService::start(StorageEngine& engine, storage::RocksObjectStore&
                                    .cluster = has_data ? store_->cluster_id() : Id128{},
                                    .promised = node_file_->promised(),
                                    .heard = node_file_->heard()});
+    make_outgoing();
     make_applier();
     with_node([](replication::Node& node, Instant now, replication::Actions& actions) {
       node.start(now, actions);
@@ -158,6 +159,7 @@ void ReplicationService::tick() {
   if (upstream_) upstream_->check_progress(now);
   const auto peers = peers_;  // one that is closed is forgotten
   for (const auto& [id, peer] : peers) peer->check_progress(now);
+  outgoing_->tick();
   pump_peers();
 }
 
@@ -183,14 +185,8 @@ void ReplicationService::add_peer(net::Socket socket, wire::ReplicaHello hello) 
   CheckpointSender::Environment checkpoint;
   checkpoint.shard = &shard_;
   checkpoint.pool = &checkpoint_pool_;
-  checkpoint.engine = engine_;
-  checkpoint.directory = options_.data;
+  checkpoint.checkpoints = outgoing_;
   checkpoint.bytes_per_second = options_.checkpoint_bytes_per_second;
-  checkpoint.make = [store = store_](const std::filesystem::path& path) {
-    return store->make_checkpoint(path);
-  };
-  checkpoint.kept = kept_checkpoint_;
-  checkpoint.log = events_.log;
   auto peer = std::make_shared<PeerLink>(std::move(feed), std::move(checkpoint), std::move(socket),
                                          peer_events(id));
   peers_.emplace(id, peer);
@@ -292,6 +288,19 @@ void ReplicationService::update_wanted() {
 
 // ---- the engine and the store
 // -----------------------------------------------------------------------
+
+void ReplicationService::make_outgoing() {
+  OutgoingCheckpoints::Environment environment;
+  environment.shard = &shard_;
+  environment.pool = &checkpoint_pool_;
+  environment.engine = engine_;
+  environment.directory = options_.data;
+  environment.make = [store = store_](const std::filesystem::path& path) {
+    return store->make_checkpoint(path);
+  };
+  environment.log = events_.log;
+  outgoing_ = std::make_shared<OutgoingCheckpoints>(std::move(environment));
+}
 
 void ReplicationService::make_applier() {
   StandbyApplier::Events events;

@@ -18,6 +18,7 @@
 #include "daemon/durable_bell.h"
 #include "daemon/group_ring.h"
 #include "daemon/lag_meter.h"
+#include "daemon/outgoing_checkpoints.h"
 #include "daemon/peer_link.h"
 #include "daemon/server.h"
 #include "daemon/serving_limits.h"
@@ -117,6 +118,8 @@ class ReplicationService final : public LogObserver {
   void run(replication::action::Rollback& rollback);
   void run(replication::action::Locate& locate);
   void run(replication::action::TakeCheckpoint& take);
+  void run(replication::action::InstallCheckpoint& install);
+  void run(replication::action::DiscardCopy& discard);
   void run(replication::action::Lead& lead);
   void run(replication::action::Serve& serve);
   void run(replication::action::SetWaiting& waiting);
@@ -148,6 +151,7 @@ class ReplicationService final : public LogObserver {
   [[nodiscard]] Result<> archive(Position to) const;
   void remove_undone_blobs() const;
   void on_rolled_back(const Result<Position>& end);
+  void make_outgoing();
   void make_applier();
   void let_leave(std::shared_ptr<void> link);
   void pump_peers();
@@ -202,8 +206,7 @@ class ReplicationService final : public LogObserver {
   std::unique_ptr<StandbyApplier> applier_;
   bool reading_paused_ = false;
   std::unique_ptr<CheckpointReceiver> receiver_;
-  std::shared_ptr<std::optional<KeptCheckpoint>> kept_checkpoint_ =
-      std::make_shared<std::optional<KeptCheckpoint>>();
+  std::shared_ptr<OutgoingCheckpoints> outgoing_;
   std::unique_ptr<etcd::EtcdClient> etcd_;
   std::size_t etcd_pending_ = 0;
   replication::LeaseId lease_ = 0;  // told last

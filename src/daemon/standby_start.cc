@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "blobs/blob_location.h"
-#include "daemon/checkpoint_sender.h"
+#include "daemon/incoming_copy.h"
+#include "daemon/outgoing_checkpoints.h"
 #include "storage/checkpoint_install.h"
+#include "storage/high_water_mark.h"
 #include "storage/rocks_object_store.h"
 
 namespace zeolite::daemon {
@@ -67,6 +69,19 @@ Result<> forget_empty_database(const StorageConfig& storage, const NodeDirectory
   return release_blobs(storage);
 }
 
+// What is left of a copy that was begun, and is of no use any more.
+Result<> remove_outdated_copy(const StorageConfig& storage) {
+  ASSIGN_OR_RETURN(const std::optional<Id128> own,
+                   storage::DataDirectory::read_cluster_id(storage.directory));
+  Position acknowledged;
+  if (own) {
+    ASSIGN_OR_RETURN(const auto mark,
+                     storage::HighWaterMark::open(storage.directory / "HWM", true));
+    acknowledged = mark->position();
+  }
+  return IncomingCopy::remove_outdated(storage.directory, acknowledged);
+}
+
 }  // namespace
 
 Result<NodeDirectory> open_node_directory(const StorageConfig& storage,
@@ -76,13 +91,20 @@ Result<NodeDirectory> open_node_directory(const StorageConfig& storage,
   ASSIGN_OR_RETURN(directory.lock, storage::DirectoryLock::take(
                                        storage.directory, storage::DirectoryLock::Access::create));
   ASSIGN_OR_RETURN(directory.node, storage::NodeFile::open(directory.lock));
-  CheckpointSender::remove_leftovers(storage.directory);
+  OutgoingCheckpoints::remove_leftovers(storage.directory);
   std::filesystem::path blobs = storage.directory / "blobs";
   if (storage.keeps_blobs) {
     ASSIGN_OR_RETURN(blobs, blobs::locate_blobs(storage.directory, storage.blobs));
   }
-  ASSIGN_OR_RETURN(const bool installed, storage::install_checkpoint(*directory.lock, blobs));
-  if (installed) {
+  using storage::InstallOutcome;
+  ASSIGN_OR_RETURN(const InstallOutcome outcome,
+                   storage::install_checkpoint(*directory.lock, blobs));
+  if (outcome == InstallOutcome::outdated) {
+    log(LogLevel::warning,
+        "a copy of a primary's database is removed: the own database has gone on since");
+  }
+  RETURN_IF_ERROR(remove_outdated_copy(storage));
+  if (outcome == InstallOutcome::installed) {
     log(LogLevel::info, "the copy of the primary's database is installed");
     RETURN_IF_ERROR(release_blobs(storage));
   } else if (config.resume.cluster) {

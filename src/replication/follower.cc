@@ -110,6 +110,7 @@ void Follower::on_welcome(const wire::ReplicaWelcome& welcome, Instant now, Acti
     return;
   }
   if (!obey(welcome.epoch, actions)) return;
+  upstream_cluster_ = welcome.cluster_id;
   in_sync_ = false;  // what this reign says counts from now on
   heartbeat_ms_ = welcome.heartbeat_ms;
   switch (welcome.decision) {
@@ -131,8 +132,7 @@ void Follower::on_welcome(const wire::ReplicaWelcome& welcome, Instant now, Acti
       actions.emplace_back(Locate{welcome.position.epoch});
       return;
     case Decision::checkpoint:
-      state_ = State::checkpoint;
-      actions.emplace_back(TakeCheckpoint{});
+      take_checkpoint(last_, actions);
       return;
     case Decision::reject:
       return;
@@ -174,6 +174,29 @@ void Follower::on_beat_while_copying(const wire::ReplicaHeartbeat& heartbeat, In
                                      Actions& actions) {
   heard_at_ = now;
   if (heartbeat.epoch != promised_) close("a later reign began during the copy", actions);
+}
+
+void Follower::take_checkpoint(const Position& from, Actions& actions) {
+  state_ = State::checkpoint;
+  taking_ = {.cluster = upstream_cluster_, .from = from};
+  actions.emplace_back(taking_);
+}
+
+bool Follower::may_replace(const TakeCheckpoint& take, const Id128& cluster,
+                           const Position& position) {
+  return cluster == take.cluster && position.tid >= take.from.tid;
+}
+
+void Follower::copied(const Id128& cluster, const Position& position, Actions& actions) {
+  if (state_ != State::checkpoint) return;
+  CHECK(!appending() && !undoing_, "the own log is at rest during a copy");
+  if (!may_replace(taking_, cluster, position)) {
+    close("its copy lacks what this node has", actions);
+    return;
+  }
+  state_ = State::disconnected;
+  actions.emplace_back(
+      InstallCheckpoint{.cluster = cluster, .position = position, .replaces = last_});
 }
 
 void Follower::copying(Instant now) {
@@ -244,8 +267,8 @@ void Follower::needs_checkpoint(Instant now, Actions& actions) {
   undoing_ = false;
   if (state_ != State::undoing) return settle(now, actions);
   heard_at_ = now;
-  state_ = State::checkpoint;
-  actions.emplace_back(TakeCheckpoint{});
+  // What is beyond that is archived, and in no history that counts.
+  take_checkpoint(undo_to_, actions);
 }
 
 void Follower::located(const Position& position, Instant now, Actions& actions) {

@@ -52,8 +52,19 @@ class Follower {
   struct Locate {
     Epoch max;
   };
-  // A copy of the database is to be taken over this connection; the standby begins anew with it.
-  struct TakeCheckpoint {};
+  // A copy of the database of this cluster is to be taken over this connection: one that may
+  // replace the own log (may_replace). Answer with copied().
+  struct TakeCheckpoint {
+    Id128 cluster{};
+    Position from;
+  };
+  // The copy that was taken is to be installed: the own log must not go on any more, and the
+  // standby begins anew. Nothing that is told to the follower after it counts.
+  struct InstallCheckpoint {
+    Id128 cluster{};
+    Position position;
+    Position replaces;  // the end of the own log
+  };
   // Readers may see everything up to here.
   struct Show {
     Tid visible;
@@ -67,8 +78,8 @@ class Follower {
     std::string leader;    // who may be followed instead; may be empty
     bool refused = false;  // by the other side or because of it: worth a warning
   };
-  using Action = std::variant<StorePromise, Send, Append, Rollback, Locate, TakeCheckpoint, Show,
-                              HandedOver, Close>;
+  using Action = std::variant<StorePromise, Send, Append, Rollback, Locate, TakeCheckpoint,
+                              InstallCheckpoint, Show, HandedOver, Close>;
   using Actions = std::vector<Action>;
 
   // `last`: the end of the own log, durable. `cluster`: zero when there is no database yet.
@@ -86,8 +97,14 @@ class Follower {
   void on_heartbeat(const wire::ReplicaHeartbeat& heartbeat, Instant now, Actions& actions);
   void on_stale(const wire::StaleEpoch& stale, Actions& actions);
   void on_handover(const wire::Handover& handover, Instant now, Actions& actions);
+  // Whether a copy whose log ends at `position` may be taken, or gone on with, for that: what the
+  // standby has confirmed may be acknowledged, and is not to be lost.
+  [[nodiscard]] static bool may_replace(const TakeCheckpoint& take, const Id128& cluster,
+                                        const Position& position);
   // A part of the copy has arrived.
   void copying(Instant now);
+  // All of it has, and is checked and synced. Of a copy that was given up: nothing.
+  void copied(const Id128& cluster, const Position& position, Actions& actions);
 
   // Groups up to here are durable.
   void appended(const Position& last, Instant now, Actions& actions);
@@ -142,6 +159,7 @@ class Follower {
   void acknowledge(Instant now, Actions& actions);
   void note_answer(const wire::ReplicaHeartbeat& heartbeat);
   void note_shown();
+  void take_checkpoint(const Position& from, Actions& actions);
   void close(std::string why, Actions& actions);
 
   Identity identity_;
@@ -151,9 +169,11 @@ class Follower {
   Epoch promised_;
   const Duration silence_max_;
   State state_ = State::disconnected;
-  Position asked_;        // about which position, in greeting
-  Position undo_to_;      // of the rollback asked for last
-  bool undoing_ = false;  // a rollback was asked for and has not ended; outlives the connection
+  Position asked_;    // about which position, in greeting
+  Position undo_to_;  // of the rollback asked for last
+  Id128 upstream_cluster_{};
+  TakeCheckpoint taking_;  // in checkpoint
+  bool undoing_ = false;   // a rollback was asked for and has not ended; outlives the connection
   Epoch upstream_epoch_;
   Tid upstream_last_;
   Tid upstream_visible_;

@@ -219,6 +219,7 @@ void Node::begin_reign(Epoch epoch, bool takeover, Actions& actions) {
   asking_ = false;
   retry_at_.reset();
   role_ = Role::promoting;
+  actions.emplace_back(action::DiscardCopy{});
   actions.emplace_back(action::Lead{epoch, takeover});
 }
 

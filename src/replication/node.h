@@ -85,6 +85,8 @@ class Node {
   void from_upstream(UpstreamMessage message, Instant now, Actions& actions);
   // A part of the copy that was asked for with TakeCheckpoint has arrived.
   void copying(Instant now) { follower_.copying(now); }
+  // All of it has, checked and synced: asks for InstallCheckpoint, or gives it up.
+  void copied(const Id128& cluster, const Position& position, Instant now, Actions& actions);
 
   // ---- standbys that connect to this node; `peer` names the connection ----
   void peer_hello(PeerId peer, const wire::ReplicaHello& hello, Instant now, Actions& actions);
@@ -102,8 +104,7 @@ class Node {
   void rollback_refused(bool needs_checkpoint, Instant now, Actions& actions);
   void located(const Position& position, Instant now, Actions& actions);
   void database_made(const Id128& cluster);
-  // Nothing that was asked for after what could not be stored is done. This node ends, as by
-  // StepDown; what it asks for answers commands, and gives the leader's key back.
+  // Nothing asked for after it is done. This node ends; it answers commands, gives its key back.
   void storing_failed(const Error& why, Instant now, Actions& actions);
   void disk_is_full(bool full) { disk_full_ = full; }  // or nearly: others are to lead first
   // Leading: the epoch record is durable, at `begin`.
@@ -132,13 +133,11 @@ class Node {
   [[nodiscard]] std::string leader() const;
   // The latest epoch that any node of the cluster is known to have promised.
   [[nodiscard]] Epoch heard() const { return std::max(heard_, follower_.promised()); }
-  // What people are to know and type when nobody leads as far as this node knows and nobody will by
-  // itself; empty: nothing.
+  // What people are to know and type when nobody leads and will by itself; empty: nothing.
   [[nodiscard]] std::string advice() const;
   [[nodiscard]] const Follower& follower() const { return follower_; }
   [[nodiscard]] std::vector<PeerStatus> peers() const;
-  // What happened to the set of those that are waited for, in this reign.
-  struct Counters {
+  struct Counters {                    // of the set of those that are waited for, in this reign
     std::uint64_t sync_changes = 0;    // a standby entered or left S
     std::uint64_t delayed_groups = 0;  // commits waited for a standby until it was let go
     Duration longest_delay{};          // of them
@@ -195,6 +194,7 @@ class Node {
   void decide(const Election::Decision& decision, Instant now, Actions& actions);
   void lose_upstream(const std::string& why, const std::string& leader, Instant now,
                      Actions& actions);
+  void end_with_copy(const action::InstallCheckpoint& install, Instant now, Actions& actions);
   void take_over(Epoch from, Instant now, Actions& actions);
   [[nodiscard]] Epoch commanded_epoch() const;
   void hears_of(const Id128& cluster, Epoch epoch, Actions& actions);

@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "model/ids.h"
 #include "replication/dcs.h"
+#include "replication/follower.h"
 #include "wire/messages_replication.h"
 
 // What a Node asks of whoever runs it. The list is carried out in order, each action to its end
@@ -85,8 +86,15 @@ struct Rollback {
 struct Locate {
   Epoch max;
 };
-// Takes a copy of the upstream's database over its connection, then begins anew with it.
-struct TakeCheckpoint {};
+// Takes a copy of the upstream's database over its connection, or goes on with one that was begun:
+// one that Follower::may_replace(). Answer: copied, unless the connection ends before.
+using TakeCheckpoint = Follower::TakeCheckpoint;
+// The copy that was taken last becomes the database: the owner makes that certain, then begins
+// anew with it. The node has ended: nothing of its log was appended since the copy was asked for,
+// and nothing is.
+using InstallCheckpoint = Follower::InstallCheckpoint;
+// Removes what there is of copies that were begun: the own log goes on without them.
+struct DiscardCopy {};
 
 // ---- roles ----
 
@@ -178,11 +186,12 @@ struct Note {
 
 using Action =
     std::variant<action::StorePromise, action::StoreHeard, action::Append, action::Rollback,
-                 action::Locate, action::TakeCheckpoint, action::Lead, action::Serve,
-                 action::SetWaiting, action::Acknowledge, action::Show, action::HoldCommits,
-                 action::ReleaseCommits, action::StepDown, action::Connect, action::Disconnect,
-                 action::ToUpstream, action::ToPeer, action::ClosePeer, action::Compare,
-                 action::Feed, action::AskDcs, action::Answer, action::Note>;
+                 action::Locate, action::TakeCheckpoint, action::InstallCheckpoint,
+                 action::DiscardCopy, action::Lead, action::Serve, action::SetWaiting,
+                 action::Acknowledge, action::Show, action::HoldCommits, action::ReleaseCommits,
+                 action::StepDown, action::Connect, action::Disconnect, action::ToUpstream,
+                 action::ToPeer, action::ClosePeer, action::Compare, action::Feed, action::AskDcs,
+                 action::Answer, action::Note>;
 using Actions = std::vector<Action>;
 
 }  // namespace zeolite::replication

@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "base/check.h"
 #include "base/overloaded.h"
 #include "replication/node.h"
 
@@ -104,7 +105,9 @@ void Node::from_upstream(UpstreamMessage message, Instant now, Actions& actions)
       Overloaded{
           [&](wire::ReplicaWelcome& welcome) {
             follower_.on_welcome(welcome, now, follower);
-            if (follower_.streaming()) reconnect_.works(now);
+            if (!follower_.streaming()) return;
+            reconnect_.works(now);
+            actions.emplace_back(action::DiscardCopy{});
           },
           [&](wire::ReplicaAppend& append) {
             follower_.on_append(std::move(append), now, follower);
@@ -140,9 +143,12 @@ void Node::run(Follower::Actions from, Instant now, Actions& actions) {
             [&](const Follower::Locate& locate) {
               actions.emplace_back(action::Locate{locate.max});
             },
-            [&](const Follower::TakeCheckpoint&) {
+            [&](const Follower::TakeCheckpoint& take) {
               drop_all_peers("the node takes a checkpoint", now, actions);
-              actions.emplace_back(action::TakeCheckpoint{});
+              actions.emplace_back(take);
+            },
+            [&](const Follower::InstallCheckpoint& install) {
+              end_with_copy(install, now, actions);
             },
             [&](const Follower::Show& show) {
               actions.emplace_back(action::Show{show.visible});
@@ -157,6 +163,28 @@ void Node::run(Follower::Actions from, Instant now, Actions& actions) {
         },
         step);
   }
+}
+
+void Node::copied(const Id128& cluster, const Position& position, Instant now, Actions& actions) {
+  if (role_ != Role::standby) return;
+  Follower::Actions follower;
+  follower_.copied(cluster, position, follower);
+  run(std::move(follower), now, actions);
+}
+
+// Nothing may happen to the own log between the decision and the installation: neither is a reign
+// begun nor another followed, whatever is on its way to this node.
+void Node::end_with_copy(const action::InstallCheckpoint& install, Instant now, Actions& actions) {
+  CHECK(role_ == Role::standby, "who leads takes no copies");
+  if (election_) {
+    Election::Effects effects;
+    election_->resign(now, effects);
+    run(std::move(effects), now, actions);
+  }
+  role_ = Role::ended;
+  fail_commands({ErrorCode::unavailable, "this node begins anew with a copy of the database"},
+                actions);
+  actions.emplace_back(install);
 }
 
 void Node::take_over(Epoch from, Instant now, Actions& actions) {

@@ -17,8 +17,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kComplete = "COMPLETE";
-constexpr std::string_view kFirstLine = "zeolite checkpoint 1\n";
+constexpr std::string_view kFirstLine = "zeolite checkpoint 2\n";
 constexpr std::string_view kTidWord = "tid ";
+constexpr std::string_view kReplacesWord = "replaces ";
+constexpr std::string_view kOldWord = "old ";
+constexpr std::string_view kNowhere = "-";
 // Of a database; FORMAT comes last, as when one is made: until it is there, nothing counts as one.
 constexpr std::array<const char*, 3> kParts = {"records", "HWM", "FORMAT"};
 
@@ -34,32 +37,85 @@ bool is_there(const fs::path& path) {
   return fs::exists(fs::symlink_status(path, error));
 }
 
-Result<std::optional<std::string>> read_complete(const fs::path& incoming) {
+// The content of COMPLETE. Once the installation has begun, it says where the former database goes.
+struct Complete {
+  std::string text;
+  std::string tid;
+  std::string replaces_tid;
+  std::string replaces_chain;
+  std::optional<std::string> old;  // a name in the data directory, or kNowhere
+};
+
+std::optional<std::string> line_after(const std::string& text, std::string_view word) {
+  const std::size_t at = text.find("\n" + std::string(word));
+  if (at == std::string::npos) return std::nullopt;
+  const std::size_t begin = at + 1 + word.size();
+  return text.substr(begin, text.find('\n', begin) - begin);
+}
+
+Result<std::optional<Complete>> read_complete(const fs::path& incoming) {
   const fs::path path = incoming / kComplete;
-  ASSIGN_OR_RETURN(const std::optional<std::string> text, read_small_file(path));
+  ASSIGN_OR_RETURN(std::optional<std::string> text, read_small_file(path));
   if (!text) return std::nullopt;
-  const std::size_t at = text->find("\n" + std::string(kTidWord));
-  if (!text->starts_with(kFirstLine) || at == std::string::npos || !text->ends_with('\n')) {
+  const std::optional<std::string> tid = line_after(*text, kTidWord);
+  const std::optional<std::string> replaces = line_after(*text, kReplacesWord);
+  const std::size_t space = replaces ? replaces->find(' ') : std::string::npos;
+  if (!text->starts_with(kFirstLine) || !text->ends_with('\n') || !tid ||
+      space == std::string::npos) {
     return make_error(ErrorCode::corruption, path.string() + " is damaged; remove " +
                                                  incoming.string() +
                                                  ", and the copy is taken again");
   }
-  const std::size_t begin = at + 1 + kTidWord.size();
-  return text->substr(begin, text->find('\n', begin) - begin);
+  Complete complete;
+  complete.tid = *tid;
+  complete.replaces_tid = replaces->substr(0, space);
+  complete.replaces_chain = replaces->substr(space + 1);
+  complete.old = line_after(*text, kOldWord);
+  complete.text = *std::move(text);
+  return complete;
 }
 
-// What the database that is replaced had acknowledged; one that had nothing is not worth keeping.
-bool had_acknowledged(const fs::path& directory) {
-  const auto mark = HighWaterMark::open(directory / "HWM", true);
-  return mark && !(*mark)->position().tid.is_zero();
+// Where the log ended that the database in `data` had acknowledged; nothing: it is damaged.
+std::optional<Position> acknowledged_in(const fs::path& data) {
+  if (!is_there(data / "FORMAT")) return Position{};
+  const auto mark = HighWaterMark::open(data / "HWM", true);
+  if (!mark) return std::nullopt;
+  return (*mark)->position();
 }
 
-Result<> put_old_aside(const fs::path& data, const fs::path& incoming, const std::string& tid) {
-  const fs::path old = data / ("old-" + tid);
+// The mark may be a little behind the log after a power cut, so less than the copy was to replace
+// is as good.
+bool has_gone_on(const Position& acknowledged, const Complete& complete) {
+  const std::string tid = to_hex(acknowledged.tid);  // all are of one length
+  if (tid != complete.replaces_tid) return tid > complete.replaces_tid;
+  return to_hex(acknowledged.chain) != complete.replaces_chain;
+}
+
+// Decides where the former database goes, once: a call that goes on finds only parts of it. False:
+// the copy is not to be installed.
+Result<bool> begin(const fs::path& data, const fs::path& incoming, Complete& complete) {
+  const std::optional<Position> acknowledged = acknowledged_in(data);
+  if (acknowledged && has_gone_on(*acknowledged, complete)) return false;
+  std::string old(kNowhere);  // one that has acknowledged nothing is not worth keeping
+  if (!acknowledged || !acknowledged->tid.is_zero()) {
+    old = "old-" + complete.tid;
+    for (int number = 2; is_there(data / old); ++number) {
+      old = "old-" + complete.tid + "-" + std::to_string(number);
+    }
+  }
+  RETURN_IF_ERROR(
+      replace_file(incoming / kComplete, complete.text + std::string(kOldWord) + old + "\n"));
+  complete.old = std::move(old);
+  crash_point("install.begun");
+  return true;
+}
+
+Result<> put_old_aside(const fs::path& data, const fs::path& incoming, const std::string& name) {
+  const fs::path old = data / name;
   // FORMAT first: what is left of it then is no database any more.
   for (auto part = kParts.rbegin(); part != kParts.rend(); ++part) {
     if (!is_there(incoming / *part) || !is_there(data / *part)) continue;
-    if (!is_there(old) && !had_acknowledged(data)) {
+    if (name == kNowhere) {
       std::error_code error;
       fs::remove_all(data / *part, error);
       if (error) return system_error("remove", data / *part, error.value());
@@ -78,48 +134,79 @@ Result<> move_blobs(const fs::path& from, const fs::path& to) {
   std::error_code error;
   fs::create_directories(to, error);
   if (error) return system_error("create directory", to, error.value());
-  for (const auto& entry : fs::directory_iterator(from, error)) {
-    const fs::path target = to / entry.path().filename();
-    if (entry.is_directory() && !entry.is_symlink()) {
-      RETURN_IF_ERROR(move_blobs(entry.path(), target));
+  using Walk = fs::directory_iterator;
+  for (auto entry = Walk(from, error); !error && entry != Walk(); entry.increment(error)) {
+    const fs::path path = entry->path();
+    const fs::path target = to / path.filename();
+    if (fs::is_directory(fs::symlink_status(path, error))) {
+      RETURN_IF_ERROR(move_blobs(path, target));
       continue;
     }
     if (is_there(target)) continue;  // its name says what is in it
-    fs::rename(entry.path(), target, error);
+    fs::rename(path, target, error);
     if (error == std::errc::cross_device_link) {
       const fs::path copy = target.string() + ".copy";
       error.clear();
-      fs::copy_file(entry.path(), copy, fs::copy_options::overwrite_existing, error);
+      fs::copy_file(path, copy, fs::copy_options::overwrite_existing, error);
       if (!error) {
         RETURN_IF_ERROR(sync_file(copy));
         fs::rename(copy, target, error);
       }
     }
-    if (error) return system_error("move", entry.path(), error.value());
+    if (error) return system_error("move", path, error.value());
   }
   if (error) return system_error("list", from, error.value());
   return sync_directory(to);
 }
 
+// From now on what is in `incoming` is not installed.
+Result<> forget_complete(const fs::path& incoming) {
+  std::error_code error;
+  const bool was_there = fs::remove(incoming / kComplete, error);
+  if (error) return system_error("remove", incoming / kComplete, error.value());
+  if (!was_there) return {};
+  RETURN_IF_ERROR(sync_directory(incoming));
+  crash_point("install.forgotten");
+  return {};
+}
+
 }  // namespace
 
-Result<> complete_incoming(const fs::path& data_directory, const Id128& cluster_id,
-                           const Position& position) {
+Result<> complete_incoming(const fs::path& data_directory, const CompleteCopy& copy) {
   std::string text(kFirstLine);
-  text += "cluster " + to_hex(cluster_id) + "\n";
-  text += "epoch " + std::to_string(position.epoch.value()) + "\n";
-  text += std::string(kTidWord) + to_hex(position.tid) + "\n";
+  text += "cluster " + to_hex(copy.cluster) + "\n";
+  text += "epoch " + std::to_string(copy.position.epoch.value()) + "\n";
+  text += std::string(kTidWord) + to_hex(copy.position.tid) + "\n";
+  text += std::string(kReplacesWord) + to_hex(copy.replaces.tid) + " " +
+          to_hex(copy.replaces.chain) + "\n";
   return replace_file(data_directory / kIncomingFolder / kComplete, text);
 }
 
-Result<bool> install_checkpoint(const DirectoryLock& lock, const fs::path& blobs) {
+Result<> discard_incoming(const fs::path& data_directory) {
+  const fs::path incoming = data_directory / kIncomingFolder;
+  if (!is_there(incoming)) return {};
+  RETURN_IF_ERROR(forget_complete(incoming));
+  std::error_code error;
+  fs::remove_all(incoming, error);
+  if (error) return system_error("remove", incoming, error.value());
+  return sync_directory(data_directory);
+}
+
+Result<InstallOutcome> install_checkpoint(const DirectoryLock& lock, const fs::path& blobs) {
   const fs::path& data = lock.path();
   const fs::path incoming = data / kIncomingFolder;
-  ASSIGN_OR_RETURN(const std::optional<std::string> tid, read_complete(incoming));
-  if (!tid) return false;
+  ASSIGN_OR_RETURN(std::optional<Complete> complete, read_complete(incoming));
+  if (!complete) return InstallOutcome::nothing;
+  if (!complete->old) {
+    ASSIGN_OR_RETURN(const bool begun, begin(data, incoming, *complete));
+    if (!begun) {
+      RETURN_IF_ERROR(discard_incoming(data));
+      return InstallOutcome::outdated;
+    }
+  }
   RETURN_IF_ERROR(move_blobs(incoming / "blobs", blobs));
   crash_point("install.after_blobs");
-  RETURN_IF_ERROR(put_old_aside(data, incoming, *tid));
+  RETURN_IF_ERROR(put_old_aside(data, incoming, *complete->old));
   for (const char* part : kParts) {
     if (!is_there(incoming / part)) continue;  // moved by an earlier call
     crash_point("install.before_part");
@@ -127,12 +214,10 @@ Result<bool> install_checkpoint(const DirectoryLock& lock, const fs::path& blobs
   }
   RETURN_IF_ERROR(sync_directory(data));
   crash_point("install.before_end");
-  std::error_code error;
-  fs::remove(incoming / kComplete, error);
-  if (error) return system_error("remove", incoming / kComplete, error.value());
-  RETURN_IF_ERROR(sync_directory(incoming));
-  fs::remove_all(incoming, error);  // nothing of it is needed; if it stays, the next copy clears it
-  return true;
+  RETURN_IF_ERROR(forget_complete(incoming));
+  std::error_code ignored;  // nothing of it is needed; if it stays, the next copy clears it
+  fs::remove_all(incoming, ignored);
+  return InstallOutcome::installed;
 }
 
 }  // namespace zeolite::storage

@@ -53,7 +53,7 @@ constexpr std::array<std::string_view, 5> kPackNames = {
     "pack.before_complete",  // all is removed; the log does not say so
 };
 
-constexpr std::array<std::string_view, 13> kNodeNames = {
+constexpr std::array<std::string_view, 15> kNodeNames = {
     "replace.before_rename",   // the new content is synced, under another name
     "replace.after_rename",    // it has its name, which is not synced
     "node.before_create",      // a new node: it has an id, which is not stored
@@ -63,10 +63,12 @@ constexpr std::array<std::string_view, 13> kNodeNames = {
     "rollback.after_mark",     // the high-water mark is lowered, nothing is undone
     "rollback.before_write",   // a batch of entries is about to be undone
     "rollback.after_write",    // they are gone, and older ones may follow
+    "install.begun",           // where the old database goes is decided
     "install.after_blobs",     // the files of its blobs are where they belong
     "install.old_part_aside",  // a part of the old database is put aside
     "install.before_part",     // a part of the copy is about to be put in its place
     "install.before_end",      // all is in place; COMPLETE is still there
+    "install.forgotten",       // COMPLETE is gone, the rest of the copy's folder is not
 };
 
 constexpr std::array<std::string_view, 4> kFailNames = {

@@ -23,14 +23,17 @@ bool is_relative_path(std::string_view name) {
 template <>
 struct Codec<CheckpointRequest> {
   using Schema = schema::CheckpointRequest;
-  static std::size_t words(const CheckpointRequest& m) { return words_of_data(view_of(m.id)); }
+  static std::size_t words(const CheckpointRequest& m) {
+    return words_of_data(view_of(m.id)) + words_of(m.from);
+  }
   static void build(const CheckpointRequest& m, Schema::Builder to) {
     to.setId(as_data(m.id));
     to.setFile(m.file);
     to.setOffset(m.offset);
+    wire::build(m.from, to.initFrom());
   }
   static CheckpointRequest read(Schema::Reader from, BodyReader& body) {
-    return {body.id(from.getId()), from.getFile(), from.getOffset()};
+    return {body.id(from.getId()), from.getFile(), from.getOffset(), body.position(from.getFrom())};
   }
 };
 ZEOLITE_WIRE_CODEC(CheckpointRequest);

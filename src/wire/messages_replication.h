@@ -125,12 +125,14 @@ struct Handover {
 // ---- checkpoint ---------------------------------------------------------------------------------
 
 // Asks for a copy of the database, on a connection that said ReplicaHello. `id` not zero: goes on
-// with that copy at this file and offset, if it is still there.
+// with that copy at this file and offset, if it is still there. The log in the copy must not end
+// before `from`.
 struct CheckpointRequest {
   static constexpr MessageType kType = MessageType::checkpoint_request;
   Id128 id{};
   std::uint32_t file = 0;
   std::uint64_t offset = 0;
+  Position from;
   friend bool operator==(const CheckpointRequest&, const CheckpointRequest&) = default;
 };
 // What is in the copy; chunks follow from where it goes on: file 0, offset 0, unless `id` is the

@@ -407,6 +407,7 @@ struct CheckpointRequest {
   id @0 :Data;
   file @1 :UInt32;
   offset @2 :UInt64;
+  from @3 :Position;
 }
 
 struct CheckpointFile {

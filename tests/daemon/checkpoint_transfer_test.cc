@@ -57,7 +57,7 @@ class CheckpointTransfer : public ::testing::Test, private net::FramedConnection
     std::size_t bytes = 0;                    // from the sender
     std::vector<std::size_t> frame_ends;      // in bytes, of what came whole
     std::vector<wire::CheckpointChunk> seen;  // without their data
-    std::optional<Result<Id128>> finished;
+    std::optional<Result<CheckpointReceiver::Complete>> finished;
     int percent = 0;  // as the sender knew at the end
   };
 
@@ -69,12 +69,25 @@ class CheckpointTransfer : public ::testing::Test, private net::FramedConnection
                   [](std::size_t) {}, [](const Error& why) { ADD_FAILURE() << why.detail; })
                   .value();
     fs::create_directories(from_.path());
+    OutgoingCheckpoints::Environment environment;
+    environment.shard = &shard_;
+    environment.pool = &sending_;
+    environment.engine = engine_.get();
+    environment.directory = from_.path();
+    environment.log = [](LogLevel, std::string_view) {};
+    environment.make = [this](const fs::path& path) -> Result<Position> {
+      for (const auto& [name, content] : files_) write_file(path / name, content);
+      ++made_;
+      return position_;
+    };
+    outgoing_ = std::make_shared<OutgoingCheckpoints>(std::move(environment));
   }
   ~CheckpointTransfer() override {
     control_->append.open();
     for (boost::asio::thread_pool* pool : {&sending_, &receiving_}) pool->join();
     shard_.stop();
     shard_.join();
+    outgoing_.reset();
     engine_.reset();
   }
 
@@ -101,17 +114,24 @@ class CheckpointTransfer : public ::testing::Test, private net::FramedConnection
     return carried;
   }
 
-  // Both folders hold the same files, and the copy is ready to be installed.
+  // Both folders hold the same files. That alone installs nothing.
   void expect_complete(const Files& files) const {
-    EXPECT_TRUE(fs::exists(incoming() / "COMPLETE"));
+    EXPECT_FALSE(fs::exists(incoming() / "COMPLETE"));
     for (const auto& [name, content] : files) {
       EXPECT_TRUE(read_file(incoming() / name) == content) << name;
     }
   }
-  [[nodiscard]] fs::path incoming() const { return to_.path() / storage::kIncomingFolder; }
+  [[nodiscard]] fs::path incoming() const { return to_->path() / storage::kIncomingFolder; }
   void begin_anew() const { fs::remove_all(incoming()); }
 
+  [[nodiscard]] fs::path outgoing() const { return from_.path() / "outgoing"; }
+
   Files files_;
+  Position position_{Epoch(3), Tid(9), {}};       // of the sender's database
+  replication::Follower::TakeCheckpoint take_{};  // what the receiver needs
+  int made_ = 0;                                  // checkpoints
+  TemporaryDirectory first_, second_;
+  TemporaryDirectory* to_ = &first_;  // whose receiver connects
 
  private:
   void begin(boost::asio::ip::tcp::socket near, std::uint64_t rate) {
@@ -123,30 +143,23 @@ class CheckpointTransfer : public ::testing::Test, private net::FramedConnection
       CheckpointSender::Environment environment;
       environment.shard = &shard_;
       environment.pool = &sending_;
-      environment.engine = engine_.get();
-      environment.directory = from_.path();
+      environment.checkpoints = outgoing_;
       environment.bytes_per_second = rate;
-      environment.kept = kept_;
-      environment.log = [](LogLevel, std::string_view) {};
-      environment.make = [this](const fs::path& path) -> Result<Position> {
-        for (const auto& [name, content] : files_) write_file(path / name, content);
-        return Position{Epoch(3), Tid(9), {}};
-      };
       sender_ = std::make_shared<CheckpointSender>(environment, connection_, [this](const Error&) {
         connection_->close(Error{ErrorCode::unavailable, "the copy cannot be sent"});
       });
       CheckpointReceiver::Events events;
       events.request = [this](const wire::CheckpointRequest& request) { sender_->start(request); };
       events.acknowledge = [this](const wire::CheckpointAck& ack) { sender_->on_ack(ack); };
-      events.finished = [this](Result<Id128> finished) {
+      events.finished = [this](Result<CheckpointReceiver::Complete> finished) {
         receiver_.reset();  // as who follows another now does
         finished_ = std::move(finished);
         connection_->close_after_flush(Error{ErrorCode::unavailable, "it is over"});
       };
       events.log = [](LogLevel, std::string_view) {};
       receiver_ =
-          std::make_unique<CheckpointReceiver>(to_.path(), shard_, receiving_, std::move(events));
-      receiver_->start();
+          std::make_unique<CheckpointReceiver>(to_->path(), shard_, receiving_, std::move(events));
+      receiver_->start(take_);
     });
   }
 
@@ -203,19 +216,18 @@ class CheckpointTransfer : public ::testing::Test, private net::FramedConnection
   }
   void on_closed(const Error& /*why*/) override {}
 
-  TemporaryDirectory from_, to_;
+  TemporaryDirectory from_;
   std::shared_ptr<StoreControl> control_ = std::make_shared<StoreControl>();
   ManualClock clock_;
   std::unique_ptr<StorageEngine> engine_;
   net::IoShard shard_{"copy-test"};
   boost::asio::thread_pool sending_{1}, receiving_{1};
-  std::shared_ptr<std::optional<KeptCheckpoint>> kept_ =
-      std::make_shared<std::optional<KeptCheckpoint>>();
+  std::shared_ptr<OutgoingCheckpoints> outgoing_;
   // The shard's.
   std::shared_ptr<net::FramedConnection> connection_;
   std::shared_ptr<CheckpointSender> sender_;
   std::unique_ptr<CheckpointReceiver> receiver_;
-  std::optional<Result<Id128>> finished_;
+  std::optional<Result<CheckpointReceiver::Complete>> finished_;
 };
 
 Files sample_files() {
@@ -322,6 +334,78 @@ TEST_F(CheckpointTransfer, WhatItWasACopyOfIsDamagedAndItBeginsAnew) {
   const Carried second = connect();
   ASSERT_TRUE(second.finished && *second.finished);
   expect_complete(files_);
+}
+
+TEST_F(CheckpointTransfer, AnotherThatAsksMeanwhileIsSentTheSame) {
+  const Files files = files_ = sample_files();
+  const Carried first = connect(kMiB + 5000);
+  ASSERT_FALSE(first.finished);
+  files_ = {{"a", random_bytes(kMiB, 3)}};  // as the database is by now
+  to_ = &second_;
+  const Carried other = connect();
+  ASSERT_TRUE(other.finished && *other.finished);
+  expect_complete(files);
+  to_ = &first_;
+  const Carried rest = connect();
+  ASSERT_TRUE(rest.finished && *rest.finished);
+  expect_complete(files);
+  EXPECT_LT(rest.bytes, other.bytes - kMiB / 2) << "it went on where it was";
+  EXPECT_EQ(made_, 1);
+}
+
+TEST_F(CheckpointTransfer, AnotherThatNeedsALaterOneTakesNobodyHis) {
+  const Files files = files_ = sample_files();
+  ASSERT_FALSE(connect(kMiB + 5000).finished);
+  const Files later =
+      files_ = {{"000012.sst", random_bytes(2 * kMiB, 3)}, {"CURRENT", "MANIFEST-000006\n"}};
+  position_.tid = Tid(20);
+  take_.from.tid = Tid(12);
+  to_ = &second_;
+  const Carried other = connect(kMiB + 5000);
+  ASSERT_FALSE(other.finished);
+  take_.from.tid = Tid(0);
+  to_ = &first_;
+  const Carried rest = connect();
+  ASSERT_TRUE(rest.finished && *rest.finished);
+  expect_complete(files);
+  take_.from.tid = Tid(12);
+  to_ = &second_;
+  const Carried end = connect();
+  ASSERT_TRUE(end.finished && *end.finished);
+  EXPECT_EQ((*end.finished)->position.tid, Tid(20));
+  expect_complete(later);
+  EXPECT_EQ(made_, 2);
+}
+
+TEST_F(CheckpointTransfer, WhenNobodyIsSentItAnyMoreItGoes) {
+  files_ = sample_files();
+  ASSERT_FALSE(connect(kMiB).finished);
+  EXPECT_FALSE(fs::is_empty(outgoing())) << "whoever was cut off comes back";
+  ASSERT_TRUE(connect().finished);
+  EXPECT_TRUE(fs::is_empty(outgoing()));
+}
+
+TEST_F(CheckpointTransfer, AFileThatTheSenderHasNoMoreMeansANewCopy) {
+  files_ = sample_files();
+  ASSERT_FALSE(connect(kMiB).finished);
+  for (const auto& checkpoint : fs::directory_iterator(outgoing())) {
+    fs::remove_all(checkpoint.path() / "sub");
+    fs::remove(checkpoint.path() / "CURRENT");
+  }
+  const Carried failed = connect();
+  EXPECT_FALSE(failed.finished);
+  const Carried again = connect();
+  ASSERT_TRUE(again.finished && *again.finished);
+  expect_complete(files_);
+  EXPECT_EQ(made_, 2);
+}
+
+TEST_F(CheckpointTransfer, WhatIsNotMadeIsNotSent) {
+  files_ = sample_files();
+  take_.from.tid = Tid(10);
+  const Carried carried = connect();
+  EXPECT_FALSE(carried.finished) << "the sender has less than the receiver";
+  EXPECT_TRUE(fs::is_empty(outgoing()));
 }
 
 TEST_F(CheckpointTransfer, IsNotFasterThanItMayBe) {

@@ -54,6 +54,16 @@ class Copy : public ClusterTest {
                  "--blobs", given.string()});
     ASSERT_EQ(imported.exit_code, 0) << imported.error;
   }
+  static std::uintmax_t bytes_in(const fs::path& directory) {
+    std::uintmax_t bytes = 0;
+    std::error_code error;
+    for (auto it = fs::recursive_directory_iterator(directory, error);
+         !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+      std::error_code gone;
+      if (it->is_regular_file(gone)) bytes += it->file_size(gone);
+    }
+    return bytes;
+  }
   // Clean, with so many blobs.
   static void expect_blobs(const fs::path& data, std::int64_t count) {
     const ProgramResult result = verify(data);
@@ -133,6 +143,69 @@ TEST_F(Copy, ANewStandbyOfALargeDatabaseDoesNotApplyItsWholeLog) {
   ASSERT_TRUE(wait_until([&] { return in_sync(a) && same_end(a, b); })) << b.standard_error();
   EXPECT_NE(b.standard_error().find("a copy of the database is taken"), std::string::npos);
   EXPECT_EQ(digest(a), digest(b));
+}
+
+TEST_F(Copy, GoesOnInTheNextProcess) {
+  import_blobs("a", 30);
+  ServerProcess::Options slow = options("a");
+  slow.config = "[replication]\ncheckpoint_rate = 6291456\n";
+  ServerProcess a(slow);
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  ASSERT_EQ(zeolite({"bench", "commit", "--seconds", "0.3", "--at", a.address()}).exit_code, 0);
+  ASSERT_EQ(zeolite({"pack", "--days", "0", "--no-gc", "--at", a.address()}).exit_code, 0);
+  ServerProcess b(options("b", standby_of(a)));
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return bytes_in(directory_ / "b" / "incoming") > (3 << 20); }))
+      << b.standard_error();
+  b.kill();
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return in_sync(a) && same_end(a, b); })) << b.standard_error();
+  const std::string log = b.standard_error();
+  EXPECT_NE(log.find("are here already"), std::string::npos) << log;
+  EXPECT_EQ(log.find(" 0 of them are here already"), std::string::npos) << log;
+  EXPECT_EQ(digest(a), digest(b));
+  EXPECT_FALSE(fs::exists(directory_ / "b" / "incoming"));
+}
+
+// Each is sent its copy to the end, whatever the other asks for meanwhile.
+TEST_F(Copy, TwoNewStandbysCopyAtTheSameTime) {
+  import_blobs("a", 30);
+  ServerProcess::Options slow = options("a");
+  slow.config = "[replication]\ncheckpoint_rate = 4194304\n";
+  ServerProcess a(slow);
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  ASSERT_EQ(zeolite({"bench", "commit", "--seconds", "0.3", "--at", a.address()}).exit_code, 0);
+  ASSERT_EQ(zeolite({"pack", "--days", "0", "--no-gc", "--at", a.address()}).exit_code, 0);
+  CommitLoad load(2, 300);
+  load.start(a.port());
+  ServerProcess b(options("b", standby_of(a)));
+  ServerProcess c(options("c", standby_of(a)));
+  ASSERT_TRUE(b.start()) << b.standard_error();
+  ASSERT_TRUE(wait_until([&] { return fs::exists(directory_ / "b" / "incoming" / "BEGIN"); }));
+  ASSERT_TRUE(c.start()) << c.standard_error();
+  ASSERT_TRUE(wait_until([&] { return fs::exists(directory_ / "c" / "incoming" / "BEGIN"); }));
+  EXPECT_TRUE(fs::exists(directory_ / "b" / "incoming" / "BEGIN")) << "both at the same time";
+  const auto both_stream = [&] {
+    const boost::json::object object = status(a);
+    const boost::json::value* standbys = object.if_contains("standbys");
+    return standbys != nullptr && standbys->as_array().size() == 2 &&
+           std::ranges::all_of(standbys->as_array(), [](const boost::json::value& standby) {
+             return text_of(standby.as_object(), "state") == "streaming";
+           });
+  };
+  ASSERT_TRUE(wait_until(both_stream, seconds(60))) << b.standard_error() << c.standard_error();
+  load.stop();
+  load.join();
+  load.check(a.port());
+  ASSERT_TRUE(wait_until([&] { return same_end(a, b) && same_end(a, c); }));
+  EXPECT_EQ(digest(a), digest(b));
+  EXPECT_EQ(digest(a), digest(c));
+  for (const ServerProcess* standby : {&b, &c}) {
+    EXPECT_EQ(standby->standard_error().find("no copy of the database"), std::string::npos);
+  }
+  ASSERT_TRUE(wait_until([&] { return fs::is_empty(directory_ / "a" / "outgoing"); }))
+      << "what they were sent keeps no space";
+  EXPECT_FALSE(fs::exists(directory_ / "b" / "incoming"));
 }
 
 TEST_F(Copy, ThePrimaryGoesOnCommittingMeanwhileAndTellsHowFarItIs) {

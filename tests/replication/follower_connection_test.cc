@@ -86,6 +86,63 @@ TEST_F(FollowerTest, GivesUpACopyWhenAnotherReignBegins) {
   EXPECT_EQ(follower.promised(), Epoch(2)) << "it is promised when it is greeted";
 }
 
+TEST_F(FollowerTest, InstallsACopyThatHasAllThatItHas) {
+  connect();
+  actions.clear();
+  welcome(Decision::checkpoint, 2);
+  const auto take = only<Follower::TakeCheckpoint>();
+  EXPECT_EQ(take.cluster, kCluster);
+  EXPECT_EQ(take.from, at(2, 20));
+  follower.copied(kCluster, at(2, 20), actions);
+  const auto install = only<Follower::InstallCheckpoint>();
+  EXPECT_EQ(install.position, at(2, 20));
+  EXPECT_EQ(install.replaces, at(2, 20));
+}
+
+// It has confirmed that, and it may be acknowledged.
+TEST_F(FollowerTest, InstallsNoCopyThatLacksWhatItHas) {
+  connect();
+  actions.clear();
+  welcome(Decision::checkpoint, 2);
+  EXPECT_FALSE(Follower::may_replace(only<Follower::TakeCheckpoint>(), kCluster, at(2, 19)));
+  follower.copied(kCluster, at(2, 19), actions);
+  only<Follower::Close>();
+}
+
+TEST_F(FollowerTest, WhatItCannotUndoNeedNotBeInACopy) {
+  connect();
+  actions.clear();
+  welcome(Decision::ancestor, 2, at(1, 15));
+  actions.clear();
+  follower.needs_checkpoint(now, actions);
+  EXPECT_EQ(only<Follower::TakeCheckpoint>().from, at(1, 15));
+  follower.copied(kCluster, at(1, 16), actions);
+  EXPECT_EQ(only<Follower::InstallCheckpoint>().replaces, at(2, 20));
+}
+
+TEST_F(FollowerTest, InstallsNoCopyOfAnotherCluster) {
+  connect();
+  actions.clear();
+  welcome(Decision::checkpoint, 2);
+  actions.clear();
+  follower.copied(Id128{0x77}, at(2, 30), actions);
+  only<Follower::Close>();
+}
+
+// Its end arrives late: from a disk that was slow, while another connection was made.
+TEST_F(FollowerTest, InstallsNoCopyThatWasGivenUp) {
+  connect();
+  actions.clear();
+  welcome(Decision::checkpoint, 2);
+  follower.disconnected();
+  actions.clear();
+  follower.copied(kCluster, at(2, 30), actions);
+  EXPECT_TRUE(actions.empty());
+  stream();
+  follower.copied(kCluster, at(2, 30), actions);
+  EXPECT_TRUE(actions.empty());
+}
+
 // It is of use as it is, then: it may be promoted with it.
 TEST_F(FollowerTest, KeepsItsOwnLogWhenTheConnectionEndsDuringACopy) {
   connect();

@@ -132,6 +132,44 @@ TEST_F(NodeGuards, ACopyThatWasCutOffDoesNotKeepItFromBeingPromoted) {
   EXPECT_EQ(count<action::Lead>(), 1U);
 }
 
+TEST_F(NodeGuards, BetweenACopyAndItsInstallationNothingHappensToTheLog) {
+  options.upstream = "h:2";
+  start();
+  connect();
+  welcome(Decision::checkpoint, 2, {});
+  node().copied(kCluster, at(2, 30), now, actions);
+  ASSERT_EQ(count<action::InstallCheckpoint>(), 1U);
+  EXPECT_EQ(last<action::InstallCheckpoint>().replaces, at(2, 20));
+  node().promote(1, true, now, actions);
+  EXPECT_TRUE(refused(1));
+  node().upstream_lost("gone", now, actions);
+  pass(10s);
+  EXPECT_EQ(count<action::Lead>(), 0U);
+  EXPECT_EQ(count<action::Connect>(), 1U);
+  EXPECT_EQ(count<action::InstallCheckpoint>(), 1U);
+}
+
+TEST_F(NodeGuards, AnElectedOneThatInstallsACopyIsElectedNoMore) {
+  other_leads();
+  begin_election();
+  pass(500ms);
+  connect();
+  welcome(Decision::checkpoint, 2, {});
+  view.leader.reset();
+  node().copied(kCluster, at(2, 30), now, actions);
+  pass(3 * kLease);
+  EXPECT_EQ(count<action::Lead>(), 0U);
+}
+
+TEST_F(NodeGuards, CopiesThatWereBegunGoWhenItStreamsOrLeads) {
+  follow();
+  EXPECT_EQ(count<action::DiscardCopy>(), 1U);
+  forget();
+  node().promote(1, true, now, actions);
+  ASSERT_EQ(count<action::Lead>(), 1U);
+  EXPECT_LT(place<action::DiscardCopy>(), place<action::Lead>());
+}
+
 TEST_F(NodeGuards, LeavesWhomItFollowedWhenItTakesOver) {
   follow();
   forget();

@@ -63,16 +63,17 @@ struct CommitReply {
   std::string leader{};
 };
 
-// The whole log, in place of the files of a checkpoint.
-struct CheckpointCopy {
-  Id128 cluster{};
+// A file of a checkpoint, whole.
+struct CopyFile {
+  std::uint32_t file = 0;
   std::vector<SimStore::Entry> entries{};
 };
 
-using Message = std::variant<wire::ReplicaHello, wire::ReplicaAck, wire::StaleEpoch,
-                             wire::ReplicaWelcome, wire::ReplicaAppend, wire::ReplicaHeartbeat,
-                             wire::Handover, wire::CheckpointRequest, CheckpointCopy, ReadRequest,
-                             ReadReply, CommitRequest, OutcomeRequest, CommitReply>;
+using Message =
+    std::variant<wire::ReplicaHello, wire::ReplicaAck, wire::StaleEpoch, wire::ReplicaWelcome,
+                 wire::ReplicaAppend, wire::ReplicaHeartbeat, wire::Handover,
+                 wire::CheckpointRequest, wire::CheckpointBegin, CopyFile, wire::CheckpointAck,
+                 ReadRequest, ReadReply, CommitRequest, OutcomeRequest, CommitReply>;
 
 // The promise that the sender shows to be its own by sending this, if any.
 inline std::optional<Epoch> promise_in(const Message& message) {

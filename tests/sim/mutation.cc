@@ -52,6 +52,11 @@ constexpr std::array kDescribed = {
                     "a primary commits and acknowledges after it sent the handover"),
     MUTATION(tids_by_clock_alone, "a new primary goes on from its clock, wherever its log ends"),
     MUTATION(reads_past_deadline, "a primary answers readers after its deadline"),
+    MUTATION(given_up_copy_installed,
+             "a copy that is whole is installed at the next start, whatever was done since"),
+    MUTATION(older_copy_taken, "a copy is taken that lacks what its standby has confirmed"),
+    MUTATION(checkpoints_mixed,
+             "a standby is sent some files of one checkpoint and some of another"),
     MUTATION(conflicts_not_looked_up,
              "a write is not judged by what the object is, but by what this reign has committed"),
 };

@@ -25,14 +25,13 @@ namespace zeolite::sim {
 //   R9   undo_without_archive
 //   R10  histories_not_compared
 //   the leader's deadline: reads_past_deadline
+//   copies (R1, R3): given_up_copy_installed, older_copy_taken, checkpoints_mixed
 //   snapshots: conflicts_not_looked_up, current_removed, removed_before_shown
 // Not here: that a node forgets at a restart what it has heard of; no seed promoted it below that.
 // NodePromote and NodeAsking do. Nor that a standby obeys an ended reign. It needs a primary that
 // was stopped and another that has led, acknowledged alone and come back meanwhile, as what an old
 // read says; no seed came to that. The search in tests/protocol does, and FollowerTest.Refuses*
-// break each place. Nor that a copy which came over an earlier connection is installed. A copy ends
-// the life of the process, and an earlier one ends with its connection, so there is never a second
-// one.
+// break each place.
 enum class Mutation : std::uint8_t {
   none,
   ack_before_local_sync,
@@ -65,6 +64,9 @@ enum class Mutation : std::uint8_t {
   handover_goes_on,
   tids_by_clock_alone,
   reads_past_deadline,
+  given_up_copy_installed,
+  older_copy_taken,
+  checkpoints_mixed,
 };
 
 struct DescribedMutation {

@@ -22,7 +22,8 @@ Server::Server(World world, std::size_t index, Random random, Options options)
       index_(index),
       random_(random),
       options_(std::move(options)),
-      disk_(world.queue, random.split("disk"), kCluster, options_.usual_sync) {
+      disk_(world.queue, random.split("disk"), kCluster, options_.usual_sync),
+      shelf_(new_shelf()) {
   host_ = world_.network.add_host(
       process_,
       {.accepted = [](ConnectionId, Host) {},
@@ -95,6 +96,7 @@ bool Server::resumes() const {
 // A new Node on the disk as it is.
 void Server::begin_anew(Duration abstain) {
   ++life_;
+  install_what_is_complete();
   replication::Node::Options options = options_.node;
   options.abstain = abstain;
   options.seed = random_.next();
@@ -130,6 +132,10 @@ void Server::end_process() {
   feeds_off_ = false;
   upstream_ = 0;
   feeders_.clear();
+  shelf_ = new_shelf();
+  checkpoints_.clear();
+  sendings_.clear();
+  give_up_copy();
   appends_.clear();
   appending_ = false;
   shown_ = kNoTid;
@@ -158,6 +164,9 @@ void Server::later(Duration delay, std::function<void()> event) {
 void Server::tick_later() {
   later(node_->tick_interval(), [this] {
     if (engine_) engine_->tick();
+    replication::CheckpointShelf::Effects effects;
+    shelf_.tick(instant(), effects);
+    carry_out(effects);
     input([&](replication::Node& node, Actions& actions) {
       node.disk_is_full(disk_.full());
       node.tick(instant(), actions);
@@ -180,12 +189,14 @@ void Server::input(const std::function<void(replication::Node&, Actions&)>& give
 void Server::lost(ConnectionId connection, const std::string& why) {
   if (connection == upstream_) {
     upstream_ = 0;
+    give_up_copy();
     input([&](replication::Node& node, Actions& actions) {
       node.upstream_lost(why, instant(), actions);
     });
     return;
   }
   feeders_.erase(connection);
+  stop_sending(connection);
   input([&](replication::Node& node, Actions& actions) {
     node.peer_lost(connection, instant(), actions);
   });
@@ -221,8 +232,14 @@ void Server::note_durable() {
 
 void Server::received(ConnectionId connection, Message message) {
   if (!node_) return;
-  if (auto* const it = std::get_if<CheckpointCopy>(&message)) {
-    on_copy(connection, std::move(*it));
+  if (auto* const file = std::get_if<CopyFile>(&message)) {
+    on_copy_file(connection, std::move(*file));
+  } else if (const auto* const begin = std::get_if<wire::CheckpointBegin>(&message)) {
+    on_copy_begin(connection, *begin);
+  } else if (const auto* const request = std::get_if<wire::CheckpointRequest>(&message)) {
+    on_copy_request(connection, *request);
+  } else if (const auto* const ack = std::get_if<wire::CheckpointAck>(&message)) {
+    on_copy_ack(connection, *ack);
   } else if (const auto* const wanted = std::get_if<ReadRequest>(&message)) {
     read(connection, *wanted);
   } else if (const auto* const commit = std::get_if<CommitRequest>(&message)) {
@@ -243,10 +260,6 @@ void Server::received(ConnectionId connection, Message message) {
                                    .error = ErrorCode::not_primary,
                                    .leader = node_->leader()});
     }
-  } else if (std::holds_alternative<wire::CheckpointRequest>(message)) {
-    const auto all = disk_.entries_after(kNoTid, false);
-    send(connection,
-         CheckpointCopy{.cluster = disk_.cluster(), .entries = {all.begin(), all.end()}});
   } else {
     input([&](replication::Node&, Actions& actions) { from_peer(connection, message, actions); });
   }
@@ -270,33 +283,13 @@ void Server::from_peer(ConnectionId connection, Message& message, Actions& actio
   }
   if (const auto* const hello = std::get_if<wire::ReplicaHello>(&message)) {
     feeders_.erase(connection);
+    stop_sending(connection);
     node_->peer_hello(connection, *hello, at, actions);
   } else if (const auto* const ack = std::get_if<wire::ReplicaAck>(&message)) {
     node_->peer_ack(connection, *ack, at, actions);
   } else if (const auto* const stale = std::get_if<wire::StaleEpoch>(&message)) {
     node_->peer_stale(connection, *stale, at, actions);
   }
-}
-
-// The copy is written and synced, and the process goes on with it as if it had just started.
-void Server::on_copy(ConnectionId connection, CheckpointCopy copy) {
-  if (connection != upstream_ || ending_) return;
-  const auto wanted = [this, connection] { return connection == upstream_; };
-  later(random_.between(std::chrono::milliseconds(5), std::chrono::milliseconds(1500)),
-        [this, connection, wanted, copy = std::move(copy)]() mutable {
-          if (!wanted()) return;
-          when_idle([this, connection, wanted, copy = std::move(copy)]() mutable {
-            if (!wanted()) return;
-            world_.trace.note("n", index_, " installs a checkpoint");
-            world_.network.close(host_, connection);
-            disk_.replace(std::move(copy.entries), copy.cluster);
-            noted_ = kNoTid;
-            note_durable();
-            for (const auto& [peer, feeder] : feeders_) world_.network.close(host_, peer);
-            end_process();
-            begin_anew({});
-          });
-        });
 }
 
 void Server::read(ConnectionId connection, const ReadRequest& request) {

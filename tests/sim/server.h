@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "replication/checkpoint_shelf.h"
 #include "replication/node.h"
 #include "sim/checker.h"
 #include "sim/engine.h"
@@ -87,6 +88,17 @@ class Server {
   struct Feeder {
     Position sent;
   };
+  // A copy that is sent.
+  struct Sending {
+    replication::CopyUser user = 0;
+    wire::CheckpointRequest request{};
+    std::optional<Id128> id{};  // of the checkpoint that it was given
+    std::size_t confirmed = 0;  // files
+  };
+  struct Checkpoint {
+    wire::CheckpointBegin begin{};
+    SimStore::Files files{};
+  };
 
   // server.cc: its life, and what it hears.
   [[nodiscard]] bool broken(Mutation rule) const { return world_.mutation == rule; }
@@ -98,7 +110,6 @@ class Server {
   void lost(ConnectionId connection, const std::string& why);
   void received(ConnectionId connection, Message message);
   void from_peer(ConnectionId connection, Message& message, Actions& actions);
-  void on_copy(ConnectionId connection, CheckpointCopy copy);
   void read(ConnectionId connection, const ReadRequest& request);
   [[nodiscard]] Engine::Outputs engine_outputs();
   void acknowledged(Tid up_to);
@@ -124,7 +135,6 @@ class Server {
   void begin_anew_when_there_is_room();
   void lead(const replication::action::Lead& lead);
   void serve(const replication::action::Serve& serve);
-  void take_checkpoint();
   void append(wire::ReplicaAppend group);
   void append_next();
   void hold_removals_back(wire::ReplicaAppend& group);
@@ -140,6 +150,26 @@ class Server {
   void connect(const std::string& address);
   void ask(const replication::dcs::Request& request);
   void send(ConnectionId connection, Message message);
+
+  // server_copies.cc: copies that it sends, and the one that it takes.
+  [[nodiscard]] replication::CheckpointShelf new_shelf();
+  void on_copy_request(ConnectionId connection, const wire::CheckpointRequest& request);
+  void stop_sending(ConnectionId connection);
+  void carry_out(const replication::CheckpointShelf::Effects& effects);
+  void make_checkpoint();
+  void begin_sending(replication::CopyUser user, const Id128& id);
+  void send_file(ConnectionId connection);
+  void on_copy_ack(ConnectionId connection, const wire::CheckpointAck& ack);
+  void refuse_copy(replication::CopyUser user);
+  [[nodiscard]] bool may_take(const Id128& cluster, const Position& position) const;
+  void take_checkpoint(const replication::action::TakeCheckpoint& take);
+  void give_up_copy();
+  void on_copy_begin(ConnectionId connection, const wire::CheckpointBegin& begin);
+  void on_copy_file(ConnectionId connection, CopyFile file);
+  void on_copy_whole();
+  void install_checkpoint(const replication::action::InstallCheckpoint& install);
+  void discard_copy();
+  void install_what_is_complete();
 
   World world_;
   const std::size_t index_;
@@ -169,6 +199,13 @@ class Server {
   bool feeds_off_ = false;  // broken: before one
   ConnectionId upstream_ = 0;
   std::map<ConnectionId, Feeder> feeders_;
+  replication::CheckpointShelf shelf_;
+  std::map<Id128, Checkpoint> checkpoints_;
+  std::map<ConnectionId, Sending> sendings_;
+  replication::CopyUser next_user_ = 1;
+  std::uint64_t receiver_ = 0;  // of copies; what came for an earlier one counts no more
+  std::optional<replication::action::TakeCheckpoint> taking_;
+  bool begun_ = false;  // it was told which copy it gets
   std::deque<wire::ReplicaAppend> appends_;
   bool appending_ = false;
   Tid shown_;

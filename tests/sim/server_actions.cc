@@ -70,7 +70,9 @@ void Server::carry_out(replication::Action& action) {
               input([&](auto& node, Actions& actions) { node.located(found, instant(), actions); });
             });
           },
-          [&](const action::TakeCheckpoint&) { take_checkpoint(); },
+          [&](const action::TakeCheckpoint& it) { take_checkpoint(it); },
+          [&](const action::InstallCheckpoint& it) { install_checkpoint(it); },
+          [&](const action::DiscardCopy&) { discard_copy(); },
           [&](const action::Lead& it) { lead(it); },
           [&](const action::Serve& it) { serve(it); },
           [&](const action::SetWaiting& it) {
@@ -95,6 +97,7 @@ void Server::carry_out(replication::Action& action) {
           [&](const action::StepDown& it) { step_down(it); },
           [&](const action::Connect& it) { connect(it.address); },
           [&](const action::Disconnect&) {
+            give_up_copy();
             if (upstream_ != 0) world_.network.close(host_, std::exchange(upstream_, 0));
           },
           [&](action::ToUpstream& it) {
@@ -106,6 +109,7 @@ void Server::carry_out(replication::Action& action) {
           },
           [&](const action::ClosePeer& it) {
             feeders_.erase(it.peer);
+            stop_sending(it.peer);
             world_.network.close(host_, it.peer);
           },
           [&](const action::Compare& it) { compare(it.peer, it.position); },
@@ -165,8 +169,6 @@ void Server::on_stored(bool stored, const std::function<void()>& done) {
   world_.network.host_died(host_, false);
   begin_anew_when_there_is_room();
 }
-
-void Server::take_checkpoint() { send(upstream_, wire::CheckpointRequest{}); }
 
 void Server::append(wire::ReplicaAppend group) {
   appends_.push_back(std::move(group));
@@ -235,6 +237,9 @@ void Server::appended(const Position& last) {
 }
 
 void Server::roll_back(const Position& to) {
+  replication::CheckpointShelf::Effects effects;
+  shelf_.log_undone(effects);
+  carry_out(effects);
   const bool known = to.tid.is_zero() || disk_.position_of(to.tid) == to;
   if (!known || disk_.removes_after(to)) {
     later(random_.delay(std::chrono::microseconds(200)), [this, known] {
@@ -370,6 +375,7 @@ void Server::begin_anew_when_there_is_room() {
 // ---- others -------------------------------------------------------------------------------------
 
 void Server::connect(const std::string& address) {
+  give_up_copy();
   if (upstream_ != 0) world_.network.close(host_, std::exchange(upstream_, 0));
   Host host = 0;
   std::from_chars(address.data(), address.data() + address.size(), host);

@@ -153,6 +153,24 @@ void SimStore::replace(std::vector<Entry> entries, const Id128& cluster) {
   rebuild();
 }
 
+SimStore::Installed SimStore::install(bool looks) {
+  if (!incoming_) return Installed::nothing;
+  const Incoming copy = *std::exchange(incoming_, std::nullopt);
+  if (!copy.complete) {
+    if (copy.begin.position.tid > last().tid || !looks) incoming_ = copy;
+    return Installed::nothing;
+  }
+  const std::optional<Position>& replaces = copy.complete->replaces;
+  if (looks && last().tid > replaces.value_or(Position{}).tid) return Installed::outdated;
+  std::vector<Entry> entries;
+  for (const std::vector<Entry>& file : copy.files) {
+    entries.insert(entries.end(), file.begin(), file.end());
+  }
+  std::ranges::sort(entries, {}, [](const Entry& entry) { return entry.position.tid; });
+  replace(std::move(entries), copy.begin.cluster_id);
+  return Installed::installed;
+}
+
 void SimStore::crash() {
   std::size_t kept = random_.index(pending_.size() + 1);
   for (; kept > 0; --kept) apply_first();

@@ -18,6 +18,7 @@
 #include "sim/random.h"
 #include "storage/log_tail.h"
 #include "storage/memory_object_store.h"
+#include "wire/messages_replication.h"
 
 namespace zeolite::sim {
 
@@ -72,7 +73,27 @@ class SimStore {
   void roll_back(const Position& to);
   // Something that is gone would have to come back.
   [[nodiscard]] bool removes_after(const Position& to) const;
-  // A copy takes the place of everything but the promise and what was heard.
+
+  // ---- a copy that takes the place of everything but the promise and what was heard ----
+
+  using Files = std::vector<std::vector<Entry>>;
+  struct Complete {
+    std::optional<Position> replaces{};  // the end of the own log then; nothing: whatever it is
+  };
+  struct Incoming {
+    wire::CheckpointBegin begin{};
+    Files files{};                       // the first ones, which are whole
+    std::optional<Complete> complete{};  // the next start installs it
+  };
+  // Durable at once.
+  [[nodiscard]] std::optional<Incoming>& incoming() { return incoming_; }
+  enum class Installed : std::uint8_t {
+    nothing,
+    installed,
+    outdated
+  };
+  // As storage/checkpoint_install.h; `looks`: whether the log has gone on since.
+  Installed install(bool looks);
   void replace(std::vector<Entry> entries, const Id128& cluster);
 
   // ---- faults ----
@@ -111,6 +132,7 @@ class SimStore {
   storage::LogTail tail_;       // at the end of entries_
   std::deque<Pending> pending_;
   std::unique_ptr<storage::MemoryObjectStore> objects_;
+  std::optional<Incoming> incoming_;
   bool full_ = false;
   std::size_t undone_ = 0;
   std::size_t undone_for_good_ = 0;

@@ -90,10 +90,25 @@ TEST_F(SimStoreTest, TakesACopyButKeepsItsPromise) {
   run(seconds(1));
   SimStore other(queue_, Random(6), Id128{}, milliseconds(1));
   const auto all = store_.entries_after(kNoTid, false);
-  other.replace({all.begin(), all.end()}, store_.cluster());
+  SimStore::Incoming copy;
+  copy.begin.cluster_id = store_.cluster();
+  copy.files = {{all.begin(), all.end()}};
+  copy.complete = SimStore::Complete{.replaces = Position{}};
+  other.incoming() = std::move(copy);
+  EXPECT_EQ(other.install(true), SimStore::Installed::installed);
+  EXPECT_EQ(other.install(true), SimStore::Installed::nothing) << "once";
   EXPECT_EQ(other.last(), store_.last());
   EXPECT_EQ(other.cluster(), Id128{9});
   EXPECT_EQ(other.promise(), Epoch(0));
+}
+
+TEST_F(SimStoreTest, TakesNoCopyWhenItsLogHasGoneOn) {
+  store_.incoming().emplace().complete = SimStore::Complete{.replaces = Position{}};
+  append(1);
+  run(seconds(1));
+  EXPECT_EQ(store_.install(true), SimStore::Installed::outdated);
+  EXPECT_EQ(store_.last().tid, Tid(1));
+  EXPECT_FALSE(store_.incoming());
 }
 
 TEST_F(SimStoreTest, RefusesWhenFull) {

@@ -27,11 +27,12 @@ RocksStoreOptions options_at(const fs::path& directory) {
   return options;
 }
 
-// Makes a database with `count` transactions; returns where its log ends.
+// Makes a database with `count` transactions, or has it go on up to there; returns where its log
+// ends.
 Position make_database(const fs::path& directory, std::uint64_t count,
                        const std::optional<fs::path>& checkpoint = std::nullopt) {
   auto store = *RocksObjectStore::open(options_at(directory));
-  for (std::uint64_t tid = 1; tid <= count; ++tid) {
+  for (std::uint64_t tid = store->last_position().tid.value() + 1; tid <= count; ++tid) {
     TransactionRecord record;
     record.epoch = Epoch(1);
     record.tid = Tid(tid);
@@ -48,16 +49,16 @@ Position make_database(const fs::path& directory, std::uint64_t count,
 
 // A data directory with a database of its own and a complete copy of another one, with a blob.
 Position prepare(const fs::path& data, const fs::path& scratch, std::uint64_t own) {
-  make_database(data, own);
+  const Position replaces = make_database(data, own);
   fs::remove_all(scratch);
   const Position position = make_database(scratch, 20, data / kIncomingFolder);
   fs::create_directories(data / kIncomingFolder / "blobs" / "0x00");
   std::ofstream(data / kIncomingFolder / "blobs" / "0x00" / "1.blob") << "content";
-  EXPECT_TRUE(complete_incoming(data, Id128{}, position));
+  EXPECT_TRUE(complete_incoming(data, {.position = position, .replaces = replaces}));
   return position;
 }
 
-Result<bool> install(const fs::path& data) {
+Result<InstallOutcome> install(const fs::path& data) {
   ASSIGN_OR_RETURN(const auto lock, DirectoryLock::take(data, DirectoryLock::Access::create));
   return install_checkpoint(*lock, data / "blobs");
 }
@@ -74,21 +75,21 @@ TEST(CheckpointInstall, TakesThePlaceOfTheDatabaseAndKeepsThat) {
   const TemporaryDirectory directory;
   const fs::path data = directory / "data";
   const Position position = prepare(data, directory / "other", 3);
-  const Result<bool> installed = install(data);
+  const Result<InstallOutcome> installed = install(data);
   ASSERT_TRUE(installed) << installed.error().detail;
-  EXPECT_TRUE(*installed);
+  EXPECT_EQ(*installed, InstallOutcome::installed);
   expect_installed(data, position);
   const auto old = RocksObjectStore::open(options_at(data / ("old-" + to_hex(position.tid))));
   ASSERT_TRUE(old) << old.error().detail;
   EXPECT_EQ((*old)->last_position().tid, Tid(3));
-  EXPECT_FALSE(*install(data)) << "once";
+  EXPECT_EQ(*install(data), InstallOutcome::nothing) << "once";
 }
 
 TEST(CheckpointInstall, AnEmptyDatabaseIsNotKept) {
   const TemporaryDirectory directory;
   const fs::path data = directory / "data";
   const Position position = prepare(data, directory / "other", 0);
-  ASSERT_TRUE(*install(data));
+  ASSERT_EQ(*install(data), InstallOutcome::installed);
   expect_installed(data, position);
   EXPECT_FALSE(fs::exists(data / ("old-" + to_hex(position.tid))));
 }
@@ -98,12 +99,74 @@ TEST(CheckpointInstall, WhatIsNotCompleteIsNotTaken) {
   const fs::path data = directory / "data";
   prepare(data, directory / "other", 3);
   fs::remove(data / kIncomingFolder / "COMPLETE");
-  EXPECT_FALSE(*install(data));
+  EXPECT_EQ(*install(data), InstallOutcome::nothing);
   EXPECT_EQ((*RocksObjectStore::open(options_at(data)))->last_position().tid, Tid(3));
   std::ofstream(data / kIncomingFolder / "COMPLETE") << "something";
-  const Result<bool> damaged = install(data);
+  const Result<InstallOutcome> damaged = install(data);
   ASSERT_FALSE(damaged);
   EXPECT_EQ(damaged.error().code, ErrorCode::corruption);
+}
+
+// It was complete, and then the node streamed or led instead.
+TEST(CheckpointInstall, IsNotInstalledOverALogThatHasGoneOn) {
+  const TemporaryDirectory directory;
+  const fs::path data = directory / "data";
+  prepare(data, directory / "other", 3);
+  const Position confirmed = make_database(data, 4);
+  const Result<InstallOutcome> installed = install(data);
+  ASSERT_TRUE(installed) << installed.error().detail;
+  EXPECT_EQ(*installed, InstallOutcome::outdated);
+  EXPECT_EQ((*RocksObjectStore::open(options_at(data)))->last_position(), confirmed);
+  EXPECT_FALSE(fs::exists(data / kIncomingFolder));
+}
+
+TEST(CheckpointInstall, NorOverADatabaseThatWasMadeSince) {
+  const TemporaryDirectory directory;
+  const fs::path data = directory / "data";
+  prepare(data, directory / "other", 0);
+  const Position confirmed = make_database(directory / "made", 1);
+  for (const char* part : {"FORMAT", "HWM", "records"}) {
+    fs::remove_all(data / part);
+    fs::rename(directory / "made" / part, data / part);
+  }
+  EXPECT_EQ(*install(data), InstallOutcome::outdated);
+  EXPECT_EQ((*RocksObjectStore::open(options_at(data)))->last_position(), confirmed);
+}
+
+TEST(CheckpointInstall, WhatIsKeptBesideStaysWhenAnotherCopyHasTheSameEnd) {
+  const TemporaryDirectory directory;
+  const fs::path data = directory / "data";
+  const Position position = prepare(data, directory / "other", 3);
+  const fs::path old = data / ("old-" + to_hex(position.tid));
+  make_database(old, 2);
+  ASSERT_EQ(*install(data), InstallOutcome::installed);
+  expect_installed(data, position);
+  EXPECT_EQ((*RocksObjectStore::open(options_at(old)))->last_position().tid, Tid(2));
+  EXPECT_EQ((*RocksObjectStore::open(options_at(old.string() + "-2")))->last_position().tid,
+            Tid(3));
+}
+
+TEST(CheckpointInstall, ADatabaseWhoseMarkIsDamagedIsKept) {
+  const TemporaryDirectory directory;
+  const fs::path data = directory / "data";
+  const Position position = prepare(data, directory / "other", 3);
+  fs::resize_file(data / "HWM", 0);
+  ASSERT_EQ(*install(data), InstallOutcome::installed);
+  expect_installed(data, position);
+  EXPECT_TRUE(fs::exists(data / ("old-" + to_hex(position.tid)) / "records"));
+}
+
+TEST(CheckpointInstall, DiscardedAtAnyMomentItIsNeverInstalled) {
+  for_each_crash("install.forgotten", [](const std::string& crash_point) {
+    const TemporaryDirectory directory;
+    const fs::path data = directory / "data";
+    prepare(data, directory / "other", 3);
+    make_database(data, 4);
+    const bool killed = run_node("install", data.string(), "0", crash_point);
+    EXPECT_EQ(*install(data), InstallOutcome::nothing);
+    EXPECT_EQ((*RocksObjectStore::open(options_at(data)))->last_position().tid, Tid(4));
+    return killed;
+  });
 }
 
 TEST(CheckpointInstall, KilledAnywhereTheNextCallCompletesIt) {

@@ -49,7 +49,7 @@ Result<> roll_back(const std::string& directory, zeolite::Tid tid) {
 
 Result<> install(const std::string& directory) {
   ASSIGN_OR_RETURN(auto lock, DirectoryLock::take(directory, DirectoryLock::Access::create));
-  ASSIGN_OR_RETURN([[maybe_unused]] const bool installed,
+  ASSIGN_OR_RETURN([[maybe_unused]] const auto outcome,
                    zeolite::storage::install_checkpoint(*lock, directory + "/blobs"));
   return {};
 }

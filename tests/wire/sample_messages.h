@@ -144,7 +144,7 @@ inline std::vector<Message> sample_replication_messages() {
       ReplicaBlob{Oid(1), Tid(2), 3, 10, Bytes::copy_of("a piece")},
       StaleEpoch{Epoch(9), "10.0.0.1:8090"},
       Handover{Epoch(9), sample_position()},
-      CheckpointRequest{sample_id(1), 2, 3},
+      CheckpointRequest{sample_id(1), 2, 3, sample_position()},
       CheckpointBegin{sample_id(1),
                       sample_id(2),
                       sample_position(),
