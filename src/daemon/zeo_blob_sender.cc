@@ -24,33 +24,42 @@ void ZeoBlobSender::send(ShardHub& hub, std::shared_ptr<ZeoConnection> connectio
     connection->fail(id, zeo::pos_key_error(request.oid));
     return;
   }
-  std::make_shared<ZeoBlobSender>(hub, std::move(connection), id, request)->read_piece();
+  std::make_shared<ZeoBlobSender>(hub, std::move(connection), id, request)->await_turn();
 }
 
 ZeoBlobSender::ZeoBlobSender(ShardHub& hub, std::shared_ptr<ZeoConnection> connection, Value id,
                              const zeo::requests::SendBlob& request)
     : hub_(hub), connection_(std::move(connection)), id_(std::move(id)), request_(request) {}
 
+void ZeoBlobSender::await_turn() {
+  connection_->when_blob_turn([self = shared_from_this()] { self->read_piece(); });
+}
+
 void ZeoBlobSender::read_piece() {
   hub_.read_on_pool(
       connection_, ShardHub::Pin::no,
       [directory = hub_.engine().blobs(), file = file_, request = request_, at = sent_](
-          const storage::ObjectStore&, Tid) mutable -> Result<Piece> {
-        if (!file) {
+          const storage::ObjectStore&, Tid) -> Result<BlobPiece> {
+        // It may run again, when there was no room for what it read.
+        std::shared_ptr<blobs::BlobFile> from = file;
+        if (!from) {
           ASSIGN_OR_RETURN(blobs::BlobFile opened,
                            directory->open_for_reading(request.oid, request.tid));
-          file = std::make_shared<blobs::BlobFile>(std::move(opened));
+          from = std::make_shared<blobs::BlobFile>(std::move(opened));
         }
         std::string bytes(kPiece, '\0');
-        ASSIGN_OR_RETURN(const std::size_t length, file->read(at, bytes));
+        ASSIGN_OR_RETURN(const std::size_t length, from->read(at, bytes));
         bytes.resize(length);
-        return Piece{std::move(file), std::move(bytes)};
+        return BlobPiece{std::move(from), std::move(bytes)};
       },
-      [self = shared_from_this()](Result<Piece> piece, Tid) { self->on_piece(std::move(piece)); });
+      [self = shared_from_this()](Result<BlobPiece> piece, Tid) {
+        self->on_piece(std::move(piece));
+      });
 }
 
-void ZeoBlobSender::on_piece(Result<Piece> piece) {
+void ZeoBlobSender::on_piece(Result<BlobPiece> piece) {
   if (connection_->closed()) return;
+  connection_->blob_turn_over();
   const Value oid = zeo::value_of(request_.oid);
   const Value tid = zeo::value_of(request_.tid);
   if (!piece) {
@@ -81,7 +90,7 @@ void ZeoBlobSender::on_piece(Result<Piece> piece) {
   if (done) {
     connection_->reply(id_, Value(pickle::None{}));
   } else {
-    connection_->when_drained([self = shared_from_this()] { self->read_piece(); });
+    await_turn();
   }
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "base/check.h"
 #include "daemon/shard_hub.h"
 #include "daemon/zeo_prepare.h"
 #include "daemon/zeo_reads.h"
@@ -16,6 +17,8 @@ namespace {
 
 // Bytes of uploads that wait to be written, before more is read.
 constexpr std::size_t kUnwrittenMax = std::size_t{1} << 20;
+// Pieces of blobs that are being read for one client, or wait for it to take them.
+constexpr std::size_t kBlobPiecesAtOnce = 8;
 // A greeting, or a register call; more is not taken from a client that did not register.
 constexpr std::size_t kFirstMessagesMax = 64 * 1024;
 // Bytes of what a client calls itself that the log tells.
@@ -299,15 +302,38 @@ bool ZeoConnection::neglects_transaction(Instant now) {
   return now - went_on_at_ > environment().config->vote_timeout;
 }
 
+void ZeoConnection::when_blob_turn(std::function<void()> read) {
+  if (closed()) return;
+  blob_turns_.push_back(std::move(read));
+  give_blob_turns();
+}
+
+void ZeoConnection::blob_turn_over() {
+  CHECK(pieces_reading_ > 0, "a piece was read out of its turn");
+  --pieces_reading_;
+  // Whether it is sent or refused, there is output that will drain.
+  ++pieces_unsent_;
+}
+
+void ZeoConnection::give_blob_turns() {
+  while (!blob_turns_.empty() && pieces_reading_ + pieces_unsent_ < kBlobPiecesAtOnce) {
+    const std::function<void()> read = std::move(blob_turns_.front());
+    blob_turns_.pop_front();
+    ++pieces_reading_;
+    read();
+  }
+}
+
 void ZeoConnection::on_drained() {
+  pieces_unsent_ = 0;
   output_gone();
-  for (const std::function<void()>& resume : std::exchange(resume_, {})) resume();
+  give_blob_turns();
 }
 
 void ZeoConnection::on_closed(const Error& why) {
   log_end("ZEO client " + name(), hub_ != nullptr, why);
   const std::shared_ptr<ZeoConnection> self = shared_from_this();
-  resume_ = {};
+  blob_turns_.clear();
   (void)staged_.settle(0);
   output_gone();
   if (hub_ != nullptr) {

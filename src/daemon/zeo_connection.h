@@ -1,11 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "daemon/client_connection.h"
 #include "daemon/sized_connection.h"
@@ -39,11 +40,13 @@ class ZeoConnection final : public SizedConnection::Handler,
   [[nodiscard]] ZeoIterators& iterators() { return iterators_; }
   [[nodiscard]] const ZeoUploads& uploads() const { return uploads_; }
   // Calls that wait for an answer of the store or the coordinator, votes aside.
-  [[nodiscard]] std::size_t waiting_calls() const { return reads_waiting() + session_.oid_calls(); }
-  // Calls `resume` once, when the socket has taken what is waiting; never when it closes before.
-  void when_drained(std::function<void()> resume) {
-    if (!closed()) resume_.push_back(std::move(resume));
-  }
+  [[nodiscard]] std::size_t waiting_calls() const { return reads_waiting() + pending(); }
+  // Calls `read` once, when a piece of a blob may be read for the client: at once as long as few
+  // are being read or unsent, else when the socket has taken them, in the order of the calls; never
+  // when the connection closes before. When it is read, and before it is sent or refused,
+  // blob_turn_over() is to be called.
+  void when_blob_turn(std::function<void()> read);
+  void blob_turn_over();
   // The client's name for the log: its label, if it gave one, and its address.
   [[nodiscard]] std::string name() const;
 
@@ -65,7 +68,9 @@ class ZeoConnection final : public SizedConnection::Handler,
   void on_message(Bytes message) override;
   void on_drained() override;
   [[nodiscard]] net::StreamConnection& stream() override { return *socket_; }
-  [[nodiscard]] std::size_t pending() const override { return session_.oid_calls(); }
+  [[nodiscard]] std::size_t pending() const override {
+    return session_.oid_calls() + blob_turns_.size();
+  }
   [[nodiscard]] bool holds_enough() const override;
   void on_closed(const Error& why) override;
 
@@ -82,6 +87,7 @@ class ZeoConnection final : public SizedConnection::Handler,
   // The message that tells of the storage's size.
   [[nodiscard]] std::string info() const;
   void answer_ruok();
+  void give_blob_turns();
   // Whether it is for the client to go on with its transaction, and it did not in time.
   [[nodiscard]] bool neglects_transaction(Instant now);
 
@@ -99,7 +105,9 @@ class ZeoConnection final : public SizedConnection::Handler,
   ZeoIterators iterators_;
   ZeoUploads uploads_;
   std::optional<zeo::Preparation> waiting_preparation_;  // until all uploads are written
-  std::vector<std::function<void()>> resume_;
+  std::deque<std::function<void()>> blob_turns_;         // that wait
+  std::size_t pieces_reading_ = 0;
+  std::size_t pieces_unsent_ = 0;  // in output that has not drained since
 };
 
 }  // namespace zeolite::daemon

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <set>
 #include <string>
 
 #include "daemon/zeo_blob_fixture.h"
@@ -51,6 +53,59 @@ TEST_F(ZeoBlobSenderTest, AClientThatDoesNotReadHoldsOnePiece) {
   }
   peer_.told("receiveBlobStop");
   EXPECT_EQ(peer_.result(40), none());
+}
+
+// As threads of an application do that share a connection.
+TEST_F(ZeoBlobSenderTest, AClientThatReadsMayAskForManyAtOnce) {
+  constexpr std::size_t kSize = 2'000'000;
+  constexpr std::int64_t kCalls = 40;
+  peer_.begin();
+  upload(peer_, 1, kNoTid, std::string(kSize, 'a'));
+  EXPECT_EQ(peer_.vote(), list({}));
+  const Tid tid = peer_.finish();
+  config_.outbound_bytes_max = 4'000'000;  // much less than the first pieces of all
+  ZeoPeer reader = connect_zeo();
+  for (std::int64_t call = 0; call < kCalls; ++call) {
+    reader.call(call, "sendBlob", {oid(1), value_of(tid)});
+  }
+  net::Peer other = connect();
+  settle(other);
+  rest_pool();
+  settle(other);
+  EXPECT_LT(buffers_.used(), 9'000'000U);
+  std::set<std::int64_t> answered;
+  std::size_t received = 0;
+  while (answered.size() < kCalls) {
+    const zeo::ServerMessage message = reader.next();
+    ASSERT_FALSE(message.name.empty());
+    if (message.name == ".reply") {
+      ASSERT_FALSE(message.error);
+      answered.insert(*message.id.get<std::int64_t>());
+    } else if (message.name == "receiveBlobChunk") {
+      received += message.value.get<pickle::Tuple>()->items[2].get<Bytes>()->size();
+    }
+  }
+  EXPECT_EQ(received, kCalls * kSize);
+}
+
+// More than may wait before its requests are not read for a while.
+TEST_F(ZeoBlobSenderTest, ThousandsAreAnsweredOneAfterAnother) {
+  constexpr std::int64_t kCalls = 2'500;
+  peer_.begin();
+  upload(peer_, 1, kNoTid, std::string(10'000, 'a'));
+  EXPECT_EQ(peer_.vote(), list({}));
+  const Tid tid = peer_.finish();
+  for (std::int64_t call = 0; call < kCalls; ++call) {
+    // Every other one is of a blob that is not there.
+    peer_.call(call, "sendBlob", {oid(1 + call % 2), value_of(tid)});
+  }
+  for (std::int64_t replies = 0; replies < kCalls;) {
+    const zeo::ServerMessage message = peer_.next();
+    ASSERT_FALSE(message.name.empty());
+    if (message.name != ".reply") continue;
+    EXPECT_EQ(message.error, *message.id.get<std::int64_t>() % 2 == 1);
+    ++replies;
+  }
 }
 
 TEST_F(ZeoBlobSenderTest, LeavingInTheMiddleIsHarmless) {

@@ -65,6 +65,41 @@ class FailingDiskTest(BlobTest):
                 self.assertEqual(1, len(blob_files(server.blob_directory)))
 
 
+class ManyDownloadsTest(BlobTest):
+    """At once, on one connection, and together much more than may wait for a client."""
+
+    options = {"limits": {"frame": "1 MiB", "outbound": "8 MiB"}}
+
+    def test_as_threads_ask_for_them(self):
+        count, size = 100, 1 << 20
+        connection = self.open("one")
+        for number in range(count):
+            connection.root()[number] = Blob(content(number, size))
+        connection.transaction_manager.commit()
+        blobs = []
+        for number in range(count):
+            blob = connection.root()[number]
+            blob._p_activate()
+            blobs.append((blob._p_oid, blob._p_serial))
+        storage = self.database(blob_dir="two").storage
+        wrong = []
+
+        def download(number):
+            try:
+                with open(storage.loadBlob(*blobs[number]), "rb") as file:
+                    if file.read() != content(number, size):
+                        wrong.append(number)
+            except Exception as error:
+                wrong.append(error)
+
+        threads = [threading.Thread(target=download, args=(number,)) for number in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+        self.assertEqual([], wrong)
+
+
 class TransferTest(BlobTest):
     def test_two_large_uploads_on_one_connection(self):
         database = self.database(blob_dir="one")
