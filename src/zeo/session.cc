@@ -3,6 +3,8 @@
 #include <array>
 #include <string_view>
 #include <unordered_map>
+#include <variant>
+#include <vector>
 
 #include "zeo/arguments.h"
 
@@ -143,12 +145,30 @@ void Session::on_call(const Call& call, std::size_t message_bytes, SessionEffect
 std::optional<Exception> Session::add_part(const Method& method, std::size_t bytes,
                                            SessionEffects& effects) {
   ++parts_;
-  if (method.part != Method::Part::kept) return std::nullopt;
-  transaction_->add_message(bytes);
-  if (transaction_->bytes() <= options_.transaction_bytes_max) return std::nullopt;
-  end_transaction(effects);
-  return storage_error("the messages of a transaction may have " +
-                       std::to_string(options_.transaction_bytes_max) + " bytes together, no more");
+  // Later nothing is kept: it may be begun once more, which is without effect.
+  if (stage_ != Stage::open) return std::nullopt;
+  const bool begun = transaction_->held() == 0;
+  if (method.part == Method::Part::kept) transaction_->add_message(bytes);
+  if (!transaction_->dropped() && transaction_->bytes() <= options_.transaction_bytes_max) {
+    return std::nullopt;
+  }
+  Exception why =
+      storage_error("the messages of a transaction may have " +
+                    std::to_string(options_.transaction_bytes_max) + " bytes together, no more");
+  if (begun) {
+    end_transaction(effects);
+    return why;
+  }
+  // The client goes on to its vote, which tells it for good: to end the connection would be a
+  // passing trouble to it, and the same would be sent once more.
+  transaction_->drop();
+  // A file in the shared directory is named all the same: it is the daemon's to remove.
+  std::erase_if(effects.blobs, [](const SessionEffects::BlobStep& step) {
+    return !std::holds_alternative<SessionEffects::BlobShared>(step);
+  });
+  effects.drop_blobs = true;
+  doomed_ = std::move(why);
+  return std::nullopt;
 }
 
 void Session::protocol_error(std::string what, SessionEffects& effects) {

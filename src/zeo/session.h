@@ -85,7 +85,8 @@ struct SessionEffects {
   };
   using BlobStep = std::variant<BlobBegin, BlobChunk, BlobEnd, BlobShared>;
   std::vector<BlobStep> blobs;
-  // Uploads of the transaction that has ended are to be dropped, unless they were committed.
+  // Uploads of the transaction are to be dropped, unless they were committed: it has ended, or
+  // will.
   bool drop_blobs = false;
 
   // Find out, then call prepared().
@@ -197,7 +198,8 @@ class Session {
 
   void on_greeting(const Bytes& message, SessionEffects& effects);
   void on_call(const Call& call, std::size_t message_bytes, SessionEffects& effects);
-  // Counts a message of the open transaction; ends that when it has become too large.
+  // Counts a message of the open transaction. When that has become too large it is doomed, and what
+  // came and comes for it is dropped; an exception: it was too large as it was begun.
   [[nodiscard]] std::optional<Exception> add_part(const Method& method, std::size_t bytes,
                                                   SessionEffects& effects);
   void protocol_error(std::string what, SessionEffects& effects);

@@ -53,6 +53,17 @@ void Transaction::check_read(Oid oid, Tid tid) {
   }
 }
 
+void Transaction::drop() {
+  Transaction rest(std::move(id_));
+  rest.metadata = std::move(metadata);
+  rest.fixed_tid = fixed_tid;
+  rest.status = status;
+  rest.begun_bytes_ = rest.bytes_ = begun_bytes_;
+  rest.messages_ = 1;
+  rest.dropped_ = true;
+  *this = std::move(rest);
+}
+
 void Transaction::attach_blob(Oid oid) { blobs_.insert(oid); }
 
 std::vector<Transaction::RestoredFrom> Transaction::restored() const {

@@ -48,10 +48,14 @@ class Transaction {
 
   // A message of `bytes` is part of it: all that was sent counts, whatever of it is kept.
   void add_message(std::uint64_t bytes) {
+    if (messages_ == 0) begun_bytes_ = bytes;
     bytes_ += bytes;
     ++messages_;
   }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  // It cannot be committed any more: lets go of all but what it was begun with, the first message.
+  void drop();
+  [[nodiscard]] bool dropped() const { return dropped_; }
   // How much memory it takes, about.
   [[nodiscard]] std::uint64_t held() const { return bytes_ + messages_ * kMessageOverhead; }
   [[nodiscard]] const std::vector<commit::StagedWrite>& writes() const { return writes_; }
@@ -84,8 +88,10 @@ class Transaction {
   std::vector<Tid> undos_;
   std::map<std::size_t, Tid> restored_;  // RestoredFrom
   std::set<Oid> blobs_;
+  std::uint64_t begun_bytes_ = 0;  // of the first message
   std::uint64_t bytes_ = 0;
   std::uint64_t messages_ = 0;
+  bool dropped_ = false;
 };
 
 }  // namespace zeolite::zeo

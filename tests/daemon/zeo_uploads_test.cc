@@ -103,6 +103,27 @@ TEST_F(ZeoUploadsTest, ABlobThatIsDeletedAfterAllIsDropped) {
   EXPECT_EQ(staged(), 0U);
 }
 
+TEST_F(ZeoUploadsTest, ThoseOfATransactionThatIsTooLargeGoBeforeItsVote) {
+  config_.transaction_bytes_max = 100'000;
+  ZeoPeer peer = connect_zeo();
+  peer.begin();
+  upload(peer, 1, kNoTid, std::string(1'000'000, 'a'));
+  EXPECT_EQ(peer.ask("ping"), none());
+  EXPECT_EQ(staged(), 1U);
+  peer.store(2, kNoTid, std::string(100'000, 'x'));
+  EXPECT_EQ(peer.ask("ping"), none());
+  EXPECT_EQ(staged(), 0U);
+  upload(peer, 3, kNoTid, std::string(1'000'000, 'a'));
+  EXPECT_EQ(peer.ask("ping"), none());
+  EXPECT_EQ(staged(), 0U);
+  EXPECT_EQ(peer.ask_error("vote", {ZeoPeer::kTransaction}).class_name,
+            "ZODB.POSException.StorageError");
+  peer.begin();
+  upload(peer, 1, kNoTid, "content");
+  EXPECT_EQ(peer.vote(), list({}));
+  EXPECT_EQ(download(peer, 1, peer.finish()), "content");
+}
+
 TEST_F(ZeoUploadsTest, AFileInTheSharedDirectoryIsTakenOver) {
   const std::filesystem::path place = engine_->blobs()->path_of(Oid(1), Tid(1)).parent_path();
   std::filesystem::create_directories(place);
@@ -181,6 +202,17 @@ TEST_F(ZeoSharedUploadsTest, AnAbortLeavesNone) {
   peer_.begin();
   tell(peer_, "a.tmp-");
   EXPECT_EQ(peer_.ask("tpc_abort", {ZeoPeer::kTransaction}), none());
+  EXPECT_TRUE(empty());
+}
+
+TEST_F(ZeoSharedUploadsTest, OfATransactionThatIsTooLargeNoneStays) {
+  config_.transaction_bytes_max = 1'000;
+  ZeoPeer peer = connect_zeo();
+  peer.begin();
+  tell(peer, "a.tmp-");
+  peer.store(2, kNoTid, std::string(1'000, 'x'));
+  tell(peer, "b.tmp-");
+  EXPECT_EQ(peer.ask("ping"), none());
   EXPECT_TRUE(empty());
 }
 

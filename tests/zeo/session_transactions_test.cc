@@ -438,62 +438,6 @@ TEST_F(SessionTransactionsTest, MetadataHasLimitsThatTheVoteTells) {
   }
 }
 
-class SmallTransactionsTest : public SessionTransactionsTest {
- protected:
-  // One tpc_begin and two small stores.
-  SmallTransactionsTest() : SessionTransactionsTest({.transaction_bytes_max = 400}) {}
-};
-
-TEST_F(SmallTransactionsTest, MoreThanATransactionMayHoldEndsIt) {
-  begin();
-  store(1, 0, "0123456789");
-  EXPECT_TRUE(silent());
-  EXPECT_GT(session_.held_bytes(), 0U);
-  store(2, 0, std::string(400, 'x'));
-  EXPECT_TRUE(ended());
-  EXPECT_EQ(session_.held_bytes(), 0U);
-}
-
-// Whatever part of it is kept, and whether it is a record or not.
-TEST_F(SmallTransactionsTest, EveryMessageOfATransactionCounts) {
-  const Value large = bytes(std::string(400, 'x'));
-  const std::vector<std::pair<std::string, std::vector<Value>>> calls = {
-      {"storea", {oid(1), tid(0), bytes("x"), id(), large}},
-      {"restorea", {oid(1), tid(0), bytes("x"), none(), id(), large}},
-      {"deleteObject", {oid(1), tid(5), id(), large}},
-      {"checkCurrentSerialInTransaction", {oid(1), tid(5), id(), large}},
-      {"undoa", {bytes("AAAAAAAAAAU="), id(), large}},
-      {"storeBlobShared", {oid(1), tid(0), bytes("x"), large, id()}}};
-  for (const auto& [method, arguments] : calls) {
-    SCOPED_TRACE(method);
-    session_ = begun({.transaction_bytes_max = 400});
-    go_live();
-    begin();
-    one_way(method, arguments);
-    EXPECT_TRUE(ended());
-    EXPECT_EQ(session_.held_bytes(), 0U);
-  }
-}
-
-TEST_F(SmallTransactionsTest, SmallMessagesWithoutEndAreBounded) {
-  begin();
-  int stored = 0;
-  for (; stored < 100 && !effects_.close; ++stored) store(1, 0, "y");
-  EXPECT_TRUE(ended());
-  EXPECT_LT(stored, 10);
-}
-
-TEST_F(SmallTransactionsTest, ChunksOfBlobsDoNotCount) {
-  begin();
-  one_way("storeBlobStart");
-  for (int chunk = 0; chunk < 10; ++chunk) {
-    const std::uint64_t parts = session_.parts();
-    one_way("storeBlobChunk", {bytes(std::string(400, 'x'))});
-    EXPECT_TRUE(silent());
-    EXPECT_GT(session_.parts(), parts);
-  }
-}
-
 TEST_F(SessionTransactionsTest, ARecordOfNoBytesIsRefusedByTheVote) {
   begin();
   store(1, 0, "");

@@ -33,6 +33,30 @@ TEST(Transaction, AllThatWasSentForItCounts) {
   EXPECT_GE(transaction.held(), 120 + 2 * sizeof(commit::StagedWrite));
 }
 
+TEST(Transaction, OneThatIsDroppedKeepsWhatItWasBegunWith) {
+  Transaction transaction(integer(1));
+  transaction.metadata.user = "user";
+  transaction.add_message(100);
+  const std::uint64_t begun = transaction.held();
+  transaction.store(Oid(1), Tid(5), data("one"));
+  transaction.attach_blob(Oid(1));
+  transaction.check_read(Oid(2), Tid(5));
+  transaction.undo(Tid(4));
+  transaction.add_message(20);
+  for (int time = 0; time < 2; ++time) {
+    transaction.drop();
+    EXPECT_TRUE(transaction.dropped());
+    EXPECT_EQ(transaction.id(), integer(1));
+    EXPECT_EQ(transaction.metadata.user, "user");
+    EXPECT_TRUE(transaction.writes().empty());
+    EXPECT_TRUE(transaction.staged().reads.empty());
+    EXPECT_TRUE(transaction.undos().empty());
+    EXPECT_TRUE(transaction.blobs().empty());
+    EXPECT_EQ(transaction.place_of(Oid(1)), std::nullopt);
+    EXPECT_EQ(transaction.held(), begun);
+  }
+}
+
 TEST(Transaction, AStoreTakesBackARemoval) {
   Transaction transaction(integer(1));
   transaction.remove(Oid(1), Tid(5));

@@ -4,6 +4,8 @@ import unittest
 
 import fixture
 from fixture import ServerTest
+from transaction.interfaces import TransientError
+from ZODB.POSException import StorageError
 from ZODB.utils import p64, z64
 
 LENGTH = 8 << 20
@@ -39,6 +41,28 @@ class LongRecordTest(ServerTest):
         transactions = list(reader.iterator(tid, tid))
         self.assertEqual([tid], [one.tid for one in transactions])
         self.assertRaises(KeyError, reader.load, p64(10 ** 9))
+
+
+@unittest.skipIf(fixture.is_python_server(), "it has no limit")
+class LargeTransactionTest(ServerTest):
+    options = {"limits": {"transaction": "1 MiB"}}
+
+    def test_one_that_is_too_large_is_refused_for_good_and_the_connection_goes_on(self):
+        writer = self.storage()
+        lost = []
+        disconnect = writer.notify_disconnected
+        writer.notify_disconnected = lambda: lost.append(1) or disconnect()
+        oids = [writer.new_oid() for _ in range(40)]
+        records = [(oid, z64, b"x" * 100_000) for oid in oids]
+        for _ in range(2):
+            with self.assertRaisesRegex(StorageError, "bytes together, no more") as caught:
+                fixture.commit_records(writer, records)
+            self.assertNotIsInstance(caught.exception, TransientError)
+        tid = fixture.commit_records(writer, records[:5])
+        self.assertEqual([], lost)
+        reader = self.storage()
+        self.assertEqual((b"x" * 100_000, tid), reader.load(oids[4]))
+        self.assertRaises(KeyError, reader.load, oids[5])
 
 
 if __name__ == "__main__":
