@@ -403,11 +403,12 @@ void Session::on_voted(SessionEffects& effects) {
 std::optional<Exception> Session::fatal_conflict(
     const std::vector<commit::Conflict>& conflicts) const {
   for (const commit::Conflict& conflict : conflicts) {
-    const ConflictFacts facts{.message = conflict.read ? "data read by the transaction was changed"
-                                                       : "database conflict error",
-                              .oid = conflict.oid,
-                              .committed = conflict.current,
-                              .read = conflict.base};
+    const ConflictFacts facts{
+        .message =
+            conflict.read ? "data read by the transaction was changed" : "database conflict error",
+        .oid = conflict.oid,
+        .committed = conflict.current,
+        .read = conflict.base == Transaction::kNeverRead ? kNoTid : conflict.base};
     const bool removes = !conflict.read && transaction_->removes(conflict.oid);
     if ((conflict.read || removes) && conflict.current.is_zero()) {
       return pos_key_error(conflict.oid);

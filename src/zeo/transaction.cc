@@ -45,6 +45,7 @@ void Transaction::remove(Oid oid, Tid base) {
 }
 
 void Transaction::check_read(Oid oid, Tid tid) {
+  if (tid.is_zero()) tid = kNeverRead;
   const auto [place, fresh] = read_index_.try_emplace(oid, reads_.size());
   if (fresh) {
     reads_.push_back({.oid = oid, .tid = tid});

@@ -40,7 +40,10 @@ class Transaction {
   // A copied record: not checked against what is there. `data` nothing: the object does not exist.
   void restore(Oid oid, std::optional<Bytes> data, Tid source);
   void remove(Oid oid, Tid base);
+  // As in FileStorage nothing is ever read at kNoTid, whether the object is there or not: such a
+  // check is one of kNeverRead, which is the tid of no revision.
   void check_read(Oid oid, Tid tid);
+  static constexpr Tid kNeverRead{UINT64_MAX};
   void undo(Tid tid) { undos_.push_back(tid); }
   // The store of this object carries the blob that was uploaded last for it, until it is removed or
   // restored instead.

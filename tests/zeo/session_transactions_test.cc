@@ -369,6 +369,22 @@ TEST_F(SessionTransactionsTest, AReadOfWhatIsNotThereIsAKeyError) {
   EXPECT_EQ(error(), pos_key_error(Oid(2)));
 }
 
+// Nothing is read at it: the coordinator must not take it for "it is not there".
+TEST_F(SessionTransactionsTest, AReadAtNoSerialIsNeverCurrent) {
+  for (const Tid current : {kNoTid, Tid(8)}) {
+    begin();
+    one_way("checkCurrentSerialInTransaction", {oid(2), tid(0), id()});
+    const commit::StagedTransaction staged = submit();
+    ASSERT_EQ(staged.reads.size(), 1U);
+    EXPECT_NE(staged.reads[0].tid, kNoTid);
+    conflicted({{.oid = Oid(2), .current = current, .base = staged.reads[0].tid, .read = true}});
+    EXPECT_EQ(error(), current.is_zero()
+                           ? pos_key_error(Oid(2))
+                           : read_conflict_error({"data read by the transaction was changed",
+                                                  Oid(2), current, kNoTid}));
+  }
+}
+
 TEST_F(SessionTransactionsTest, NothingToCommitIsATransaction) {
   begin();
   EXPECT_EQ(submit_nothing(), list({}));

@@ -64,12 +64,15 @@ def deletion_motions(storage):
     record = zodb_pickle(MinPO(1)), ""
     attempt("store", oid, tids[0], *record)  # never was: any serial will do
     attempt("deleteObject", other, tids[1])
+    for unread in other, oid:
+        attempt("checkCurrentSerialInTransaction", unread, z64)
     attempt("deleteObject", oid, tids[0])
     attempt("deleteObject", oid, tids[1])
     for serial in z64, tids[1]:
         attempt("store", oid, serial, *record)
         attempt("deleteObject", oid, serial)
-    attempt("checkCurrentSerialInTransaction", oid, tids[2])
+    for serial in z64, tids[2]:
+        attempt("checkCurrentSerialInTransaction", oid, serial)
     attempt("deleteObject", oid, tids[2])
     attempt("store", oid, tids[2], *record)
     attempt("store", oid, tids[3], *record)
