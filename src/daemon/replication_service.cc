@@ -149,6 +149,7 @@ void ReplicationService::tick() {
     node.tick(now, actions);
   });
   if (stopped_) return;
+  read_on();
   refresh_view();
   if (node_->lease() != 0 && node_->lease() != lease_) {
     lease_ = node_->lease();
@@ -306,10 +307,7 @@ void ReplicationService::make_applier() {
   StandbyApplier::Events events;
   events.appended = [this](const Position& last) {
     post([this, last] {
-      if (reading_paused_ && applier_ && applier_->queued_bytes() < kQueuedBytesLow) {
-        reading_paused_ = false;
-        if (upstream_) upstream_->resume_reading();
-      }
+      read_on();
       with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
         node.appended(last, now, actions);
       });
@@ -339,6 +337,14 @@ void ReplicationService::make_applier() {
     post([this, end = std::move(end)] { on_rolled_back(end); });
   };
   applier_ = std::make_unique<StandbyApplier>(*engine_, std::move(events));
+}
+
+// Looked at when something is durable, and at each tick: a group is in the queue until its memory
+// is given back, which is after it was told of.
+void ReplicationService::read_on() {
+  if (!reading_paused_ || !applier_ || applier_->queued_bytes() >= kQueuedBytesLow) return;
+  reading_paused_ = false;
+  if (upstream_) upstream_->resume_reading();
 }
 
 void ReplicationService::on_rolled_back(const Result<Position>& end) {

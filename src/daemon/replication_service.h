@@ -153,6 +153,7 @@ class ReplicationService final : public LogObserver {
   void on_rolled_back(const Result<Position>& end);
   void make_outgoing();
   void make_applier();
+  void read_on();
   void let_leave(std::shared_ptr<void> link);
   void pump_peers();
   void update_wanted();
