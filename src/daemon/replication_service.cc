@@ -146,6 +146,7 @@ void ReplicationService::tick() {
       node.disk_is_full(!space && space.error().code == ErrorCode::out_of_space);
     }
     node.durable(engine_->durable_end(), now, actions);
+    if (upstream_ && upstream_->moves()) node.link_moves(now);
     node.tick(now, actions);
   });
   if (stopped_) return;
@@ -257,7 +258,6 @@ UpstreamLink::Events ReplicationService::upstream_events() {
   };
   events.checkpoint = [this](const wire::Message& message) {
     if (!receiver_) return;
-    node_->copying(clock_.now().instant);
     receiver_->on_message(message);
   };
   events.lost = [this](const std::string& why) {

@@ -146,11 +146,19 @@ std::vector<StandbyApplier::ReceivedBlob> UpstreamLink::take_blobs(
 }
 
 void UpstreamLink::pause_reading() {
+  paused_ = true;
   if (socket_) socket_->pause_reading();
 }
 
 void UpstreamLink::resume_reading() {
+  paused_ = false;
   if (socket_) socket_->resume_reading();
+}
+
+bool UpstreamLink::moves() {
+  if (!socket_) return false;
+  const std::uint64_t received = socket_->received_bytes();
+  return std::exchange(seen_bytes_, received) != received || paused_;
 }
 
 void UpstreamLink::check_progress(Instant now) {

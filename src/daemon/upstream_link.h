@@ -44,6 +44,8 @@ class UpstreamLink final : public net::FramedConnection::Handler,
       const wire::ReplicaAppend& group);
   void pause_reading();
   void resume_reading();
+  // Whether bytes have come since it was asked last; also while none are read.
+  [[nodiscard]] bool moves();
   void check_progress(Instant now);
   // No event is told any more.
   void close(const std::string& why);
@@ -71,6 +73,8 @@ class UpstreamLink final : public net::FramedConnection::Handler,
   boost::asio::steady_timer timer_;
   std::shared_ptr<net::FramedConnection> socket_;
   std::map<Key, Incoming> incoming_;
+  bool paused_ = false;           // by pause_reading()
+  std::uint64_t seen_bytes_ = 0;  // by moves()
 };
 
 }  // namespace zeolite::daemon

@@ -102,6 +102,8 @@ class StreamConnection : public std::enable_shared_from_this<StreamConnection> {
   [[nodiscard]] bool established() const { return secure_ == nullptr || secure_->is_open(); }
   // A message has begun and is not complete.
   [[nodiscard]] bool receiving() const { return buffered() > 0; }
+  // All that came so far, messages or parts of them: whether the peer is heard of at all.
+  [[nodiscard]] std::uint64_t received_bytes() const { return received_.bytes; }
   [[nodiscard]] std::size_t outbound() const { return output_.size() - written_; }
   // "host:port" of the peer, for messages; kept after closing.
   [[nodiscard]] const std::string& peer() const { return peer_; }

@@ -12,6 +12,8 @@ namespace {
 constexpr Duration kQuestionInterval = std::chrono::milliseconds(10);
 // Older ones are not waited for.
 constexpr std::size_t kQuestionsMax = 256;
+// How often the upstream hears of this node, at least, in the time in which it would be silent.
+constexpr int kSignsOfLife = 8;
 
 // Whether the records follow `previous` and each other, and are of no later reign than the
 // sender's.
@@ -39,6 +41,7 @@ Follower::Follower(Identity identity, const Id128& cluster, const Position& last
 
 void Follower::connected(Instant now, Actions& actions) {
   heard_at_ = now;
+  moved_at_ = Instant{};
   echo_ = 0;
   upstream_visible_ = kNoTid;
   upstream_last_ = kNoTid;
@@ -199,10 +202,6 @@ void Follower::copied(const Id128& cluster, const Position& position, Actions& a
       InstallCheckpoint{.cluster = cluster, .position = position, .replaces = last_});
 }
 
-void Follower::copying(Instant now) {
-  if (state_ == State::checkpoint) heard_at_ = now;
-}
-
 void Follower::on_stale(const wire::StaleEpoch& stale, Actions& actions) {
   state_ = State::disconnected;
   actions.emplace_back(Close{"it follows a later epoch", stale.leader, false});
@@ -282,7 +281,15 @@ void Follower::tick(Instant now, Actions& actions) {
   const bool hears =
       state_ == State::streaming || state_ == State::greeting || state_ == State::checkpoint;
   if (!hears) return;
-  if (heard_at_ && now - *heard_at_ > silence_max_) close("nothing was heard of it", actions);
+  if (heard_at_ && now - std::max(*heard_at_, moved_at_) > silence_max_) {
+    close("nothing was heard of it", actions);
+    return;
+  }
+  // Behind what takes long to arrive, or to be appended, no heartbeat is answered; and the upstream
+  // would take this node for gone. It says what it has, and echoes nothing that it has not heard.
+  const bool quiet = now - acknowledged_at_ >= silence_max_ / kSignsOfLife;
+  if (state_ != State::streaming || moved_at_ <= acknowledged_at_ || !quiet) return;
+  acknowledge(now, actions);
 }
 
 void Follower::show(Actions& actions) {
@@ -312,6 +319,7 @@ void Follower::note_shown() {
 }
 
 void Follower::acknowledge(Instant now, Actions& actions) {
+  acknowledged_at_ = now;
   if (questions_.empty() || now - questions_.rbegin()->second >= kQuestionInterval) {
     questions_.emplace(++question_, now);
     if (questions_.size() > kQuestionsMax) questions_.erase(questions_.begin());

@@ -97,12 +97,13 @@ class Follower {
   void on_heartbeat(const wire::ReplicaHeartbeat& heartbeat, Instant now, Actions& actions);
   void on_stale(const wire::StaleEpoch& stale, Actions& actions);
   void on_handover(const wire::Handover& handover, Instant now, Actions& actions);
+  // Bytes have come from the upstream, though no message may be whole yet; or this side does not
+  // read for now. Nobody is silent meanwhile: that is all that follows from it.
+  void link_moves(Instant now) { moved_at_ = now; }
   // Whether a copy whose log ends at `position` may be taken, or gone on with, for that: what the
   // standby has confirmed may be acknowledged, and is not to be lost.
   [[nodiscard]] static bool may_replace(const TakeCheckpoint& take, const Id128& cluster,
                                         const Position& position);
-  // A part of the copy has arrived.
-  void copying(Instant now);
   // All of it has, and is checked and synced. Of a copy that was given up: nothing.
   void copied(const Id128& cluster, const Position& position, Actions& actions);
 
@@ -179,7 +180,9 @@ class Follower {
   Tid upstream_visible_;
   Tid visible_;
   bool in_sync_ = false;
-  std::optional<Instant> heard_at_;
+  std::optional<Instant> heard_at_;  // a message of this connection
+  Instant moved_at_{};               // link_moves(), of this connection
+  Instant acknowledged_at_{};
   std::uint32_t heartbeat_ms_ = 0;
   std::uint64_t echo_ = 0;  // the heartbeat heard last
   // Questions of this connection that may be answered yet, by their numbers, and when they were

@@ -83,8 +83,8 @@ class Node {
   void upstream_connected(Instant now, Actions& actions);
   void upstream_lost(const std::string& why, Instant now, Actions& actions);
   void from_upstream(UpstreamMessage message, Instant now, Actions& actions);
-  // A part of the copy that was asked for with TakeCheckpoint has arrived.
-  void copying(Instant now) { follower_.copying(now); }
+  // Follower::link_moves(); may be told at every tick, before it.
+  void link_moves(Instant now) { follower_.link_moves(now); }
   // All of it has, checked and synced: asks for InstallCheckpoint, or gives it up.
   void copied(const Id128& cluster, const Position& position, Instant now, Actions& actions);
 

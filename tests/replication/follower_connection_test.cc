@@ -55,7 +55,7 @@ TEST_F(FollowerTest, LeavesACopyOfWhichNothingMoreComes) {
     beat(2, 20, 1);
     follower.tick(now, actions);
     now = now + kSilence;
-    follower.copying(now);
+    follower.link_moves(now);
     follower.tick(now, actions);
   }
   EXPECT_TRUE(actions.empty());

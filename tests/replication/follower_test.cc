@@ -451,6 +451,55 @@ TEST_F(FollowerTest, IsPatientWhileItIsBusyItself) {
   EXPECT_TRUE(actions.empty()) << "the time for an answer begins now";
 }
 
+// A large group over a slow link: nothing is whole for longer than anybody may be silent.
+TEST_F(FollowerTest, DoesNotLeaveWhoseBytesCome) {
+  stream();
+  beat(2, 20, 7);
+  actions.clear();
+  const Instant heard = now;
+  int acknowledged = 0;
+  while (now < heard + 3 * kSilence) {
+    now = now + 50ms;
+    follower.link_moves(now);
+    follower.tick(now, actions);
+    if (actions.empty()) continue;
+    // The upstream is not to take this node for gone either. Nothing else is said by it: a reign
+    // counts on what was echoed, and clients on what is durable.
+    const auto ack = sent<wire::ReplicaAck>();
+    EXPECT_EQ(ack.echo, 7U);
+    EXPECT_EQ(ack.flushed, at(2, 20));
+    ASSERT_TRUE(actions.empty());
+    ++acknowledged;
+  }
+  EXPECT_GE(acknowledged, 12) << "more often than the upstream loses its patience";
+  EXPECT_LE(acknowledged, 30);
+  EXPECT_EQ(follower.heard_at(), heard) << "what may serve until when is reckoned from it";
+  EXPECT_FALSE(follower.shown_as_of());
+  expect_closed_after_silence();
+}
+
+TEST_F(FollowerTest, SaysNothingMoreWhileHeartbeatsAreAnswered) {
+  stream();
+  for (std::uint64_t i = 1; i < 100; ++i) {
+    now = now + 50ms;
+    follower.link_moves(now);
+    follower.tick(now, actions);
+    EXPECT_TRUE(actions.empty());
+    now = now + 50ms;
+    beat(2, 20, i);
+    actions.clear();
+  }
+}
+
+TEST_F(FollowerTest, WhatCameOverAnEarlierConnectionIsNoSign) {
+  stream();
+  follower.link_moves(now + 10 * kSilence);
+  follower.disconnected();
+  connect();
+  actions.clear();
+  expect_closed_after_silence();
+}
+
 TEST(FollowerDeathTest, PromisesDoNotGoDown) {
   Follower one({}, kCluster, at(2, 20), Epoch(2), kSilence);
   EXPECT_DEATH(one.promised(Epoch(1)), "promises");

@@ -171,7 +171,7 @@ void Server::give_up_copy() {
 
 void Server::on_copy_begin(ConnectionId connection, const wire::CheckpointBegin& begin) {
   if (connection != upstream_ || ending_ || !taking_ || begun_) return;
-  node_->copying(instant());
+  node_->link_moves(instant());
   if (!may_take(begin.cluster_id, begin.position)) {
     world_.network.close(host_, connection);
     lost(connection, "the copy lacks what this node has");
@@ -185,7 +185,7 @@ void Server::on_copy_begin(ConnectionId connection, const wire::CheckpointBegin&
 
 void Server::on_copy_file(ConnectionId connection, CopyFile file) {
   if (connection != upstream_ || ending_ || !taking_ || !begun_) return;
-  node_->copying(instant());
+  node_->link_moves(instant());
   const Id128 copy = disk_.incoming()->begin.id;
   later(random_.between({}, kFileMax), [this, copy, of = receiver_, file = std::move(file)] {
     const bool kept = broken(Mutation::given_up_copy_installed);

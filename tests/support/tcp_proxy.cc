@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -18,6 +19,9 @@ namespace {
 
 // How long a peer that does not read holds up everything else.
 constexpr int kWriteTimeoutMs = 5000;
+// How long a connection that has used up what it may carry waits; and how much it may save.
+constexpr int kRefillMs = 10;
+constexpr double kBurstSeconds = 0.05;
 
 sockaddr_in loopback(std::uint16_t port) {
   sockaddr_in address{};
@@ -92,29 +96,53 @@ void TcpProxy::cut_after(std::optional<std::uint64_t> bytes) {
   cut_after_ = bytes;
 }
 
+void TcpProxy::limit(std::optional<std::uint64_t> bytes_per_second) {
+  {
+    const std::lock_guard lock(mutex_);
+    limit_ = bytes_per_second;
+    allowance_ = 0;
+    refilled_at_ = std::chrono::steady_clock::now();
+  }
+  wake();
+}
+
+// What was not used is lost after a moment: it is not carried at once later.
+void TcpProxy::refill() {
+  if (!limit_) return;
+  const auto now = std::chrono::steady_clock::now();
+  const double rate = static_cast<double>(*limit_);
+  const double passed =
+      std::chrono::duration<double>(now - std::exchange(refilled_at_, now)).count();
+  allowance_ = std::min(allowance_ + rate * passed, rate * kBurstSeconds);
+}
+
 void TcpProxy::run() {
   while (!stop_) {
     std::vector<pollfd> waited = {{wake_[0], POLLIN, 0}};
     std::vector<Pair*> pairs;
+    bool waits_for_more = false;
     {
       const std::lock_guard lock(mutex_);
+      refill();
+      waits_for_more = !held_ && exhausted();
       if (!held_) {
         waited.push_back({listener_, POLLIN, 0});
         for (Pair& pair : pairs_) {
           pairs.push_back(&pair);
           waited.push_back({pair.client, POLLIN, 0});
-          waited.push_back({pair.target, POLLIN, 0});
+          waited.push_back({waits_for_more ? -1 : pair.target, POLLIN, 0});
         }
       }
     }
-    if (::poll(waited.data(), waited.size(), -1) < 0) continue;
+    if (::poll(waited.data(), waited.size(), waits_for_more ? kRefillMs : -1) < 0) continue;
     std::array<char, 64> woken{};
     if (waited[0].revents != 0 && ::read(wake_[0], woken.data(), woken.size()) < 0) continue;
     const std::lock_guard lock(mutex_);
     if (held_ || waited.size() < 2) continue;
     for (std::size_t i = 0; i < pairs.size(); ++i) {
       if (waited[2 + 2 * i].revents != 0) carry(*pairs[i], false);
-      if (waited[3 + 2 * i].revents != 0 && !pairs[i]->over) carry(*pairs[i], true);
+      if (waited[3 + 2 * i].revents == 0 || pairs[i]->over || exhausted()) continue;
+      carry(*pairs[i], true);
     }
     std::erase_if(pairs_, [](const Pair& pair) { return pair.over; });
     if (waited[1].revents != 0) accept();
@@ -152,6 +180,7 @@ void TcpProxy::carry(Pair& pair, bool from_target) {
   if (from_target) {
     pair.from_target += size;
     carried_ += size;
+    allowance_ -= static_cast<double>(size);
   }
   if (may_cut && pair.from_target >= *cut_after_) {
     ++cuts_;

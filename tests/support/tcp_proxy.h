@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <list>
 #include <mutex>
@@ -28,6 +29,8 @@ class TcpProxy {
   void release();
   // A connection ends when so many bytes were carried from the target to it. Nothing: it does not.
   void cut_after(std::optional<std::uint64_t> bytes);
+  // So much is carried from the target, over all connections. Nothing: as fast as it goes.
+  void limit(std::optional<std::uint64_t> bytes_per_second);
 
   // Connections that were cut; bytes carried from the target over all of them.
   [[nodiscard]] std::uint64_t cuts() const { return cuts_; }
@@ -44,6 +47,8 @@ class TcpProxy {
   void run();
   void accept();
   void carry(Pair& pair, bool from_target);
+  void refill();
+  [[nodiscard]] bool exhausted() const { return limit_ && allowance_ <= 0; }
   void wake() const;
 
   const std::uint16_t target_;
@@ -56,6 +61,9 @@ class TcpProxy {
   std::mutex mutex_;  // held while something is carried; guards all below
   bool held_ = false;
   std::optional<std::uint64_t> cut_after_;
+  std::optional<std::uint64_t> limit_;
+  double allowance_ = 0;  // bytes that may be carried from the target now
+  std::chrono::steady_clock::time_point refilled_at_{};
   std::list<Pair> pairs_;
   std::thread thread_;
 };
