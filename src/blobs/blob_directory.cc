@@ -178,6 +178,8 @@ Result<OpenDirectory> BlobDirectory::object(Oid oid) const {
 
 // --- Staging
 
+Result<> BlobDirectory::check_space(std::uint64_t bytes) { return staging_->space.check(bytes); }
+
 Result<StagedBlob> BlobDirectory::stage() {
   CHECK(!read_only_, "opened read only");
   return StagedBlob::create(staging_);

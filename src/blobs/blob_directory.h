@@ -79,6 +79,9 @@ class BlobDirectory {
 
   // --- Staging. Errors of all: out_of_space, io_error.
 
+  // Whether `bytes` more can be written with the disk's reserve left. What is appended to a staged
+  // blob without that ends the blob.
+  [[nodiscard]] Result<> check_space(std::uint64_t bytes);
   // A new blob, to be written and sealed.
   [[nodiscard]] Result<StagedBlob> stage();
   // A blob that a client put into the object's directory itself. Hashes it and seals it. The file

@@ -260,6 +260,9 @@ UpstreamLink::Events ReplicationService::upstream_events() {
     if (!receiver_) return;
     receiver_->on_message(message);
   };
+  events.starved = [this](const std::optional<Error>& why) {
+    if (std::exchange(blobs_starved_, why.has_value()) != why.has_value()) log_starved(why);
+  };
   events.lost = [this](const std::string& why) {
     receiver_.reset();
     with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
@@ -322,21 +325,23 @@ void ReplicationService::make_applier() {
     });
   };
   events.failed = [this](Error why) { post([this, why] { halt(why); }); };
-  events.starved = [this](const std::optional<Error>& why) {
-    const std::string name = "storage " + engine_->name() + ": ";
-    if (why) {
-      events_.log(LogLevel::warning, name + why->detail +
-                                         "; this standby appends nothing, and the primary stops " +
-                                         "waiting for it: free space for " +
-                                         options_.data.string() + ", then it goes on by itself");
-    } else {
-      events_.log(LogLevel::info, name + "there is space again: this standby goes on");
-    }
-  };
+  events.starved = [this](const std::optional<Error>& why) { log_starved(why); };
   events.rolled_back = [this](Result<Position> end) {
     post([this, end = std::move(end)] { on_rolled_back(end); });
   };
   applier_ = std::make_unique<StandbyApplier>(*engine_, std::move(events));
+}
+
+void ReplicationService::log_starved(const std::optional<Error>& why) {
+  const std::string name = "storage " + engine_->name() + ": ";
+  if (why) {
+    events_.log(LogLevel::warning, name + why->detail +
+                                       "; this standby appends nothing, and the primary stops " +
+                                       "waiting for it: free space for " + options_.data.string() +
+                                       ", then it goes on by itself");
+  } else {
+    events_.log(LogLevel::info, name + "there is space again: this standby goes on");
+  }
 }
 
 // Looked at when something is durable, and at each tick: a group is in the queue until its memory

@@ -154,6 +154,7 @@ class ReplicationService final : public LogObserver {
   void make_outgoing();
   void make_applier();
   void read_on();
+  void log_starved(const std::optional<Error>& why);  // from any thread
   void let_leave(std::shared_ptr<void> link);
   void pump_peers();
   void update_wanted();
@@ -206,6 +207,7 @@ class ReplicationService final : public LogObserver {
   std::deque<std::pair<Instant, std::shared_ptr<void>>> leaving_;
   std::unique_ptr<StandbyApplier> applier_;
   bool reading_paused_ = false;
+  bool blobs_starved_ = false;  // as last told, over whichever connection
   std::unique_ptr<CheckpointReceiver> receiver_;
   std::shared_ptr<OutgoingCheckpoints> outgoing_;
   std::unique_ptr<etcd::EtcdClient> etcd_;

@@ -86,7 +86,7 @@ void UpstreamLink::on_frame(wire::Frame frame) {
         if constexpr (kIsForNode<T>) {
           events_.message(std::move(content));
         } else if constexpr (std::is_same_v<T, wire::ReplicaBlob>) {
-          on_blob(content);
+          on_blob(std::move(content));
         } else if constexpr (std::is_same_v<T, wire::CheckpointBegin> ||
                              std::is_same_v<T, wire::CheckpointChunk>) {
           events_.checkpoint(wire::Message(std::move(content)));
@@ -99,12 +99,25 @@ void UpstreamLink::on_frame(wire::Frame frame) {
       *message);
 }
 
-// Pieces come in order, one blob after the other.
-void UpstreamLink::on_blob(const wire::ReplicaBlob& piece) {
+void UpstreamLink::on_blob(wire::ReplicaBlob piece) {
   if (blobs_ == nullptr) {
     fail("it has blobs, and this storage is set to keep none");
     return;
   }
+  Result<> room = blobs_->check_space(piece.data.size());
+  if (!room && room.error().code == ErrorCode::out_of_space) {
+    // Hung up on, it would send all of the blob again, and that until there is room.
+    waiting_piece_ = std::move(piece);
+    socket_->pause_reading();
+    events_.starved(std::move(room).error());
+    return;
+  }
+  events_.starved(std::nullopt);
+  take_in(piece);
+}
+
+// Pieces come in order, one blob after the other.
+void UpstreamLink::take_in(const wire::ReplicaBlob& piece) {
   Incoming& incoming = incoming_[{piece.oid, piece.tid}];
   if (piece.offset == 0) {
     Result<blobs::StagedBlob> staged = blobs_->stage();
@@ -152,16 +165,22 @@ void UpstreamLink::pause_reading() {
 
 void UpstreamLink::resume_reading() {
   paused_ = false;
-  if (socket_) socket_->resume_reading();
+  if (socket_ && !waiting_piece_) socket_->resume_reading();
 }
 
 bool UpstreamLink::moves() {
   if (!socket_) return false;
   const std::uint64_t received = socket_->received_bytes();
-  return std::exchange(seen_bytes_, received) != received || paused_;
+  return std::exchange(seen_bytes_, received) != received || paused_ || waiting_piece_;
 }
 
 void UpstreamLink::check_progress(Instant now) {
+  const std::shared_ptr<UpstreamLink> self = shared_from_this();
+  if (waiting_piece_ && !over_ && now >= try_at_) {
+    try_at_ = now + kSpaceRetry;
+    on_blob(*std::exchange(waiting_piece_, std::nullopt));
+    if (socket_ && !waiting_piece_ && !paused_) socket_->resume_reading();
+  }
   if (socket_) socket_->check_progress(now);
 }
 

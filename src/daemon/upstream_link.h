@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,7 +19,8 @@
 
 namespace zeolite::daemon {
 
-// A standby's connection to the node it follows: connects, cuts frames, takes in blobs.
+// A standby's connection to the node it follows: connects, cuts frames, takes in blobs. While the
+// disk has no room for a piece of one, nothing more is read; then it goes on with it.
 // One object a try; closed by its owner or by the other side, and then done.
 // Thread: the replication shard's. Owner: shared by the ReplicationService and its own operations.
 class UpstreamLink final : public net::FramedConnection::Handler,
@@ -27,7 +29,9 @@ class UpstreamLink final : public net::FramedConnection::Handler,
   struct Events {
     std::function<void()> connected;
     std::function<void(replication::UpstreamMessage)> message;
-    std::function<void(wire::Message)> checkpoint;     // its messages, which the node does not know
+    std::function<void(wire::Message)> checkpoint;  // its messages, which the node does not know
+    // With each piece of a blob: that there is no room for it, and it waits; or nothing: there is.
+    std::function<void(const std::optional<Error>& why)> starved;
     std::function<void(const std::string& why)> lost;  // once; also when connecting failed
   };
   // `blobs` may be null.
@@ -46,6 +50,7 @@ class UpstreamLink final : public net::FramedConnection::Handler,
   void resume_reading();
   // Whether bytes have come since it was asked last; also while none are read.
   [[nodiscard]] bool moves();
+  // At every tick.
   void check_progress(Instant now);
   // No event is told any more.
   void close(const std::string& why);
@@ -61,7 +66,8 @@ class UpstreamLink final : public net::FramedConnection::Handler,
   void on_frame(wire::Frame frame) override;
   void on_closed(const Error& why) override;
   void on_socket(boost::asio::ip::tcp::socket socket);
-  void on_blob(const wire::ReplicaBlob& piece);
+  void on_blob(wire::ReplicaBlob piece);
+  void take_in(const wire::ReplicaBlob& piece);
   void fail(std::string why);
 
   net::IoShard& shard_;
@@ -73,8 +79,10 @@ class UpstreamLink final : public net::FramedConnection::Handler,
   boost::asio::steady_timer timer_;
   std::shared_ptr<net::FramedConnection> socket_;
   std::map<Key, Incoming> incoming_;
-  bool paused_ = false;           // by pause_reading()
-  std::uint64_t seen_bytes_ = 0;  // by moves()
+  std::optional<wire::ReplicaBlob> waiting_piece_;  // for space; nothing is read meanwhile
+  Instant try_at_{};                                // whether there is some
+  bool paused_ = false;                             // by pause_reading()
+  std::uint64_t seen_bytes_ = 0;                    // by moves()
 };
 
 }  // namespace zeolite::daemon

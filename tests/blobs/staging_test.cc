@@ -85,6 +85,8 @@ TEST_F(StagedBlobTest, TheReserveOfTheDiskIsKept) {
   auto blob = blobs().stage();
   ASSERT_TRUE(blob);
   EXPECT_TRUE(blob->append(std::string(800, 'x')));
+  EXPECT_TRUE(blobs().check_space(100));
+  EXPECT_EQ(code_of(blobs().check_space(200)), ErrorCode::out_of_space);
   EXPECT_EQ(code_of(blob->append(std::string(200, 'x'))), ErrorCode::out_of_space);
   // It lacks a part now.
   EXPECT_EQ(code_of(blob->append("x")), ErrorCode::io_error);

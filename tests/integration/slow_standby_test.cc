@@ -13,6 +13,7 @@
 #include "blobs/blob_names.h"
 #include "filestorage/data_fs_builder.h"
 #include "integration/cluster.h"
+#include "integration/small_disk.h"
 #include "support/raw_client.h"
 #include "support/tcp_proxy.h"
 
@@ -49,11 +50,13 @@ bool commit(const ServerProcess& server, std::uint64_t oid, std::string data) {
 class SlowStandby : public ClusterTest {
  protected:
   // The primary "a" has what its directory holds, and "b" follows it through a proxy.
-  void start() {
+  void start(const std::string& config_of_b = {}) {
     a_.emplace(options("a"));
     ASSERT_TRUE(a_->start()) << a_->standard_error();
     proxy_.emplace(a_->port());
-    b_.emplace(options("b", {"--standby-of", proxy_->address()}));
+    ServerProcess::Options of_b = options("b", {"--standby-of", proxy_->address()});
+    of_b.config = config_of_b;
+    b_.emplace(of_b);
   }
   // Into the directory of "a".
   void import_blob(std::size_t bytes) {
@@ -113,6 +116,34 @@ TEST_F(SlowStandby, GetsALargeBlobOverASlowLink) {
   proxy_->limit(kBytesPerSecond);
   ASSERT_TRUE(b_->start()) << b_->standard_error();
   expect_replicated();
+  expect_has_blob();
+}
+
+// It has begun with the blob. The upstream is not asked for all of it again and again.
+TEST_F(SlowStandby, WaitsForRoomInTheMiddleOfABlob) {
+  const SmallDisk disk(directory_ / "disk");
+  if (!disk.mounted()) GTEST_SKIP() << "a tmpfs cannot be mounted here: " << disk.why();
+  fs::create_directory(directory_ / "disk/b");
+  fs::create_directory_symlink(directory_ / "disk/b", directory_ / "b");
+  import_blob(30 << 20);
+  start("[memory]\nmemtable = \"2 MiB\"\n");
+  disk.fill(35 << 20);  // a tenth of 200 MB is kept free
+  ASSERT_TRUE(b_->start()) << b_->standard_error();
+  const auto says = [&](const std::string& words) {
+    std::size_t times = 0;
+    const std::string all = b_->standard_error();
+    for (auto at = all.find(words); at != std::string::npos; at = all.find(words, at + 1)) ++times;
+    return times;
+  };
+  ASSERT_TRUE(wait_until([&] { return says("this standby appends nothing") > 0; }))
+      << b_->standard_error();
+  const std::uint64_t carried = proxy_->carried();
+  std::this_thread::sleep_for(seconds(5));  // longer than anybody may be silent
+  EXPECT_EQ(says("this standby appends nothing"), 1U) << b_->standard_error();
+  EXPECT_LT(proxy_->carried() - carried, 24U << 20) << "it was sent more than what was on its way";
+  disk.release();
+  expect_replicated();
+  EXPECT_EQ(says("there is space again"), 1U) << b_->standard_error();
   expect_has_blob();
 }
 
