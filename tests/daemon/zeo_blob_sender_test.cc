@@ -97,7 +97,7 @@ TEST_F(ZeoBlobSenderTest, ThousandsAreAnsweredOneAfterAnother) {
   const Tid tid = peer_.finish();
   for (std::int64_t call = 0; call < kCalls; ++call) {
     // Every other one is of a blob that is not there.
-    peer_.call(call, "sendBlob", {oid(1 + call % 2), value_of(tid)});
+    peer_.call(call, "sendBlob", {oid(call % 2 == 0 ? 1U : 2U), value_of(tid)});
   }
   for (std::int64_t replies = 0; replies < kCalls;) {
     const zeo::ServerMessage message = peer_.next();
