@@ -207,7 +207,7 @@ wire::StatusReport ShardHub::status() const {
   report.commits = counters.commits;
   report.conflicts = counters.conflicts;
   report.aborts = counters.aborts;
-  if (const Result<> space = engine_.store().check_space(); !space) {
+  if (const Result<> space = engine_.check_space(); !space) {
     report.accepts_writes = false;
     report.refuses_why = space.error().detail;
   }

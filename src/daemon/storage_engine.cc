@@ -10,6 +10,8 @@
 #include "base/overloaded.h"
 #include "blobs/recovery.h"
 #include "daemon/record_bytes.h"
+#include "daemon/room_claim.h"
+#include "storage/append_size.h"
 
 namespace zeolite::daemon {
 
@@ -26,6 +28,9 @@ constexpr Duration kIdleWaitMax = std::chrono::seconds(10);
 constexpr auto kUndoPoll = std::chrono::milliseconds(10);
 // Sequenced and not yet written; more is refused until the disk has caught up.
 constexpr std::uint64_t kOpenGroupBytesMax = 256ULL << 20;
+// A transaction is taken when there is room for this more: for small ones that were voted earlier,
+// and for what the store's own files are larger than what is in them.
+constexpr std::uint64_t kRoomMargin = 512 << 10;
 
 std::size_t removals_in(const std::vector<TransactionRecord>& group) {
   return static_cast<std::size_t>(
@@ -176,20 +181,36 @@ void StorageEngine::carry_out(commit::OwnerId owner, server::SessionEffects::Eng
 
 Result<> StorageEngine::accepts_more() const {
   if (draining_) return make_error(ErrorCode::shutting_down, "the server is stopping");
-  if (starved_) {
-    return make_error(ErrorCode::out_of_space,
-                      "commits wait for disk space; free some and try again");
-  }
+  RETURN_IF_ERROR(check_fed());
   if (open_group_bytes_ > kOpenGroupBytesMax) {
     return make_error(ErrorCode::unavailable, "the disk is behind; try again later");
   }
   return {};
 }
 
+Result<> StorageEngine::check_fed() const {
+  if (!starved_) return {};
+  return make_error(ErrorCode::out_of_space,
+                    "commits wait for disk space; free some and try again");
+}
+
+Result<> StorageEngine::check_space() const {
+  {
+    const std::lock_guard lock(mutex_);
+    RETURN_IF_ERROR(check_fed());
+  }
+  return store_->check_room(kRoomMargin);
+}
+
 void StorageEngine::submit(commit::OwnerId owner, server::SessionEffects::Submit submit) {
+  // What has its place in the log and finds no room keeps it, and all others wait: so only what
+  // fits is taken, after all that was taken before.
+  const RoomClaim claim(
+      claimed_, storage::append_size(submit.transaction.metadata, submit.transaction.writes));
   // A store that has failed may say so before the append under way does; after that nobody is
   // answered, so this is left to an append to tell.
-  if (Result<> space = store_->check_space(); !space && space.error().code != ErrorCode::io_error) {
+  if (Result<> space = store_->check_room(claimed_ + kRoomMargin);
+      !space && space.error().code != ErrorCode::io_error) {
     reply_error(submit.ticket, std::move(space).error());
     return;
   }
@@ -329,6 +350,7 @@ void StorageEngine::abort_all_of(commit::OwnerId owner) {
 void StorageEngine::run_effects(std::unique_lock<std::mutex>& lock) {
   while (true) {
     open_group_bytes_ += data_bytes(effects_.append);
+    claimed_ += storage::append_size(effects_.append);
     for (TransactionRecord& record : effects_.append) open_group_.push_back(std::move(record));
     const std::vector<commit::Ticket> refetch = std::exchange(effects_.refetch, {});
     deliver_effects();
@@ -538,6 +560,7 @@ Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
   }
   Result<Position> position = store_->append(writing_group_);
   if (position) settle(writing_group_);
+  if (position) claimed_ -= storage::append_size(writing_group_);
   const Now now = clock_.now();
   lock.lock();
   writing_ = false;

@@ -166,6 +166,8 @@ class StorageEngine {
     std::uint64_t objects = 0;
     std::uint64_t bytes = 0;
   };
+  // Why no transaction at all is taken now: out_of_space, or what every append would say.
+  [[nodiscard]] Result<> check_space() const;
   [[nodiscard]] Size size() const {
     return {objects_.load(std::memory_order_relaxed), bytes_.load(std::memory_order_relaxed)};
   }
@@ -212,6 +214,8 @@ class StorageEngine {
   [[nodiscard]] bool writer_is_due();
   // Whether a new transaction may be sequenced; with the mutex.
   [[nodiscard]] Result<> accepts_more() const;
+  // Whether nothing that was sequenced waits for space; with the mutex.
+  [[nodiscard]] Result<> check_fed() const;
   void take_group();
   // Tells the pacer of a group with `commits`, begun at `began`, that is durable `now`; and of
   // those that are acknowledged after that.
@@ -247,6 +251,8 @@ class StorageEngine {
   std::atomic<std::uint64_t> objects_ = 0;
   std::atomic<std::uint64_t> bytes_ = 0;
   std::atomic<std::uint64_t> stores_ = 0;
+  // Room for what is in the groups below or being submitted (storage/append_size.h).
+  std::atomic<std::uint64_t> claimed_ = 0;
 
   mutable std::mutex durable_mutex_;  // taken after mutex_, never held for long
   Position durable_;                  // of this reign; with durable_mutex_

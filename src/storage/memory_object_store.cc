@@ -89,7 +89,7 @@ void MemoryObjectStore::undo(const StoredEntry& stored) {
   outcomes_.erase(entry.commit_id);
 }
 
-Result<> MemoryObjectStore::check_space() const {
+Result<> MemoryObjectStore::check_room(std::uint64_t /*bytes*/) const {
   const std::shared_lock lock(mutex_);
   if (out_of_space_) return make_error(ErrorCode::out_of_space, "the memory store is told full");
   return {};

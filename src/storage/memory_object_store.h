@@ -23,7 +23,7 @@ class MemoryObjectStore final : public ObjectStore {
   MemoryObjectStore() : MemoryObjectStore(Options{}) {}
   explicit MemoryObjectStore(const Options& options);
 
-  // From now on append and check_space answer out_of_space, or (false) work again.
+  // From now on append and check_room answer out_of_space, or (false) work again.
   void set_out_of_space(bool out_of_space);
   // The next append, and every one after it, fails with io_error; nothing of it is kept.
   void break_appends();
@@ -36,7 +36,7 @@ class MemoryObjectStore final : public ObjectStore {
   [[nodiscard]] PackState pack_state() const override;
   [[nodiscard]] Result<Position> append(std::span<const TransactionRecord> group) override;
   [[nodiscard]] Result<> rollback(const Position& to) override;
-  [[nodiscard]] Result<> check_space() const override;
+  [[nodiscard]] Result<> check_room(std::uint64_t bytes) const override;
   [[nodiscard]] Result<Loaded> load_before(Oid oid, Tid before, Tid line,
                                            ReadTier tier) const override;
   [[nodiscard]] Result<Loaded> load_serial(Oid oid, Tid tid, Tid line) const override;

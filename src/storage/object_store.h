@@ -147,10 +147,13 @@ class ObjectStore {
   // shorter or as it was; may be repeated. Any other is final, as of append.
   [[nodiscard]] virtual Result<> rollback(const Position& to) = 0;
 
-  // Whether an append would be refused now for want of disk space; cheap, refreshed by a statvfs
-  // at most every 100 ms. Error out_of_space says how much is free and how much is kept back; it
-  // ends by itself when space returns. Any other error is the one every append would give.
-  [[nodiscard]] virtual Result<> check_space() const = 0;
+  // Whether an append of `bytes` (storage/append_size.h) would be refused now for want of disk
+  // space; cheap, refreshed by a statvfs at most every 100 ms. Error out_of_space says how much is
+  // free and how much is kept back; it ends by itself when space returns. Any other error is the
+  // one every append would give.
+  [[nodiscard]] virtual Result<> check_room(std::uint64_t bytes) const = 0;
+  // Whether every append would be.
+  [[nodiscard]] Result<> check_space() const { return check_room(0); }
 
   // The newest revision of `oid` with tid < before and tid <= line, and when it ends. Follows
   // back-pointers. Errors: unavailable (tier memory only), corruption, io_error.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "storage/append_size.h"
 #include "storage/crash_point.h"
 #include "storage/key_encoding.h"
 #include "storage/log_chain.h"
@@ -16,21 +17,8 @@ namespace zeolite::storage {
 
 namespace {
 
-// What a record takes in a batch besides its data, about.
-constexpr std::size_t kRecordOverhead = 256;
-constexpr std::size_t kWriteOverhead = 96;
-constexpr std::size_t kRemovalSize = 64;  // of a revision that goes
-
-std::size_t batch_size(std::span<const TransactionRecord> group) {
-  std::size_t size = 64;
-  for (const TransactionRecord& record : group) {
-    size += kRecordOverhead + record.metadata.user.size() + record.metadata.description.size() +
-            record.metadata.extension.size();
-    for (const ObjectWrite& write : record.writes) size += kWriteOverhead + write.data.size();
-    size += record.removed.size() * kRemovalSize;
-  }
-  return size;
-}
+// In the write-ahead log now and in tables later.
+constexpr std::uint64_t kTimesWritten = 2;
 
 // Marks are not written with every group: most can be told from the log's last entry.
 bool marks_needed(const LogTail& before, const LogTail& after, RecordKind last_kind) {
@@ -259,12 +247,12 @@ Result<Position> RocksObjectStore::append_group(std::span<const TransactionRecor
                                                 std::span<const ChainHash> body_hashes) {
   if (options_.read_only) return make_error(ErrorCode::read_only, "opened for reading only");
   if (group.empty()) return last_position();
-  const std::size_t size = batch_size(group);
-  // In the write-ahead log now and in tables later. The record that begins a reign is small and may
-  // use the reserve: a server must be able to start on a full disk, to be read.
+  const std::uint64_t size = append_size(group);
+  // The record that begins a reign is small and may use the reserve: a server must be able to start
+  // on a full disk, to be read.
   const bool begins_epoch = group.size() == 1 && group.front().kind == RecordKind::epoch;
   if (!begins_epoch || broken_) {
-    if (Result<> writable = check_writable(2 * size); !writable) {
+    if (Result<> writable = check_writable(kTimesWritten * size); !writable) {
       // Any other error promises that nothing is appended from now on.
       if (writable.error().code != ErrorCode::out_of_space) broken_ = true;
       return std::unexpected(std::move(writable).error());
@@ -343,9 +331,9 @@ Result<> RocksObjectStore::check_writable(std::uint64_t bytes) const {
   return {};
 }
 
-Result<> RocksObjectStore::check_space() const {
+Result<> RocksObjectStore::check_room(std::uint64_t bytes) const {
   if (options_.read_only) return {};
-  return check_writable(0);
+  return check_writable(kTimesWritten * bytes);
 }
 
 void RocksObjectStore::set_reserve_bytes(std::uint64_t bytes) { space_.set_reserve(bytes); }

@@ -107,7 +107,7 @@ class RocksObjectStore final : public ObjectStore {
                                                std::span<const ChainHash> body_hashes) override;
   [[nodiscard]] Result<> sync() override;
   [[nodiscard]] Result<> rollback(const Position& to) override;
-  [[nodiscard]] Result<> check_space() const override;
+  [[nodiscard]] Result<> check_room(std::uint64_t bytes) const override;
   [[nodiscard]] Result<Loaded> load_before(Oid oid, Tid before, Tid line,
                                            ReadTier tier) const override;
   [[nodiscard]] Result<Loaded> load_serial(Oid oid, Tid tid, Tid line) const override;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "storage/append_size.h"
 #include "storage/memory_object_store.h"
 
 namespace zeolite::daemon {
@@ -87,7 +89,12 @@ struct StoreControl {
     failure = code;
     failures = times;
   }
-  // From now on check_space() knows of a failure.
+  // From now on there is no more room than this for any append.
+  void set_room(std::uint64_t bytes) {
+    const std::lock_guard lock(mutex);
+    room = bytes;
+  }
+  // From now on check_room() knows of a failure.
   void fail_checks() {
     const std::lock_guard lock(mutex);
     checks_fail = true;
@@ -105,6 +112,7 @@ struct StoreControl {
   std::size_t failures = 0;  // with mutex, as all below
   ErrorCode failure = ErrorCode::io_error;
   bool checks_fail = false;
+  std::uint64_t room = UINT64_MAX;
   bool cold = false;                // nothing is in memory
   std::vector<std::size_t> groups;  // sizes of what was appended
 };
@@ -129,6 +137,7 @@ class ControlledStore final : public storage::ObjectStore {
         --control_->failures;
         return make_error(control_->failure, "the test says so");
       }
+      RETURN_IF_ERROR(find_room(storage::append_size(group)));
       control_->groups.push_back(group.size());
     }
     return control_->content.append(group);
@@ -136,10 +145,11 @@ class ControlledStore final : public storage::ObjectStore {
   [[nodiscard]] Result<> rollback(const Position& to) override {
     return control_->content.rollback(to);
   }
-  [[nodiscard]] Result<> check_space() const override {
+  [[nodiscard]] Result<> check_room(std::uint64_t bytes) const override {
     const std::lock_guard lock(control_->mutex);
     if (control_->checks_fail) return make_error(ErrorCode::io_error, "the test says so");
-    return content().check_space();
+    RETURN_IF_ERROR(find_room(bytes));
+    return content().check_room(bytes);
   }
   [[nodiscard]] Result<storage::Loaded> load_before(Oid oid, Tid before, Tid line,
                                                     storage::ReadTier tier) const override {
@@ -207,6 +217,11 @@ class ControlledStore final : public storage::ObjectStore {
 
  private:
   [[nodiscard]] const storage::MemoryObjectStore& content() const { return control_->content; }
+  // With the control's mutex.
+  [[nodiscard]] Result<> find_room(std::uint64_t bytes) const {
+    if (bytes <= control_->room) return {};
+    return make_error(ErrorCode::out_of_space, "the test says so");
+  }
 
   std::shared_ptr<StoreControl> control_;
 };

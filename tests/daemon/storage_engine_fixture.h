@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -98,6 +99,11 @@ class StorageEngineTest : public ::testing::Test {
   static commit::StagedTransaction write(std::uint64_t oid, Tid base = kNoTid) {
     commit::StagedTransaction transaction;
     transaction.writes.push_back({.oid = Oid(oid), .base = base, .data = Bytes::copy_of("x")});
+    return transaction;
+  }
+  static commit::StagedTransaction large_write(std::uint64_t oid, std::size_t bytes) {
+    commit::StagedTransaction transaction = write(oid);
+    transaction.writes[0].data = Bytes(std::string(bytes, 'x'));
     return transaction;
   }
   // Of objects 1, 2, 3, ...: too many to be looked up on a shard's thread.

@@ -395,6 +395,57 @@ TEST_F(StorageEngineTest, AFullDiskRefusesNewTransactions) {
   commit(1, 2, write(1));
 }
 
+TEST_F(StorageEngineTest, ACommitThatDoesNotFitIsRefusedAndOthersGoOn) {
+  start();
+  control_->set_room(2 << 20);
+  const Reply refused = inbox_.wait_for(submit(1, 1, large_write(1, 3 << 20))).reply;
+  EXPECT_EQ(refused.kind, Reply::Kind::failed);
+  EXPECT_EQ(refused.error.code, ErrorCode::out_of_space);
+  EXPECT_TRUE(engine_->check_space());
+  commit(2, 1, write(2));
+  commit(1, 2, write(1));
+}
+
+TEST_F(StorageEngineTest, ACommitIsTakenWhenItFitsAfterThoseThatWait) {
+  start();
+  control_->set_room(2 << 20);
+  const commit::Ticket blocked = block_writer(1);
+  const commit::Ticket first = submit(2, 1, large_write(2, 1 << 20));
+  EXPECT_EQ(inbox_.wait_for(submit(3, 1, large_write(3, 1 << 20))).reply.error.code,
+            ErrorCode::out_of_space);
+  control_->append.open();
+  EXPECT_EQ(inbox_.wait_for(blocked).reply.kind, Reply::Kind::committed);
+  EXPECT_EQ(inbox_.wait_for(first).reply.kind, Reply::Kind::committed);
+  commit(3, 2, large_write(3, 1 << 20));
+  commit(3, 3, large_write(4, 1 << 20));
+}
+
+// Whether it is refused, or ends in another way: it claims nothing any more.
+TEST_F(StorageEngineTest, WhatWasNotSequencedTakesNoRoom) {
+  start();
+  control_->set_room(2 << 20);
+  for (std::uint64_t n = 1; n < 5; ++n) {
+    inbox_.wait_for(submit(1, n, large_write(1, 3 << 20)));
+    inbox_.wait_for(submit(2, n, large_write(2, 1 << 20), false));
+    engine_->call(2, Effects::Abort{ticket(2, n)});
+  }
+  commit(2, 9, large_write(2, 1 << 20));
+}
+
+TEST_F(StorageEngineTest, SaysThatNothingIsTakenWhileACommitWaitsForSpace) {
+  start();
+  const commit::Ticket blocked = block_writer(1);
+  control_->fail_appends(ErrorCode::out_of_space, SIZE_MAX);
+  EXPECT_TRUE(engine_->check_space());
+  const std::size_t before = control_->append.arrived();
+  control_->append.open();
+  control_->append.wait_for(before + 1);  // again
+  EXPECT_EQ(engine_->check_space().error().code, ErrorCode::out_of_space);
+  control_->fail_appends(ErrorCode::out_of_space, 0);
+  EXPECT_EQ(inbox_.wait_for(blocked).reply.kind, Reply::Kind::committed);
+  EXPECT_TRUE(engine_->check_space());
+}
+
 TEST_F(StorageEngineTest, DrainAnswersWhatIsInFlightAndRefusesTheRest) {
   start();
   const commit::Ticket blocked = block_writer(1);

@@ -89,6 +89,23 @@ TEST_F(FullDisk, RefusesWritesAnswersReadsAndRecoversByItself) {
   EXPECT_EQ(verify(directory_ / "disk/data").exit_code, 0);
 }
 
+TEST_F(FullDisk, RefusesACommitThatDoesNotFitAndTakesOthers) {
+  wire::Hello hello;
+  hello.session = random_session();
+  RawClient client = *RawClient::open(server_->port(), hello);
+  ASSERT_TRUE(commit(client, 1000));
+  disk_.fill(38 << 20);  // 18 MiB above the reserve, a tenth of the disk
+  std::this_thread::sleep_for(std::chrono::milliseconds(150));  // it is looked at every 100 ms
+  const Result<Tid> refused = commit(client, 12 << 20);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::out_of_space) << refused.error().to_string();
+  const Result<Tid> other = commit(client, 1000);
+  EXPECT_TRUE(other) << other.error().to_string();
+  const auto status = client.ask<wire::StatusReport>(wire::StatusQuery{});
+  ASSERT_TRUE(status);
+  EXPECT_TRUE(status->accepts_writes) << status->refuses_why;
+}
+
 TEST_F(FullDisk, KilledServerOpensOnAFullDiskAndServesReads) {
   wire::Hello hello;
   hello.session = random_session();

@@ -36,7 +36,7 @@ class TamperedStore final : public storage::ObjectStore {
     return inner_.append(group);
   }
   Result<> rollback(const Position& to) override { return inner_.rollback(to); }
-  Result<> check_space() const override { return inner_.check_space(); }
+  Result<> check_room(std::uint64_t bytes) const override { return inner_.check_room(bytes); }
   Result<storage::Loaded> load_before(Oid oid, Tid before, Tid line,
                                       storage::ReadTier tier) const override {
     return inner_.load_before(oid, before, line, tier);

@@ -392,6 +392,8 @@ TEST_F(RocksObjectStoreTest, FullDiskRefusesAppendsAndServesReads) {
   EXPECT_TRUE(store->load_before(Oid(1), kMaxTid, Tid(last), ReadTier::disk));
   store->set_reserve_bytes(0);
   EXPECT_TRUE(store->check_space());
+  EXPECT_TRUE(store->check_room(1 << 20));
+  EXPECT_EQ(store->check_room(std::uint64_t{1} << 60).error().code, ErrorCode::out_of_space);
   expect_workload(*store, last);
 }
 
