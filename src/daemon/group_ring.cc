@@ -58,6 +58,11 @@ bool GroupRing::push(Epoch epoch, const Position& previous,
   return true;
 }
 
+Tid GroupRing::last() const {
+  const std::lock_guard lock(mutex_);
+  return groups_.empty() ? kNoTid : groups_.back().last;
+}
+
 GroupRing::Found GroupRing::after(Tid after, std::size_t bytes) const {
   Found found;
   const std::lock_guard lock(mutex_);

@@ -37,6 +37,8 @@ class GroupRing {
     std::vector<Group> groups;  // in order, the first one following `after`
     bool missed = false;        // there is more after `after`, but not here
   };
+  // The end of the last group that is here; kNoTid: none is.
+  [[nodiscard]] Tid last() const;
   // At least one group if there is one; as many as fit `bytes`.
   [[nodiscard]] Found after(Tid after, std::size_t bytes) const;
 

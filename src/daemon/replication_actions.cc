@@ -219,7 +219,7 @@ void ReplicationService::run(action::HoldCommits& /*hold*/) {
   engine_->hold_commits([this](const Position& last) {
     post([this, last] {
       with_node([&](replication::Node& node, Instant now, replication::Actions& actions) {
-        node.commits_held(last, now, actions);
+        node.commits_held(last, ring_.last(), now, actions);
       });
     });
   });

@@ -571,6 +571,7 @@ Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
       open_group_.insert(open_group_.begin(), std::make_move_iterator(writing_group_.begin()),
                          std::make_move_iterator(writing_group_.end()));
       open_group_bytes_ += data_bytes(writing_group_);
+      tell_held(lock);
     }
     return std::unexpected(std::move(position).error());
   }

@@ -113,8 +113,8 @@ class Node {
   void durable(const Position& own, Instant now, Actions& actions);
   // Answer to SetWaiting{true}: until now everything up to `acknowledged` was acknowledged.
   void waiting_from(Tid acknowledged, Instant now, Actions& actions);
-  // The held commits have ended: nothing is being appended.
-  void commits_held(const Position& own, Instant now, Actions& actions);
+  // Nothing is being appended; groups up to `sent` were sent, some may have found no room here.
+  void commits_held(const Position& own, Tid sent, Instant now, Actions& actions);
 
   // ---- commands ----
   void promote(CommandId command, bool force, Instant now, Actions& actions);
@@ -174,8 +174,8 @@ class Node {
     CommandId command = 0;
     PeerId target = 0;
     Instant until{};
-    bool held = false;
-    Position last{};
+    std::optional<Position> last{};  // once commits are held
+    Tid sent{};
   };
 
   void ask_next(Instant now, Actions& actions);

@@ -150,19 +150,21 @@ void Node::switchover(CommandId command, const wire::Switchover& request, Instan
   actions.emplace_back(action::HoldCommits{});
 }
 
-void Node::commits_held(const Position& own, Instant now, Actions& actions) {
+void Node::commits_held(const Position& own, Tid sent, Instant now, Actions& actions) {
   if (!handing_ || role_ != Role::primary) return;
   durable(own, now, actions);
   if (!handing_) return;
-  handing_->held = true;
   handing_->last = own;
+  handing_->sent = sent;
   hand_over_when_ready(now, actions);
 }
 
 // Nothing of this epoch is acknowledged any more once the target was told: what it has is all there
-// ever was.
+// ever was. That may be more than is here: a group is sent before it is appended, and a full disk
+// had no room for it. Nobody was answered that; whoever asks for it asks the target, where it is
+// part of the log.
 void Node::hand_over_when_ready(Instant now, Actions& actions) {
-  if (!handing_ || !handing_->held || role_ != Role::primary) return;
+  if (!handing_ || !handing_->last || role_ != Role::primary) return;
   const auto target = peers_.find(handing_->target);
   if (target == peers_.end()) {
     give_up_handover("the standby is gone", actions);
@@ -170,11 +172,15 @@ void Node::hand_over_when_ready(Instant now, Actions& actions) {
   }
   // One that greets anew takes no handover.
   if (target->second.state != Peer::State::streaming) return;
-  if (target->second.flushed != handing_->last) return;
+  const Position& own = *handing_->last;
+  const Position& end = target->second.flushed;
+  // It refuses while anything is on its way to it that it is not told of.
+  if (end.tid < std::max(own.tid, handing_->sent)) return;
+  if (end.tid == own.tid && end != own) return;
   // What was durable and unacknowledged is acknowledged now at the latest: the target has it.
-  if (sync_->waiting() && sync_->acknowledged() < handing_->last.tid) return;
+  if (sync_->waiting() && sync_->acknowledged() < own.tid) return;
   actions.emplace_back(
-      action::ToPeer{handing_->target, wire::Handover{.epoch = epoch_, .last = handing_->last}});
+      action::ToPeer{handing_->target, wire::Handover{.epoch = epoch_, .last = end}});
   const std::string address = target->second.hello.address;
   const CommandId command = handing_->command;
   handing_.reset();

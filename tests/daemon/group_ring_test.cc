@@ -43,6 +43,7 @@ TEST(GroupRing, KeepsNothingWhileNobodyIsFed) {
   GroupRing ring(1 << 20);
   const std::vector<TransactionRecord> group = {record(1)};
   EXPECT_FALSE(ring.push(kEpoch, {}, group));
+  EXPECT_EQ(ring.last(), kNoTid);
   EXPECT_TRUE(ring.after(kNoTid, 1 << 20).missed);
   EXPECT_FALSE(ring.after(Tid(1), 1 << 20).missed) << "who has all of it misses nothing";
 }
@@ -53,7 +54,9 @@ TEST(GroupRing, GivesTheGroupsThatFollowATid) {
   const std::vector<TransactionRecord> first = {record(1), record(2)};
   const std::vector<TransactionRecord> second = {record(3)};
   EXPECT_TRUE(ring.push(kEpoch, at(0), first));
+  EXPECT_EQ(ring.last(), Tid(2));
   EXPECT_TRUE(ring.push(kEpoch, at(2), second));
+  EXPECT_EQ(ring.last(), Tid(3));
   EXPECT_EQ(lasts(ring.after(kNoTid, 1 << 20)), (std::vector<std::uint64_t>{2, 3}));
   EXPECT_EQ(lasts(ring.after(Tid(2), 1 << 20)), (std::vector<std::uint64_t>{3}));
   EXPECT_EQ(lasts(ring.after(kNoTid, 1)), (std::vector<std::uint64_t>{2})) << "one at least";

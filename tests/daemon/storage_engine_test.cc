@@ -446,6 +446,18 @@ TEST_F(StorageEngineTest, SaysThatNothingIsTakenWhileACommitWaitsForSpace) {
   EXPECT_TRUE(engine_->check_space());
 }
 
+TEST_F(StorageEngineTest, CommitsAreHeldWhenTheAppendUnderWayFindsNoRoom) {
+  start();
+  block_writer(1);
+  control_->fail_appends(ErrorCode::out_of_space, SIZE_MAX);
+  std::promise<Position> held;
+  engine_->hold_commits([&](const Position& end) { held.set_value(end); });
+  control_->append.open();
+  auto told = held.get_future();
+  ASSERT_EQ(told.wait_for(20s), std::future_status::ready);
+  EXPECT_EQ(told.get(), engine_->store().last_position());
+}
+
 TEST_F(StorageEngineTest, DrainAnswersWhatIsInFlightAndRefusesTheRest) {
   start();
   const commit::Ticket blocked = block_writer(1);

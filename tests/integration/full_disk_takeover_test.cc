@@ -8,6 +8,7 @@
 
 #include "integration/elected_pair.h"
 #include "integration/small_disk.h"
+#include "support/raw_client.h"
 
 // The node that is to take over has no room for its promise.
 namespace zeolite::testing {
@@ -87,6 +88,46 @@ TEST_F(FullDiskTakeover, WaitsForRoomAndThenLeadsByCommand) {
   };
   ASSERT_TRUE(wait_until(promoted)) << b.standard_error();
   load_.check_everything(b.port());
+}
+
+// The standby has more than the primary: a group is sent before it is appended.
+TEST_F(FullDiskTakeover, SwitchesOverThoughAGroupFoundNoRoom) {
+  std::filesystem::create_directory(directory_ / "disk/a2");
+  std::filesystem::create_directory_symlink(directory_ / "disk/a2", directory_ / "a2");
+  const std::optional<ServerPair> pair = start_pair("2");
+  ASSERT_TRUE(pair);
+  const ServerProcess& a = *pair->primary;
+  const ServerProcess& b = *pair->standby;
+  wire::Hello hello;
+  hello.session = random_session();
+  Result<RawClient> client = RawClient::open(a.port(), hello);
+  ASSERT_TRUE(client) << client.error().to_string();
+  wire::Vote vote;
+  vote.number = 1;
+  vote.begun = client->welcome().visible.tid;
+  vote.writes = {{.oid = Oid(7), .base = {}, .data = Bytes(std::string(1000, 'x'))}};
+  ASSERT_TRUE(client->ask<wire::Voted>(vote));
+  disk_.fill(18 << 20);  // below the reserve, a tenth of the disk
+  std::this_thread::sleep_for(std::chrono::milliseconds(150));  // it is looked at every 100 ms
+  ASSERT_TRUE(client->send(wire::Finish{vote.number}, client->next_id()));
+  const auto last = [](const ServerProcess& server) { return text_of(status(server), "last_tid"); };
+  ASSERT_TRUE(wait_until([&] { return last(b) > last(a); })) << last(a) << " " << last(b);
+  const auto accepts = [&] { return status(a).at("accepts_writes").as_bool(); };
+  EXPECT_FALSE(accepts());
+
+  const ProgramResult switched = zeolite({"switchover", "--at", a.address()});
+  EXPECT_EQ(switched.exit_code, 0) << switched.error << a.standard_error();
+  ASSERT_TRUE(wait_until([&] { return role(b) == "primary"; })) << b.standard_error();
+  Result<RawClient> reader = RawClient::open(b.port(), hello);
+  ASSERT_TRUE(reader) << reader.error().to_string();
+  const auto loaded = reader->ask<wire::Loaded>(wire::Load{Oid(7)});
+  ASSERT_TRUE(loaded) << loaded.error().to_string();
+  EXPECT_EQ(loaded->data.size(), 1000U);
+  const auto known =
+      reader->ask<wire::OutcomeKnown>(wire::OutcomeQuery{{hello.session, vote.number}, vote.begun});
+  EXPECT_TRUE(known && known->committed) << "its client learns what became of it";
+  disk_.release();
+  EXPECT_TRUE(wait_until([&] { return same_end(b, a); })) << a.standard_error();
 }
 
 }  // namespace

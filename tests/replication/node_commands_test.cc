@@ -388,7 +388,7 @@ class NodeSwitchover : public NodeTest {
   void switch_over(const std::string& target = {}, CommandId command = kCommand) {
     node().switchover(command, {.target = target, .timeout_ms = 2000}, now, actions);
   }
-  void held(const Position& end) { node().commits_held(end, now, actions); }
+  void held(const Position& end) { node().commits_held(end, end.tid, now, actions); }
 };
 
 TEST_F(NodeSwitchover, HandsOverWhenTheTargetHasEverything) {

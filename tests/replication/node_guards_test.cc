@@ -317,12 +317,41 @@ TEST_F(NodeGuards, APeerThatAskedAnewAndNeverStreamsIsLetGo) {
   EXPECT_FALSE(last<action::SetWaiting>().on);
 }
 
+// A group is sent before it is appended.
+TEST_F(NodeGuards, HandsOverToATargetThatHasWhatFoundNoRoomHere) {
+  lead();
+  attach_in_sync(3, at(3, 30));
+  durable_up_to(at(3, 31));
+  forget();
+  node().switchover(1, {.target = "b", .timeout_ms = 2000}, now, actions);
+  node().commits_held(at(3, 31), Tid(33), now, actions);
+  ack(1, 3, at(3, 31));
+  ack(1, 3, at(3, 32));
+  EXPECT_FALSE(told<wire::Handover>(1)) << "more is on its way to it";
+  ack(1, 3, at(3, 33));
+  ASSERT_TRUE(told<wire::Handover>(1));
+  EXPECT_EQ(told<wire::Handover>(1)->last, at(3, 33)) << "it has nothing beyond what it is told";
+  EXPECT_EQ(last<action::Acknowledge>().up_to, Tid(31)) << "what is not durable here has no answer";
+  EXPECT_TRUE(stepped_down());
+}
+
+TEST_F(NodeGuards, DoesNotHandOverToAnotherHistory) {
+  lead();
+  attach_in_sync(3, at(3, 30));
+  node().switchover(1, {.target = "b", .timeout_ms = 2000}, now, actions);
+  Position other = at(3, 31);
+  other.chain[1] = 1;
+  node().commits_held(other, Tid(31), now, actions);
+  ack(1, 3, at(3, 31));
+  EXPECT_FALSE(told<wire::Handover>(1));
+}
+
 TEST_F(NodeGuards, APeerThatAsksAnewIsNotHandedOverTo) {
   lead();
   attach_in_sync(3, at(3, 30));
   durable_up_to(at(3, 31));
   node().switchover(1, {.target = "b", .timeout_ms = 2000}, now, actions);
-  node().commits_held(at(3, 31), now, actions);
+  node().commits_held(at(3, 31), Tid(31), now, actions);
   greet(1, hello_of(kOther, at(3, 30), 3));
   ack(1, 3, at(3, 31));
   EXPECT_FALSE(told<wire::Handover>(1));
@@ -336,7 +365,7 @@ TEST_F(NodeGuards, APeerThatAsksAnewIsNotHandedOverToThoughItHasEverything) {
   attach_in_sync(3, at(3, 30));
   node().switchover(1, {.target = "b", .timeout_ms = 2000}, now, actions);
   greet(1, hello_of(kOther, at(3, 30), 3));
-  node().commits_held(at(3, 30), now, actions);
+  node().commits_held(at(3, 30), Tid(30), now, actions);
   EXPECT_FALSE(told<wire::Handover>(1));
   compared(1, Kind::same);
   ack(1, 3, at(3, 30));

@@ -89,7 +89,7 @@ void Server::carry_out(replication::Action& action) {
               const Position told =
                   broken(Mutation::handover_before_caught_up) ? furthest_behind(last) : last;
               input([&](auto& node, Actions& actions) {
-                node.commits_held(told, instant(), actions);
+                node.commits_held(told, told.tid, instant(), actions);
               });
             });
           },
