@@ -51,7 +51,8 @@ struct Options {
   std::chrono::milliseconds call_timeout{30'000};    // of every call, with waiting to reconnect
   // Pause between rounds over the addresses: doubles from min to max, each with jitter.
   std::chrono::milliseconds backoff_min{50};
-  std::chrono::milliseconds backoff_max{2'000};
+  // A takeover lasts up to the last pause longer.
+  std::chrono::milliseconds backoff_max{500};
   // A server that says nothing for this long is asked, and after as long again given up.
   std::chrono::milliseconds heartbeat{5'000};
 

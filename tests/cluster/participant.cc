@@ -33,7 +33,6 @@ client::Options options(const Arguments& arguments, const std::string& name, std
   options.label = name;
   options.call_timeout = kCallTimeout;
   options.connect_timeout = std::chrono::seconds(1);
-  options.backoff_max = std::chrono::milliseconds(500);
   options.heartbeat = heartbeat_of(index);
   if (standby) options.read_preference = client::ReadPreference::standby;
   return options;
