@@ -147,10 +147,12 @@ class HostileTest(ServerTest):
 
     def test_greetings_that_are_none(self):
         for greeting in (b"Z4", b"Z3101", b"X5", b"GET / HTTP/1.0", b"Z", b"ZZZZ5", b"\0" * 2000):
+            if fixture.is_python_server() and greeting == b"X5":
+                continue
             s = self.bare_socket()
             s.recv(6)
-            s.sendall(framed(greeting))
-            if not (fixture.is_python_server() and greeting == b"X5"):
+            with self.one_log_line():
+                s.sendall(framed(greeting))
                 self.assertEqual(b"", s.recv(1), greeting)
 
     def test_both_encodings_are_understood_whatever_was_announced(self):
@@ -254,16 +256,18 @@ class HostileTest(ServerTest):
                             ("checkCurrentSerialInTransaction", p64(1), z64, 1),
                             ("restorea", p64(1), z64, b"", None, 1)):
             client = self.client()
-            client.tell(name, *args)
-            self.assertTrue(client.is_closed(), name)
+            with self.one_log_line():
+                client.tell(name, *args)
+                self.assertTrue(client.is_closed(), name)
 
     def test_another_transaction_while_one_is_open_closes_the_connection(self):
         client = self.client()
         client.begin(1)
         client.begin(1)  # the same again is ignored
         client.call("ping")
-        client.begin(2)
-        self.assertTrue(client.is_closed())
+        with self.one_log_line():
+            client.begin(2)
+            self.assertTrue(client.is_closed())
 
     def test_voting_twice_is_an_error(self):
         client = self.client()
@@ -300,9 +304,10 @@ class HostileTest(ServerTest):
         client.reply(client.staged(p64(1), b"silent", self.serial))
         started = time.monotonic()
         other = self.client()
-        self.assertFalse(other.reply(other.staged(p64(1), b"other", self.serial)))
-        self.assertLess(time.monotonic() - started, 10)
-        self.assertTrue(client.is_closed())
+        with self.one_log_line():
+            self.assertFalse(other.reply(other.staged(p64(1), b"other", self.serial)))
+            self.assertLess(time.monotonic() - started, 10)
+            self.assertTrue(client.is_closed())
         other.call("tpc_abort", 1)
 
     # ---- many of them ----------------------------------------------------------------------------

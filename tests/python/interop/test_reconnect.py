@@ -153,6 +153,14 @@ class CacheTest(ServerTest):
         self.assertEqual(2, self.connection(self.database()).root()["x"])
 
 
+class UnixSocketTest(CacheTest):
+    """The same at a Unix socket; a server that was killed has left its file."""
+
+    options = {"unix": True}
+    # The socket plays no part in it.
+    test_more_missed_transactions_than_allowed_drop_the_cache = None
+
+
 class ReadOnlyTest(ServerTest):
     def test_fallback_client_reads_and_becomes_writable_again(self):
         connection = self.connection(self.database(read_only_fallback=True))
