@@ -101,6 +101,7 @@ class Candidate {
     if (const auto* lead = std::get_if<Election::Lead>(&decision)) {
       EXPECT_GT(lead->epoch, local_.heard) << "epochs increase";
       local_.heard = lead->epoch;
+      local_.last.epoch = lead->epoch;  // the reign's first record
       led_at_ = now();
       life_->follows = node_address(index_);
       replication::SyncKey key;
@@ -114,6 +115,7 @@ class Candidate {
       carry_out(std::move(effects));
     } else if (const auto* follow = std::get_if<Election::Follow>(&decision)) {
       local_.heard = std::max(local_.heard, follow->leader.epoch);
+      local_.last.epoch = local_.heard;  // it is in sync: S names it
       life_->follows = follow->leader.address;
     } else if (std::holds_alternative<Election::Published>(decision)) {
       life_->serves = true;

@@ -60,6 +60,20 @@ TEST(CrashPoint, KilledAtAnyTimeTheStoreKeepsWhatItAcknowledged) {
   expect_survived(directory.path() / "db", acknowledged);
 }
 
+// What an import does.
+TEST(CrashPoint, KilledAtAnyTimeAStoreThatIsFilledKeepsWhatWasSynced) {
+  const TemporaryDirectory directory;
+  std::uint64_t synced = 0;
+  for (std::size_t round = 0; round < 8; ++round) {
+    KilledChild child({STORE_CHILD, (directory.path() / "db").string(), "100000", "0", "fill"}, "");
+    child.read_last(1 + round * 2);
+    child.kill();
+    synced = std::max(synced, child.read_last(kAll));
+    EXPECT_EQ(child.wait(), kKilled);
+    expect_survived(directory.path() / "db", synced);
+  }
+}
+
 TEST(CrashPoint, UnknownNameStopsTheProcess) {
   const TemporaryDirectory directory;
   const KilledChild child = child_on(directory.path() / "db", 1, "no.such.point:1");

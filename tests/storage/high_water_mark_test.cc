@@ -125,7 +125,7 @@ TEST_F(HighWaterMarkTest, FullDiskLeavesNoHalfOne) {
   if (!disk) GTEST_SKIP() << "only root may mount a small disk: " << disk.error().detail;
   const std::filesystem::path path = (*disk)->path() / "HWM";
   std::ofstream(((*disk)->path() / "filler").string()) << std::string(4 << 20, 'x');
-  EXPECT_EQ(HighWaterMark::create(path).error().code, ErrorCode::io_error);
+  EXPECT_EQ(HighWaterMark::create(path).error().code, ErrorCode::out_of_space);
   EXPECT_FALSE(std::filesystem::exists(path));
   std::filesystem::remove((*disk)->path() / "filler");
   ASSERT_TRUE(HighWaterMark::create(path));

@@ -315,33 +315,6 @@ TEST_F(RocksObjectStoreTest, MarkBehindTheLogIsMovedUp) {
   EXPECT_EQ(HighWaterMark::open(path, true).value()->position(), last);
 }
 
-// What an import does. A copy of the files is what a process that is killed leaves.
-TEST_F(RocksObjectStoreTest, AKilledBulkLoadHasAllThatWasSynced) {
-  RocksStoreOptions found = options_;
-  found.directory = options_.directory.string() + "-found";
-  options_.bulk_load = true;
-  options_.memtable_bytes = 256 * 1024;  // some of it reaches tables by itself
-  const auto store = open();
-  for (std::uint64_t last = 0, round = 0; round < 4; ++round) {
-    last = fill(*store, last + 40);
-    ASSERT_TRUE(store->sync());
-    const std::uint64_t synced = last;
-    last = fill(*store, last + 40);
-    expect_workload(*store, last);
-    std::filesystem::copy(options_.directory, found.directory,
-                          std::filesystem::copy_options::recursive);
-    {
-      const auto killed = RocksObjectStore::open(found);
-      ASSERT_TRUE(killed) << killed.error().detail;
-      const std::uint64_t left = (*killed)->last_position().tid.value();
-      EXPECT_GE(left, synced);
-      EXPECT_LE(left, last);
-      expect_workload(**killed, left);
-    }
-    std::filesystem::remove_all(found.directory);
-  }
-}
-
 TEST_F(RocksObjectStoreTest, AStoreThatWasFilledIsMissedIfItsTablesAre) {
   options_.bulk_load = true;
   {

@@ -1,7 +1,8 @@
 // A process of its own that appends the workload to a store, to be killed by tests.
-// Usage: store_child DIRECTORY GROUPS WAL_FILE_BYTES
-// Writes the last tid to standard output after each acknowledgement, a line each. Exit status 3
-// with the reason on standard error when the store refuses.
+// Usage: store_child DIRECTORY GROUPS WAL_FILE_BYTES [fill]
+// Writes the last tid to standard output after each acknowledgement, a line each; with `fill` after
+// each sync of a store that is filled. Exit status 3 with the reason on standard error when the
+// store refuses.
 
 #include <unistd.h>
 
@@ -18,6 +19,8 @@ namespace {
 using zeolite::storage::RocksObjectStore;
 using zeolite::storage::RocksStoreOptions;
 
+constexpr std::size_t kGroupsOfSync = 20;
+
 std::size_t parse_number(std::string_view text) {
   std::size_t number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
@@ -32,13 +35,14 @@ int fail(const zeolite::Error& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) return 2;
+  if (argc != 4 && argc != 5) return 2;
   RocksStoreOptions options;
   options.directory = argv[1];
   options.wal_file_bytes = parse_number(argv[3]);
   // Small, so that a short run flushes, compacts and changes log files.
   options.memtable_bytes = 256 * 1024;
   options.reserve_bytes = 0;
+  options.bulk_load = argc == 5;
   const auto store = RocksObjectStore::open(options);
   if (!store) return fail(store.error());
   std::uint64_t last = (*store)->last_position().tid.value();
@@ -47,6 +51,10 @@ int main(int argc, char** argv) {
     const auto position = (*store)->append(zeolite::storage::testing::workload_group(last));
     if (!position) return fail(position.error());
     last = position->tid.value();
+    if (options.bulk_load) {
+      if (i % kGroupsOfSync != 0) continue;
+      if (const auto synced = (*store)->sync(); !synced) return fail(synced.error());
+    }
     const std::string line = std::to_string(last) + "\n";
     if (::write(STDOUT_FILENO, line.data(), line.size()) < 0) return 4;
   }
