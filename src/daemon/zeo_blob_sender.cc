@@ -90,7 +90,7 @@ void ZeoBlobSender::on_piece(Result<BlobPiece> piece) {
   if (done) {
     connection_->reply(id_, Value(pickle::None{}));
   } else {
-    await_turn();
+    connection_->when_next_blob_turn([self = shared_from_this()] { self->read_piece(); });
   }
 }
 

@@ -308,6 +308,15 @@ void ZeoConnection::when_blob_turn(std::function<void()> read) {
   give_blob_turns();
 }
 
+void ZeoConnection::when_next_blob_turn(std::function<void()> read) {
+  if (closed()) return;
+  if (pieces_unsent_ == 0) {  // it has drained already
+    when_blob_turn(std::move(read));
+    return;
+  }
+  next_blob_turns_.push_back(std::move(read));
+}
+
 void ZeoConnection::blob_turn_over() {
   CHECK(pieces_reading_ > 0, "a piece was read out of its turn");
   --pieces_reading_;
@@ -327,6 +336,7 @@ void ZeoConnection::give_blob_turns() {
 void ZeoConnection::on_drained() {
   pieces_unsent_ = 0;
   output_gone();
+  for (auto& read : std::exchange(next_blob_turns_, {})) blob_turns_.push_back(std::move(read));
   give_blob_turns();
 }
 
@@ -334,6 +344,7 @@ void ZeoConnection::on_closed(const Error& why) {
   log_end("ZEO client " + name(), hub_ != nullptr, why);
   const std::shared_ptr<ZeoConnection> self = shared_from_this();
   blob_turns_.clear();
+  next_blob_turns_.clear();
   (void)staged_.settle(0);
   output_gone();
   if (hub_ != nullptr) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "daemon/client_connection.h"
 #include "daemon/sized_connection.h"
@@ -46,6 +47,9 @@ class ZeoConnection final : public SizedConnection::Handler,
   // when the connection closes before. When it is read, and before it is sent or refused,
   // blob_turn_over() is to be called.
   void when_blob_turn(std::function<void()> read);
+  // The same for the next piece of a blob, not before the client has taken what it was sent: of one
+  // blob, one piece is read or unsent at a time.
+  void when_next_blob_turn(std::function<void()> read);
   void blob_turn_over();
   // The client's name for the log: its label, if it gave one, and its address.
   [[nodiscard]] std::string name() const;
@@ -69,7 +73,7 @@ class ZeoConnection final : public SizedConnection::Handler,
   void on_drained() override;
   [[nodiscard]] net::StreamConnection& stream() override { return *socket_; }
   [[nodiscard]] std::size_t pending() const override {
-    return session_.oid_calls() + blob_turns_.size();
+    return session_.oid_calls() + blob_turns_.size() + next_blob_turns_.size();
   }
   [[nodiscard]] bool holds_enough() const override;
   void on_closed(const Error& why) override;
@@ -106,6 +110,7 @@ class ZeoConnection final : public SizedConnection::Handler,
   ZeoUploads uploads_;
   std::optional<zeo::Preparation> waiting_preparation_;  // until all uploads are written
   std::deque<std::function<void()>> blob_turns_;         // that wait
+  std::vector<std::function<void()>> next_blob_turns_;   // that wait for the output to drain first
   std::size_t pieces_reading_ = 0;
   std::size_t pieces_unsent_ = 0;  // in output that has not drained since
 };
