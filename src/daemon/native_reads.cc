@@ -18,6 +18,8 @@ using Connection = std::shared_ptr<NativeConnection>;
 constexpr std::size_t kLoadsAtOnce = 64;
 // Log entries read at a time for a catch-up.
 constexpr std::size_t kCatchUpEntries = 4'096;
+// For what standbys were told; it takes longer only when this server is about to end.
+constexpr Duration kAnnouncedWait = std::chrono::seconds(1);
 
 template <typename M>
 constexpr bool kChangesRole =
@@ -220,6 +222,15 @@ void answer_verify(ShardHub& hub, const Connection& connection, std::uint32_t re
       [connection, request_id](const auto& answer, Tid) { send(*connection, request_id, answer); });
 }
 
+// Who asks for news may have seen at a standby what is about to be visible here.
+void answer_ping(ShardHub& hub, const Connection& connection, std::uint32_t request_id,
+                 const wire::Ping& request) {
+  hub.await(connection, hub.engine().announced(), kAnnouncedWait,
+            [&hub, connection, request_id, payload = request.payload](bool /*reached*/) {
+              connection->send(wire::Pong{payload, hub.line()}, request_id);
+            });
+}
+
 void answer_await(ShardHub& hub, const Connection& connection, std::uint32_t request_id,
                   const wire::Await& request) {
   // Serving a later reign, the whole of the earlier ones is at or below the line.
@@ -283,7 +294,7 @@ void answer_read(ShardHub& hub, const Connection& connection, server::SessionEff
         } else if constexpr (std::is_same_v<T, wire::LoadMany>) {
           answer_load_many(hub, connection, id, request);
         } else if constexpr (std::is_same_v<T, wire::Ping>) {
-          connection->send(wire::Pong{request.payload, hub.line()}, id);
+          answer_ping(hub, connection, id, request);
         } else if constexpr (std::is_same_v<T, wire::StatusQuery>) {
           connection->send(hub.status(), id);
         } else if constexpr (std::is_same_v<T, wire::LoadSerial>) {

@@ -205,6 +205,7 @@ void ReplicationService::run(action::SetWaiting& waiting) {
 }
 
 void ReplicationService::run(action::Acknowledge& acknowledge) {
+  engine_->announce(acknowledge.up_to);
   // What standbys are told of it is out of this process before a client can be answered.
   const auto peers = peers_;  // one that is lost is forgotten
   for (const auto& [id, peer] : peers) peer->flush();

@@ -130,6 +130,10 @@ class StorageEngine {
   // now. False: what is durable is acknowledged, at once.
   Tid set_waiting(bool on);
   [[nodiscard]] bool waits() const { return waiting_.load(std::memory_order_relaxed); }
+  // Standbys are about to be told that everything up to here is visible; acknowledge() follows.
+  void announce(Tid up_to) { announced_.store(up_to, std::memory_order_release); }
+  // Readers of standbys may have seen everything up to here, though it is not visible yet.
+  [[nodiscard]] Tid announced() const { return announced_.load(std::memory_order_acquire); }
   // While waiting: everything up to here, which is durable, is acknowledged.
   void acknowledge(Tid up_to);
   // Sequenced transactions are kept back; `held` is told the end of the log once nothing is being
@@ -247,6 +251,7 @@ class StorageEngine {
   std::atomic<Epoch> epoch_{};
   std::atomic<bool> leading_ = false;  // commits are taken
   std::atomic<Tid> visible_{};
+  std::atomic<Tid> announced_{};
   // Estimated at the start, counted since.
   std::atomic<std::uint64_t> objects_ = 0;
   std::atomic<std::uint64_t> bytes_ = 0;

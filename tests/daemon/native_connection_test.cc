@@ -231,6 +231,18 @@ TEST_F(NativeConnectionTest, ClosingItselfWhileItAnswersIsHarmless) {
   EXPECT_EQ(settle(writer), tid);
 }
 
+// Else it would read an older state here after a newer one there.
+TEST_F(NativeConnectionTest, NewsAreWhatReadersOfStandbysMayHaveSeen) {
+  net::Peer writer = connect();
+  const Tid before = commit(writer, 1, 7);
+  engine_->announce(Tid(before.value() + 1));
+  writer.send(wire::Ping{}, 5);
+  writer.send(wire::StatusQuery{}, 6);
+  writer.expect<wire::StatusReport>(6);
+  const Tid after = commit(writer, 2, 8);
+  EXPECT_EQ(writer.expect<wire::Pong>(5).visible, after);
+}
+
 // More than may wait for a client is on its way to one that takes it all, but late.
 TEST_F(NativeConnectionTest, WhoAsksForMuchThatIsOnDiskGetsItAll) {
   constexpr std::uint32_t kObjects = 40;
