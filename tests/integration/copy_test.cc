@@ -54,6 +54,19 @@ class Copy : public ClusterTest {
                  "--blobs", given.string()});
     ASSERT_EQ(imported.exit_code, 0) << imported.error;
   }
+  // "a", with blobs, which sends copies at `rate` bytes a second.
+  ServerProcess::Options slow_primary(int rate) {
+    import_blobs("a", 30);
+    ServerProcess::Options slow = options("a");
+    slow.config = "[replication]\ncheckpoint_rate = " + std::to_string(rate) + "\n";
+    return slow;
+  }
+  // Its log has a gap afterwards: a new standby takes a copy.
+  static void start_to_be_copied(ServerProcess& a) {
+    ASSERT_TRUE(a.start()) << a.standard_error();
+    ASSERT_EQ(zeolite({"bench", "commit", "--seconds", "0.3", "--at", a.address()}).exit_code, 0);
+    ASSERT_EQ(zeolite({"pack", "--days", "0", "--no-gc", "--at", a.address()}).exit_code, 0);
+  }
   static std::uintmax_t bytes_in(const fs::path& directory) {
     std::uintmax_t bytes = 0;
     std::error_code error;
@@ -146,13 +159,8 @@ TEST_F(Copy, ANewStandbyOfALargeDatabaseDoesNotApplyItsWholeLog) {
 }
 
 TEST_F(Copy, GoesOnInTheNextProcess) {
-  import_blobs("a", 30);
-  ServerProcess::Options slow = options("a");
-  slow.config = "[replication]\ncheckpoint_rate = 6291456\n";
-  ServerProcess a(slow);
-  ASSERT_TRUE(a.start()) << a.standard_error();
-  ASSERT_EQ(zeolite({"bench", "commit", "--seconds", "0.3", "--at", a.address()}).exit_code, 0);
-  ASSERT_EQ(zeolite({"pack", "--days", "0", "--no-gc", "--at", a.address()}).exit_code, 0);
+  ServerProcess a(slow_primary(6291456));
+  ASSERT_NO_FATAL_FAILURE(start_to_be_copied(a));
   ServerProcess b(options("b", standby_of(a)));
   ASSERT_TRUE(b.start()) << b.standard_error();
   ASSERT_TRUE(wait_until([&] { return bytes_in(directory_ / "b" / "incoming") > (3 << 20); }))
@@ -169,13 +177,8 @@ TEST_F(Copy, GoesOnInTheNextProcess) {
 
 // Each is sent its copy to the end, whatever the other asks for meanwhile.
 TEST_F(Copy, TwoNewStandbysCopyAtTheSameTime) {
-  import_blobs("a", 30);
-  ServerProcess::Options slow = options("a");
-  slow.config = "[replication]\ncheckpoint_rate = 4194304\n";
-  ServerProcess a(slow);
-  ASSERT_TRUE(a.start()) << a.standard_error();
-  ASSERT_EQ(zeolite({"bench", "commit", "--seconds", "0.3", "--at", a.address()}).exit_code, 0);
-  ASSERT_EQ(zeolite({"pack", "--days", "0", "--no-gc", "--at", a.address()}).exit_code, 0);
+  ServerProcess a(slow_primary(4194304));
+  ASSERT_NO_FATAL_FAILURE(start_to_be_copied(a));
   CommitLoad load(2, 300);
   load.start(a.port());
   ServerProcess b(options("b", standby_of(a)));
@@ -209,13 +212,8 @@ TEST_F(Copy, TwoNewStandbysCopyAtTheSameTime) {
 }
 
 TEST_F(Copy, ThePrimaryGoesOnCommittingMeanwhileAndTellsHowFarItIs) {
-  import_blobs("a", 30);
-  ServerProcess::Options slow = options("a");
-  slow.config = "[replication]\ncheckpoint_rate = 4194304\n";
-  ServerProcess a(slow);
-  ASSERT_TRUE(a.start()) << a.standard_error();
-  ASSERT_EQ(zeolite({"bench", "commit", "--seconds", "0.3", "--at", a.address()}).exit_code, 0);
-  ASSERT_EQ(zeolite({"pack", "--days", "0", "--no-gc", "--at", a.address()}).exit_code, 0);
+  ServerProcess a(slow_primary(4194304));
+  ASSERT_NO_FATAL_FAILURE(start_to_be_copied(a));
   CommitLoad load(2, 300);
   load.start(a.port());
   ServerProcess b(options("b", standby_of(a)));
