@@ -43,8 +43,8 @@ Result<std::unique_ptr<storage::RocksObjectStore>> open_for_import(const ImportO
   store.create_if_missing = !options.dry_run;
   store.read_only = options.dry_run;
   store.memtable_bytes = kImportMemtableBytes;
-  store.wal_file_bytes = 0;
   store.bulk_load = true;
+  store.wal_file_bytes = 0;  // it writes none
   return storage::RocksObjectStore::open(store);
 }
 

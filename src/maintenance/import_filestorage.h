@@ -35,7 +35,7 @@ struct ImportOptions {
   blobs::BlobDirectory* blob_directory = nullptr;
   // A blob record whose file is missing is imported without it, with a warning.
   bool allow_missing_blobs = false;
-  // Transactions are appended in groups of about this many bytes, each one synced batch.
+  // Transactions are appended in groups of about this many bytes, each one batch.
   std::size_t group_bytes = std::size_t{16} << 20;
   // Looked at between transactions; when it turns true the import ends with error aborted.
   const std::atomic<bool>* cancelled = nullptr;
@@ -67,7 +67,8 @@ struct ImportReport {
 // tids are older. `store` may be null in a dry run. Nobody else may append meanwhile. A thread of
 // its own reads some MiB ahead of what is appended (FileReadAhead); it is gone when this returns.
 //
-// Whatever the error, what was appended before is complete transactions in order, and a run with
+// What was imported is durable when this returns (ObjectStore::sync). Whatever the error, what was
+// appended before is complete transactions in order, and a run with
 // `incremental` goes on from there; the error's detail says up to which tid.
 // Errors: not_found: blobs have no files, with a list; nothing is imported from the first of them
 // on, and the file was read to its end. As FileStorageReader (corruption names the byte; also a

@@ -271,10 +271,10 @@ Result<Position> RocksObjectStore::append_group(std::span<const TransactionRecor
     tail_.raise_pack_horizon(tail.marks().pack_horizon);
   }
   crash_point("append.before_write");
-  rocksdb::WriteOptions synced;
-  synced.sync = !options_.bulk_load;
-  synced.disableWAL = options_.bulk_load;
-  const rocksdb::Status status = records_->db().Write(synced, &batch);
+  rocksdb::WriteOptions how;
+  how.sync = !options_.bulk_load;
+  how.disableWAL = options_.bulk_load;
+  const rocksdb::Status status = records_->db().Write(how, &batch);
   if (!status.ok()) {
     broken_ = true;
     // Never out_of_space, which would promise that nothing was written.
