@@ -103,7 +103,9 @@ TEST_F(SimStoreTest, TakesACopyButKeepsItsPromise) {
 }
 
 TEST_F(SimStoreTest, TakesNoCopyWhenItsLogHasGoneOn) {
-  store_.incoming().emplace().complete = SimStore::Complete{.replaces = Position{}};
+  SimStore::Incoming copy;
+  copy.complete = SimStore::Complete{.replaces = Position{}};
+  store_.incoming() = std::move(copy);
   append(1);
   run(seconds(1));
   EXPECT_EQ(store_.install(true), SimStore::Installed::outdated);
