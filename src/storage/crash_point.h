@@ -6,9 +6,9 @@
 namespace zeolite::storage {
 
 // Places in the writer's path where a test can end the process as if it had been killed. The
-// environment variable ZEOLITE_CRASH_POINT=name:n makes the process _exit(137) when it passes the
-// point `name` for the n-th time (1 = first). Unset, a point costs one test of a constant.
-// Thread-safe.
+// environment variable ZEOLITE_CRASH_POINT=name:n ends the process, with exit code 137, when it
+// passes the point `name` for the n-th time (1 = first). Unset, a point costs one test of a
+// constant. Thread-safe.
 //
 // In the same way ZEOLITE_FAIL_POINT=name:n makes the disk operation `name` fail the n-th time.
 
