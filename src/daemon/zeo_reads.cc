@@ -10,6 +10,7 @@
 #include "daemon/zeo_status.h"
 #include "daemon/zeo_values.h"
 #include "history/undo_log.h"
+#include "storage/log_search.h"
 #include "zeo/undo_id.h"
 
 namespace zeolite::daemon {
@@ -262,7 +263,7 @@ void answer(ShardHub& hub, const Connection& connection, const Value& id,
 
 // What a client missed.
 struct Missed {
-  bool known = false;  // it is few enough, and the client's tid is of our history
+  bool known = false;  // it is few enough, and the client's tid is of our history, or as good
   std::size_t transactions = 0;
   std::vector<Oid> oids;
 };
@@ -291,6 +292,9 @@ class MissedRead {
   Result<bool> read(const ObjectStore& store, Tid line) {
     if (!std::exchange(begun_, true)) {
       ASSIGN_OR_RETURN(missed_.known, is_in_history(store, Position{Epoch{}, after_}));
+      if (!missed_.known) {
+        ASSIGN_OR_RETURN(missed_.known, storage::adds_nothing(store, after_, line));
+      }
     }
     if (after_ > line) missed_.known = false;
     if (!missed_.known || after_ == line) return true;

@@ -39,6 +39,15 @@ Result<std::optional<Position>> find_position(const ObjectStore& store, Tid tid)
   return entry->position;
 }
 
+Result<bool> adds_nothing(const ObjectStore& store, Tid tid, Tid line) {
+  if (tid <= Tid(1)) return false;
+  const Tid before = tid.previous();
+  ASSIGN_OR_RETURN(const std::vector<LogEntry> entries,
+                   store.read_log(before.previous(), line, {.entries = 2}));
+  return entries.size() == 2 && entries[0].position.tid == before &&
+         entries[1].position.tid > tid && entries[0].position.epoch == entries[1].position.epoch;
+}
+
 Result<HistoryMatch> compare_history(const ObjectStore& store, const Position& candidate) {
   if (candidate == Position{}) return HistoryMatch{};
   ASSIGN_OR_RETURN(const std::optional<Position> own, find_position(store, candidate.tid));

@@ -19,6 +19,12 @@ namespace zeolite::storage {
 // The position of the entry with exactly this tid; nothing when there is none.
 [[nodiscard]] Result<std::optional<Position>> find_position(const ObjectStore& store, Tid tid);
 
+// Whether whoever was told of everything up to `tid` knows what is true after the entry before it,
+// though this log, as far as `line`, has none at `tid`: no tid lies between the two, and the next
+// entry is of the same reign. Another log that has the entry before parted from this one there,
+// and goes on with another reign, whose first record names no object.
+[[nodiscard]] Result<bool> adds_nothing(const ObjectStore& store, Tid tid, Tid line);
+
 // What is to be said to a log that has `candidate`.
 struct HistoryMatch {
   enum class Kind {

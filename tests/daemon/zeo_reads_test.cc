@@ -449,6 +449,16 @@ TEST_F(ZeoMissedTest, ATidOfAnotherHistoryIsNotKnown) {
   }
 }
 
+TEST_F(ZeoMissedTest, ATidRightAfterOneOfOursIsAsGood) {
+  const Tid one = peer_.commit(1, kNoTid, "one");
+  clock_.advance(std::chrono::seconds(1));
+  const Tid two = peer_.commit(2, kNoTid, "two");
+  ASSERT_GT(two, one.next().next());
+  EXPECT_EQ(peer_.ask("getInvalidations", {value_of(one.next())}),
+            tuple({value_of(two), list({oid(2)})}));
+  EXPECT_EQ(peer_.ask("getInvalidations", {value_of(one.next().next())}), none());
+}
+
 TEST_F(ZeoMissedTest, TooManyAreNotTold) {
   hub_environment_.invalidations_max = 2;
   const Tid one = peer_.commit(1, kNoTid, "1");

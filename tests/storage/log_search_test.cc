@@ -46,6 +46,21 @@ TYPED_TEST(LogSearch, EndsOfEpochsAreFound) {
   EXPECT_FALSE(find_position(*this->store_, Tid(19)).value());
 }
 
+TYPED_TEST(LogSearch, NothingIsAddedRightAfterAnEntryWhoseReignGoesOn) {
+  this->append({record(1).epoch(2), record(20).epoch(2), record(30).epoch(2)});
+  this->append({record(40).epoch(3), record(41).epoch(3), record(50).epoch(3)});
+  const auto adds_nothing_at = [this](std::uint64_t tid, Tid line) {
+    return adds_nothing(*this->store_, Tid(tid), line).value();
+  };
+  for (const std::uint64_t tid : {2U, 21U, 42U}) EXPECT_TRUE(adds_nothing_at(tid, kMaxTid)) << tid;
+  EXPECT_FALSE(adds_nothing_at(22, kMaxTid)) << "something may lie between";
+  EXPECT_FALSE(adds_nothing_at(31, kMaxTid)) << "that reign may have gone on elsewhere";
+  EXPECT_FALSE(adds_nothing_at(41, kMaxTid)) << "it is an entry";
+  EXPECT_FALSE(adds_nothing_at(51, kMaxTid)) << "nothing follows";
+  EXPECT_FALSE(adds_nothing_at(21, Tid(29))) << "what follows is not visible";
+  for (const std::uint64_t tid : {0U, 1U}) EXPECT_FALSE(adds_nothing_at(tid, kMaxTid)) << tid;
+}
+
 TYPED_TEST(LogSearch, EveryPositionOfTheLogIsTheSame) {
   this->append({record(10), record(20).epoch(3)});
   EXPECT_EQ(this->compare(Position{}), HistoryMatch{});
