@@ -72,7 +72,16 @@ class Planner {
       base = newest[0].tid;
       if (newest[0].tid == tid) return go_back(tid, object, base);
     }
-    if (undone.gone() != current.gone()) return fail(object.oid, "_loadBack() failed");
+    if (undone.gone() && current.gone()) {
+      Tid named;
+      if (planned != planned_.end()) {
+        named = plan_.writes[planned->second.at].via;
+      } else {
+        ASSIGN_OR_RETURN(named, named_by(object.oid, base));
+      }
+      if (named == tid) return go_back(tid, object, base);
+    }
+    if (undone.gone() || current.gone()) return fail(object.oid, "_loadBack() failed");
     ASSIGN_OR_RETURN(const bool same, same_data(object.oid, undone, current));
     if (same) return go_back(tid, object, base);
     return fail(object.oid, object.previous.is_zero()
@@ -111,6 +120,19 @@ class Planner {
   Result<> fail(Oid oid, std::string reason) {
     plan_.failures.push_back({oid, std::move(reason)});
     return {};
+  }
+
+  // The revision that an undo named when it made the deletion at `tid`; kNoTid: no undo made it.
+  Result<Tid> named_by(Oid oid, Tid tid) {
+    const auto [made, is_new] = named_.try_emplace(tid);
+    if (is_new) {
+      ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store_.log_entry(tid));
+      for (const ObjectSummary& object : entry ? entry->objects : std::vector<ObjectSummary>()) {
+        if (!object.via.is_zero()) made->second.emplace(object.oid, object.via);
+      }
+    }
+    const auto named = made->second.find(oid);
+    return named == made->second.end() ? kNoTid : named->second;
   }
 
   Result<State> state_of(Oid oid, Tid tid, const ObjectSummary& summary) const {
@@ -169,6 +191,7 @@ class Planner {
   const Tid line_;
   UndoPlan plan_;
   std::map<Oid, Planned> planned_;
+  std::map<Tid, std::unordered_map<Oid, Tid>> named_;  // by transaction; see named_by
 };
 
 }  // namespace

@@ -45,8 +45,8 @@ struct UndoPlan {
 //  - an object goes back to what it was before the undone transaction; if it was not there, it is
 //    deleted;
 //  - it may be undone if its current revision is the undone one or has the same state: goes back to
-//    it, repeats its bytes, or is gone like it. Current is what the earlier ones of `transactions`
-//    made of it.
+//    it, or repeats its bytes. Two deletions have not, unless an undo went back to the undone one:
+//    the later deletion stands. Current is what the earlier ones of `transactions` made of it.
 // A failure is no error; it means UndoError for that object, and FileStorage raises
 // MultipleUndoErrors for all of them.
 //

@@ -152,16 +152,29 @@ TEST_F(UndoPlannerTest, UndoneCreationComesBackAndGoesAgain) {
   append(record(30).back(1, 10));
   EXPECT_THAT(plan_text({30}), ElementsAre("1 on 30: gone"));
   EXPECT_THAT(plan_text({10}), ElementsAre("1 on 30: gone"));
-  append(record(40).deletion(1, 30));
-  EXPECT_THAT(plan_text({20}), ElementsAre("1 on 40: back to 10"));
+  EXPECT_THAT(plan_text({20, 10}), ElementsAre("1: _loadBack() failed"));
 }
 
-TEST_F(UndoPlannerTest, WhatIsGoneMayGoOnceMore) {
+TEST_F(UndoPlannerTest, TheLaterOfTwoDeletionsStands) {
   append(record(10).data(1, "a"));
   append(record(20).deletion(1, 10));
   append(record(30).deletion(1));
   EXPECT_THAT(plan_text({30}), ElementsAre("1 on 30: gone"));
-  EXPECT_THAT(plan_text({20, 10}), ElementsAre("1 on 30: gone"));
+  EXPECT_THAT(plan_text({20}), ElementsAre("1: _loadBack() failed"));
+  EXPECT_THAT(plan_text({20, 10}), ElementsAre("1: _loadBack() failed"));
+  EXPECT_THAT(plan_text({30, 20, 10}), ElementsAre("1 on 30: gone"));
+}
+
+TEST_F(UndoPlannerTest, ADeletionThatAnUndoWentBackToIsUndone) {
+  append(record(10).data(1, "a"));
+  append(record(20).deletion(1, 10));
+  append(record(30).data(1, "b"));
+  TransactionRecord undo = record(40).deletion(1, 30);
+  undo.writes[0].via = Tid(20);
+  append(undo);
+  EXPECT_THAT(plan_text({20}), ElementsAre("1 on 40: back to 10"));
+  append(record(50).deletion(1));
+  EXPECT_THAT(plan_text({20}), ElementsAre("1: _loadBack() failed"));
 }
 
 TEST_F(UndoPlannerTest, ChangeOfWhatIsGoneNowIsAFailure) {
