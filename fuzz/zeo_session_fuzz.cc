@@ -92,7 +92,9 @@ class Server {
       if (choice_ == 1) prepared.undone.push_back({.oid = Oid(1), .base = tid});
     }
     for (const auto& restored : wanted.restored) {
-      prepared.repeated.emplace_back(restored.oid, restored.source);
+      const bool there = restored.data.has_value();
+      prepared.repeated.emplace_back(restored.oid, there ? restored.source : kNoTid,
+                                     there ? kNoTid : restored.source);
     }
     for (const Oid oid : wanted.blobs) prepared.blobs.push_back({oid, BlobInfo{}, "staged"});
     return prepared;

@@ -51,7 +51,7 @@ Result<> restage_blobs(blobs::BlobDirectory* blobs, VotePreparation& vote) {
 
 using Restored = zeo::Preparation::Restored;
 
-// Of these, which all name one transaction as their source: those that have the same bytes there.
+// Of these, which all name one transaction as their source: those that are the same there.
 Result<> find_repeated_of(const storage::ObjectStore& store, Tid line,
                           std::span<const Restored* const> restored, zeo::Prepared& prepared) {
   const Tid source = restored.front()->source;
@@ -60,7 +60,10 @@ Result<> find_repeated_of(const storage::ObjectStore& store, Tid line,
   std::ranges::sort(entry->objects, {}, &ObjectSummary::oid);
   for (const Restored* one : restored) {
     ASSIGN_OR_RETURN(const storage::Loaded there, store.load_serial(one->oid, source, line));
-    if (there.status != storage::LoadStatus::found || !(there.data == one->data)) continue;
+    if (there.status == storage::LoadStatus::deleted && !one->data) {
+      prepared.repeated.push_back({one->oid, kNoTid, source});
+    }
+    if (there.status != storage::LoadStatus::found || there.data != one->data) continue;
     const auto object = std::ranges::lower_bound(entry->objects, one->oid, {}, &ObjectSummary::oid);
     const bool repeats = object != entry->objects.end() && object->oid == one->oid &&
                          object->kind == RevisionKind::back_pointer;
@@ -70,8 +73,9 @@ Result<> find_repeated_of(const storage::ObjectStore& store, Tid line,
   return {};
 }
 
-// A restored record repeats an earlier one when it has the same bytes; FileStorage then writes a
-// back-pointer, and so do we. Each transaction that is gone back to is looked at once.
+// A restored record repeats an earlier one when it has the same bytes, or is a deletion like it;
+// FileStorage then writes a back-pointer, and so do we. Each transaction that is gone back to is
+// looked at once.
 Result<> find_repeated(const storage::ObjectStore& store, Tid line,
                        std::span<const Restored> restored, zeo::Prepared& prepared) {
   std::vector<const Restored*> by_source;

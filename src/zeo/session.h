@@ -23,11 +23,11 @@ namespace zeolite::zeo {
 struct Preparation {
   commit::Ticket ticket = 0;
   std::vector<Tid> undos;  // transactions to be undone, in this order
-  // Records that may repeat the object's data at another tid.
+  // Records that may repeat the object's at another tid.
   struct Restored {
     Oid oid;
     Tid source;
-    Bytes data;
+    std::optional<Bytes> data;  // nothing: the object is gone
   };
   std::vector<Restored> restored;
   std::vector<Oid> blobs;  // whose uploads are to be made durable, each upload once
@@ -38,8 +38,9 @@ struct Prepared {
   std::vector<commit::StagedWrite> undone = {};
   // An object 0: the transaction cannot be undone as a whole.
   std::vector<std::pair<Oid, std::string>> undo_failures = {};
-  // Restored records that are the same as a revision of kind data, `back`. `via`: the revision that
-  // the client named, if that is another, which repeats it.
+  // Restored records that are the same as a revision of kind data, `back`; kNoTid: deletions.
+  // `via`: the revision that the client named, if that is another, which repeats it or is a
+  // deletion, too.
   struct Repeated {
     Oid oid;
     Tid back;

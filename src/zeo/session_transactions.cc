@@ -296,7 +296,9 @@ void Session::prepare(SessionEffects& effects) {
   const std::vector<commit::StagedWrite>& writes = transaction_->writes();
   for (const Transaction::RestoredFrom& restored : transaction_->restored()) {
     const commit::StagedWrite& write = writes[restored.write];
-    preparation.restored.push_back({write.oid, restored.source, write.data});
+    std::optional<Bytes> data;
+    if (write.kind != RevisionKind::deletion) data = write.data;
+    preparation.restored.push_back({write.oid, restored.source, std::move(data)});
   }
   if (preparation.undos.empty() && preparation.blobs.empty() && preparation.restored.empty()) {
     submit(effects);
@@ -326,7 +328,7 @@ void Session::submit(SessionEffects& effects) {
   for (const auto& [oid, back, via] : prepared_.repeated) {
     commit::StagedWrite* const write = write_in(staged, transaction_->place_of(oid));
     if (write == nullptr) continue;
-    write->kind = RevisionKind::back_pointer;
+    if (!back.is_zero()) write->kind = RevisionKind::back_pointer;
     write->back = back;
     write->via = via;
     write->data = {};

@@ -28,11 +28,11 @@ void Transaction::restore(Oid oid, std::optional<Bytes> data, Tid source) {
   commit::StagedWrite& restored = write(oid);
   blobs_.erase(oid);
   restored.unchecked = true;
-  if (!data) {
+  if (data) {
+    restored.data = *std::move(data);
+  } else {
     restored.kind = RevisionKind::deletion;
-    return;
   }
-  restored.data = *std::move(data);
   if (!source.is_zero()) restored_[index_.at(oid)] = source;
 }
 

@@ -27,7 +27,7 @@ class Transaction {
   // What the caller has to find out before the transaction can be submitted.
   struct RestoredFrom {
     std::size_t write = 0;  // index in staged().writes
-    Tid source;             // the record may repeat the object's data at this tid
+    Tid source;             // the record may repeat the object's at this tid
   };
 
   [[nodiscard]] const Value& id() const { return id_; }

@@ -92,6 +92,19 @@ TEST_F(ZeoPrepareTest, ARestoredRecordRepeatsWhatIsTheSame) {
   EXPECT_EQ(prepared.repeated[0].via, kNoTid);
 }
 
+TEST_F(ZeoPrepareTest, ARestoredDeletionNamesTheOneItRepeats) {
+  zeo::Preparation wanted;
+  wanted.restored.push_back({Oid(2), Tid(30), std::nullopt});
+  wanted.restored.push_back({Oid(2), Tid(10), std::nullopt});
+  wanted.restored.push_back({Oid(1), Tid(30), std::nullopt});
+  wanted.restored.push_back({Oid(2), Tid(30), Bytes::copy_of("two")});
+  const zeo::Prepared prepared = prepare(wanted);
+  ASSERT_EQ(prepared.repeated.size(), 1U);
+  EXPECT_EQ(prepared.repeated[0].oid, Oid(2));
+  EXPECT_EQ(prepared.repeated[0].back, kNoTid);
+  EXPECT_EQ(prepared.repeated[0].via, Tid(30));
+}
+
 TEST_F(ZeoPrepareTest, ATransactionWithManyObjectsIsLookedAtOnce) {
   const auto control = std::make_shared<StoreControl>();
   ControlledStore store(control);

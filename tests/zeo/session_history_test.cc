@@ -97,22 +97,28 @@ TEST_F(SessionTransactionsTest, ACopiedTransactionKeepsItsTidAndStatus) {
   one_way("restorea", {oid(1), tid(77), bytes("one"), none(), id()});
   one_way("restorea", {oid(2), tid(77), bytes("two"), tid(60), id()});
   one_way("restorea", {oid(3), tid(77), none(), none(), id()});
+  one_way("restorea", {oid(4), tid(77), none(), tid(40), id()});
   const Preparation wanted = prepare();
-  ASSERT_EQ(wanted.restored.size(), 1U);
+  ASSERT_EQ(wanted.restored.size(), 2U);
   EXPECT_EQ(wanted.restored[0].oid, Oid(2));
   EXPECT_EQ(wanted.restored[0].source, Tid(60));
-  EXPECT_EQ(wanted.restored[0].data.view(), "two");
-  prepared(Prepared{.repeated = {{Oid(2), Tid(50)}}});
+  EXPECT_EQ(wanted.restored[0].data.value().view(), "two");
+  EXPECT_EQ(wanted.restored[1].source, Tid(40));
+  EXPECT_FALSE(wanted.restored[1].data);
+  prepared(Prepared{.repeated = {{Oid(2), Tid(50)}, {Oid(4), kNoTid, Tid(40)}}});
   const commit::StagedTransaction staged = submitted();
   EXPECT_EQ(staged.fixed_tid, Tid(77));
   EXPECT_EQ(staged.status, 'p');
   EXPECT_TRUE(staged.metadata.extension.empty());
-  ASSERT_EQ(staged.writes.size(), 3U);
+  ASSERT_EQ(staged.writes.size(), 4U);
   EXPECT_TRUE(staged.writes[0].unchecked);
   EXPECT_EQ(staged.writes[1].kind, RevisionKind::back_pointer);
   EXPECT_EQ(staged.writes[1].back, Tid(50));
   EXPECT_TRUE(staged.writes[1].data.empty());
   EXPECT_EQ(staged.writes[2].kind, RevisionKind::deletion);
+  EXPECT_EQ(staged.writes[2].via, kNoTid);
+  EXPECT_EQ(staged.writes[3].kind, RevisionKind::deletion);
+  EXPECT_EQ(staged.writes[3].via, Tid(40));
 }
 
 // What was found out for one vote is not taken for the next.

@@ -74,12 +74,15 @@ TEST(Transaction, RestoredRecordsAreNotChecked) {
   transaction.restore(Oid(1), data("x"), kNoTid);
   transaction.restore(Oid(2), data("y"), Tid(3));
   transaction.restore(Oid(3), std::nullopt, kNoTid);
+  transaction.restore(Oid(4), std::nullopt, Tid(3));
   EXPECT_TRUE(transaction.writes()[0].unchecked);
   EXPECT_EQ(transaction.writes()[2].kind, RevisionKind::deletion);
-  ASSERT_EQ(transaction.restored().size(), 1U);
+  ASSERT_EQ(transaction.restored().size(), 2U);
   EXPECT_EQ(transaction.restored()[0].write, 1U);
   EXPECT_EQ(transaction.restored()[0].source, Tid(3));
+  EXPECT_EQ(transaction.restored()[1].write, 3U);
   transaction.store(Oid(2), Tid(9), data("z"));
+  transaction.store(Oid(4), Tid(9), data("z"));
   EXPECT_TRUE(transaction.restored().empty());
   EXPECT_FALSE(transaction.writes()[1].unchecked);
 }

@@ -36,6 +36,14 @@ def flattened(storage, start=None, stop=None):
     return transactions
 
 
+def in_transaction(storage, motion):
+    meta = TransactionMetaData()
+    storage.tpc_begin(meta)
+    motion(meta)
+    storage.tpc_vote(meta)
+    return storage.tpc_finish(meta)
+
+
 def make_data_fs(path):
     """A history with changes, undone changes, undone creations, and metadata."""
     database = ZODB.DB(FileStorage(str(path)))
@@ -74,6 +82,23 @@ class IteratorTest(ServerTest):
         again = self.storage(second)
         again.copyTransactionsFrom(copy)
         self.assertEqual(expected, flattened(again))
+
+    def test_copy_tells_to_which_deletion_an_undo_went_back(self):
+        source = FileStorage("source.fs")
+        self.addCleanup(source.close)
+        created = commit_record(source, p64(1), b"first")
+        deleted = in_transaction(source, lambda meta: source.deleteObject(p64(1), created, meta))
+        commit_record(source, p64(1), b"second", deleted)
+        last = source.undoLog(0, 1)[0]["id"]
+        in_transaction(source, lambda meta: source.undo(last, meta))
+        copy = self.storage()
+        copy.copyTransactionsFrom(source)
+        self.assertEqual(flattened(source), flattened(copy))
+        self.assertEqual((None, deleted), flattened(copy)[-1][-1][0][2:])
+        # So that one may be undone as well.
+        first = copy.undoLog(0, 10)[2]["id"]
+        in_transaction(copy, lambda meta: copy.undo(first, meta))
+        self.assertEqual(b"first", copy.load(p64(1))[0])
 
     def test_iterators_have_bounds(self):
         storage = self.storage()
