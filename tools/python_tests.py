@@ -19,9 +19,11 @@ OLDER = "zeo-5.4.1"
 OLDER_TESTS = ["test_takeover", "test_reconnect.CrowdTest"]
 # What the encoding can change, and what is quick.
 MSGPACK_TESTS = ["test_objects", "test_copying", "test_blobs", "test_ordering", "test_hostile",
-                 "test_versions", "test_seeded_files", "test_reconnect.CacheTest",
+                 "test_versions", "test_seeded_files", "test_same_answers",
+                 "test_reconnect.CacheTest",
                  "test_reconnect.ReadOnlyTest", "test_reconnect.KillTest"]
 LONG_TESTS = ["test_races", "test_same_content", "test_reconnect.KillTest", "test_seeded_files",
+              "test_same_answers",
               "test_hostile.HostileTest.test_ten_thousand_idle_connections"]
 LONG_MSGPACK_TESTS = ["test_races", "test_reconnect.KillTest", "test_seeded_files"]
 TESTS = ROOT / "tests" / "python"
