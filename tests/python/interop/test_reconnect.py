@@ -133,8 +133,16 @@ class CacheTest(ServerTest):
         client = RawClient(self.server.address)
         self.addCleanup(client.close)
         self.assertEqual(tids[2], client.call("getInvalidations", tids[1])[0])
-        self.assertIsNone(client.call("getInvalidations", p64(u64(tids[1]) + 1)))
+        self.assertIsNone(client.call("getInvalidations", p64(u64(tids[1]) + 2)))
         self.assertIsNone(client.call("getInvalidations", p64(u64(tids[0]) - 1)))
+
+    def test_a_tid_right_after_one_of_the_history_is_as_good(self):
+        storage = self.storage()
+        tids = [commit_record(storage, p64(n), b"x") for n in range(1, 4)]
+        client = RawClient(self.server.address)
+        self.addCleanup(client.close)
+        missed = client.call("getInvalidations", p64(u64(tids[1]) + 1))
+        self.assertEqual((tids[2], [p64(3)]), (missed[0], list(missed[1])))
 
     def test_transaction_of_the_lost_connection_fails_and_the_next_succeeds(self):
         connection = self.fill()

@@ -8,6 +8,7 @@ import contextlib
 import os
 import pathlib
 import random
+import shutil
 import unittest
 
 import fixture
@@ -344,7 +345,7 @@ class Model:
 
 @unittest.skipIf(fixture.is_python_server(), "it is compared with that")
 class SameAnswersTest(ServerTest):
-    limit_s = 1800
+    limit_s = 3000
 
     def test_motions_from_seeds_have_the_same_answers(self):
         for seed in SEEDS:
@@ -355,6 +356,7 @@ class SameAnswersTest(ServerTest):
         folder = self.directory / f"seed{seed}"
         folder.mkdir()
         with contextlib.ExitStack() as ends:
+            ends.callback(shutil.rmtree, folder)
             self.sides = []
             for kind in zeo_servers.PythonServer, zeo_servers.ZeoliteServer:
                 server = kind(folder / kind.name, msgpack=fixture.MSGPACK)
