@@ -6,6 +6,7 @@
 
 #include "base/milliseconds.h"
 #include "etcd/json_fields.h"
+#include "model/max_epoch.h"
 
 namespace zeolite::etcd {
 
@@ -29,6 +30,14 @@ Result<json::object> parse_value(std::string_view value) {
                           " of a value in etcd; this program knows version 1: update it");
   }
   return object;
+}
+
+Result<Epoch> epoch_field(const json::object& object) {
+  ASSIGN_OR_RETURN(const std::uint64_t epoch, uint_field(object, "epoch"));
+  if (Epoch(epoch) > kMaxEpoch) {
+    return make_error(ErrorCode::protocol_error, "'epoch' is beyond the greatest");
+  }
+  return Epoch(epoch);
 }
 
 }  // namespace
@@ -78,8 +87,7 @@ Result<LeaderKey> decode_leader(std::string_view value) {
   ASSIGN_OR_RETURN(leader.node, id_field(object, "node"));
   ASSIGN_OR_RETURN(leader.name, text_field(object, "name"));
   ASSIGN_OR_RETURN(leader.address, text_field(object, "address"));
-  ASSIGN_OR_RETURN(const std::uint64_t epoch, uint_field(object, "epoch"));
-  leader.epoch = Epoch(epoch);
+  ASSIGN_OR_RETURN(leader.epoch, epoch_field(object));
   ASSIGN_OR_RETURN(const std::uint64_t lease, uint_field(object, "lease_ms"));
   if (lease > kLeaseMsMax) {
     return make_error(ErrorCode::protocol_error, "'lease_ms' is longer than any lease");
@@ -90,16 +98,14 @@ Result<LeaderKey> decode_leader(std::string_view value) {
 
 Result<Epoch> decode_epoch(std::string_view value) {
   ASSIGN_OR_RETURN(const json::object object, parse_value(value));
-  ASSIGN_OR_RETURN(const std::uint64_t epoch, uint_field(object, "epoch"));
-  return Epoch(epoch);
+  return epoch_field(object);
 }
 
 Result<SyncKey> decode_sync(std::string_view value) {
   ASSIGN_OR_RETURN(const json::object object, parse_value(value));
   SyncKey sync;
   ASSIGN_OR_RETURN(sync.leader, id_field(object, "leader"));
-  ASSIGN_OR_RETURN(const std::uint64_t epoch, uint_field(object, "epoch"));
-  sync.epoch = Epoch(epoch);
+  ASSIGN_OR_RETURN(sync.epoch, epoch_field(object));
   // Absent would be empty elsewhere; here that would be a claim about who may be promoted.
   if (!object.contains("members")) {
     return make_error(ErrorCode::protocol_error, "'members' is not an array");

@@ -29,17 +29,36 @@ Position next_position(const Position& last, const TransactionRecord& record,
   return {record.epoch, record.tid, next_chain(last.chain, covered)};
 }
 
-void check_removal(const TransactionRecord& record, const Marks& marks) {
-  CHECK(record.writes.empty(), "a removal writes nothing");
-  CHECK(record.pack_record == marks.pack_record && !marks.pack_swept,
-        "a removal is for the newest pack while that is not complete");
-  CHECK(in_removal_order(record.removed), "removed revisions are in order, each once");
-  for (const RevisionKey& key : record.removed) {
-    CHECK(key.tid <= marks.pack_horizon, "only what was packed is removed");
-  }
+Result<> check_removal(const PackState& packs, const TransactionRecord& record) {
+  const auto require = [](bool condition, const char* what) -> Result<> {
+    if (condition) return {};
+    return make_error(ErrorCode::corruption, what);
+  };
+  RETURN_IF_ERROR(require(record.writes.empty(), "a removal writes"));
+  RETURN_IF_ERROR(require(record.pack_record == packs.record && !packs.swept,
+                          "a removal that is not for the newest pack, or after its completion"));
+  RETURN_IF_ERROR(require(in_removal_order(record.removed), "removed revisions out of order"));
+  const auto was_packed = [&](const RevisionKey& key) { return key.tid <= packs.horizon; };
+  return require(std::ranges::all_of(record.removed, was_packed),
+                 "a removal of what was not packed");
 }
 
 }  // namespace
+
+Result<> advance_packs(PackState& packs, const TransactionRecord& record) {
+  if (record.kind == RecordKind::pack) {
+    if (record.pack_horizon >= record.tid || record.pack_horizon <= packs.horizon) {
+      return make_error(ErrorCode::corruption,
+                        "a pack whose horizon is not above the one before, and below its record");
+    }
+    packs = {record.pack_horizon, record.tid, record.collect_garbage, false};
+  }
+  if (record.kind == RecordKind::removal) {
+    RETURN_IF_ERROR(check_removal(packs, record));
+    packs.swept = record.pack_complete;
+  }
+  return {};
+}
 
 Position position_after(const Position& last, const TransactionRecord& record) {
   return next_position(last, record, encode_log_entry(record, last.tid, body_hash(record.writes)));
@@ -58,10 +77,9 @@ std::string LogTail::extend(const TransactionRecord& record, const ChainHash& bo
   CHECK(record.tid > last_.tid, "tids strictly increase along the log");
   CHECK(record.tid <= kMaxTid, "a tid beyond the greatest");
   CHECK(record.epoch >= last_.epoch, "epochs never decrease along the log");
-  CHECK(record.kind != RecordKind::pack ||
-            (record.pack_horizon < record.tid && record.pack_horizon > marks_.pack_horizon),
-        "pack horizons increase, each below its record");
-  if (record.kind == RecordKind::removal) check_removal(record, marks_);
+  PackState packs = pack_state();
+  const Result<> fits = advance_packs(packs, record);
+  CHECK(fits, fits.error().detail);
   check_writes(record);
   std::string value = encode_log_entry(record, last_.tid, body_hash);
   last_ = next_position(last_, record, value);
@@ -69,13 +87,12 @@ std::string LogTail::extend(const TransactionRecord& record, const ChainHash& bo
 
   if (record.kind == RecordKind::transaction) marks_.last_transaction = record.tid;
   if (record.kind == RecordKind::oids) marks_.oid_mark = std::max(marks_.oid_mark, record.oid_mark);
-  if (record.kind == RecordKind::pack) {
-    marks_.pack_horizon = record.pack_horizon;
-    marks_.pack_record = record.tid;
-    marks_.collect_garbage = record.collect_garbage;
-    marks_.pack_swept = false;
+  if (record.kind == RecordKind::pack || record.kind == RecordKind::removal) {
+    marks_.pack_horizon = packs.horizon;
+    marks_.pack_record = packs.record;
+    marks_.collect_garbage = packs.collect_garbage;
+    marks_.pack_swept = packs.swept;
   }
-  if (record.kind == RecordKind::removal) marks_.pack_swept = record.pack_complete;
   for (const ObjectWrite& write : record.writes) {
     // The last oid there is has no next; nothing can be handed out beyond it anyway.
     const Oid above = write.oid.next().is_zero() ? write.oid : write.oid.next();

@@ -13,6 +13,10 @@ namespace zeolite::storage {
 // its data.
 [[nodiscard]] Position position_after(const Position& last, const TransactionRecord& record);
 
+// Advances `packs` over `record`, which comes next in a log of which it tells. Error: corruption,
+// with what is wrong: a pack or removal that cannot be there.
+[[nodiscard]] Result<> advance_packs(PackState& packs, const TransactionRecord& record);
+
 // The end of a log: where the next entry goes and what the log says about marks. Shared by all
 // stores, so that they agree byte for byte. A value; the writer keeps a copy and publishes it only
 // once what it describes is durable.

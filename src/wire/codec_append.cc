@@ -129,8 +129,9 @@ bool has_repeated_oid(const std::vector<ObjectWrite>& writes) {
 
 void read_record(schema::ReplicaRecord::Reader from, BodyReader& body, TransactionRecord& record) {
   record.kind = body.enumerator(from.getKind(), RecordKind::transaction, kRecordKindLast);
-  record.epoch = Epoch(from.getEpoch());
+  record.epoch = body.epoch(from.getEpoch());
   record.tid = Tid(from.getTid());
+  body.require(record.tid <= kMaxTid, "a tid beyond the greatest");
   record.commit_id = {body.id(from.getSession()), from.getNumber()};
   record.status = static_cast<char>(from.getStatus());
   record.metadata = body.metadata(from);
@@ -166,7 +167,7 @@ struct Codec<ReplicaAppend> {
   }
   static ReplicaAppend read(Schema::Reader from, BodyReader& body) {
     ReplicaAppend m;
-    m.epoch = Epoch(from.getEpoch());
+    m.epoch = body.epoch(from.getEpoch());
     m.previous = body.position(from.getPrevious());
     const auto records = from.getRecords();
     const unsigned count = body.length<schema::ReplicaRecord>(records);

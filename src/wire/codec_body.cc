@@ -18,7 +18,7 @@ Id128 BodyReader::id(capnp::Data::Reader data) {
 }
 
 Position BodyReader::position(schema::Position::Reader position) {
-  return {Epoch(position.getEpoch()), Tid(position.getTid()), id(position.getChain())};
+  return {epoch(position.getEpoch()), Tid(position.getTid()), id(position.getChain())};
 }
 
 std::string BodyReader::metadata_part(capnp::Data::Reader data) {

@@ -21,6 +21,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "model/ids.h"
+#include "model/max_epoch.h"
 #include "model/transaction_record.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
@@ -131,6 +132,10 @@ class BodyReader {
     return {text.begin(), text.size()};
   }
   [[nodiscard]] Id128 id(capnp::Data::Reader data);
+  [[nodiscard]] Epoch epoch(std::uint64_t epoch) {
+    require(Epoch(epoch) <= kMaxEpoch, "an epoch beyond the greatest");
+    return Epoch(epoch);
+  }
   [[nodiscard]] Position position(schema::Position::Reader position);
   [[nodiscard]] std::string metadata_part(capnp::Data::Reader data);
   template <typename Reader>

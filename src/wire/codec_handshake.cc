@@ -64,7 +64,7 @@ struct Codec<Welcome> {
     m.cluster_id = body.id(from.getClusterId());
     m.node = BodyReader::text(from.getNode());
     m.role = body.enumerator(from.getRole(), NodeRole::starting, NodeRole::standby);
-    m.epoch = Epoch(from.getEpoch());
+    m.epoch = body.epoch(from.getEpoch());
     m.visible = body.position(from.getVisible());
     m.cache_valid = from.getCacheValid();
     m.body_max = from.getBodyMax();

@@ -33,7 +33,7 @@ struct Codec<ReplicaHello> {
     m.node = body.id(from.getNode());
     m.name = BodyReader::text(from.getName());
     m.address = BodyReader::text(from.getAddress());
-    m.promised = Epoch(from.getPromised());
+    m.promised = body.epoch(from.getPromised());
     m.position = body.position(from.getPosition());
     m.last = body.position(from.getLast());
     m.storage = BodyReader::text(from.getStorage());
@@ -68,7 +68,7 @@ struct Codec<ReplicaWelcome> {
     ReplicaWelcome m;
     m.version = from.getVersion();
     m.decision = body.enumerator(from.getDecision(), Decision::stream, Decision::reject);
-    m.epoch = Epoch(from.getEpoch());
+    m.epoch = body.epoch(from.getEpoch());
     m.cluster_id = body.id(from.getClusterId());
     m.node = body.id(from.getNode());
     m.name = BodyReader::text(from.getName());
@@ -94,9 +94,12 @@ struct Codec<ReplicaAck> {
     to.setQuestion(m.question);
   }
   static ReplicaAck read(Schema::Reader from, BodyReader& body) {
-    return {Epoch(from.getEpoch()), body.position(from.getFlushed()),
-            Tid(from.getVisible()), from.getFreeBytes(),
-            from.getEcho(),         from.getQuestion()};
+    return {body.epoch(from.getEpoch()),
+            body.position(from.getFlushed()),
+            Tid(from.getVisible()),
+            from.getFreeBytes(),
+            from.getEcho(),
+            from.getQuestion()};
   }
 };
 ZEOLITE_WIRE_CODEC(ReplicaAck);
@@ -114,9 +117,10 @@ struct Codec<ReplicaHeartbeat> {
     to.setAnswers(m.answers);
     to.setAgeMs(m.age_ms);
   }
-  static ReplicaHeartbeat read(Schema::Reader from, BodyReader&) {
-    return {Epoch(from.getEpoch()), Tid(from.getVisible()), Tid(from.getLast()), from.getInSync(),
-            from.getSequence(),     from.getAnswers(),      from.getAgeMs()};
+  static ReplicaHeartbeat read(Schema::Reader from, BodyReader& body) {
+    return {
+        body.epoch(from.getEpoch()), Tid(from.getVisible()), Tid(from.getLast()), from.getInSync(),
+        from.getSequence(),          from.getAnswers(),      from.getAgeMs()};
   }
 };
 ZEOLITE_WIRE_CODEC(ReplicaHeartbeat);
@@ -150,8 +154,8 @@ struct Codec<StaleEpoch> {
     to.setPromised(m.promised.value());
     to.setLeader(as_text(m.leader));
   }
-  static StaleEpoch read(Schema::Reader from, BodyReader&) {
-    return {Epoch(from.getPromised()), BodyReader::text(from.getLeader())};
+  static StaleEpoch read(Schema::Reader from, BodyReader& body) {
+    return {body.epoch(from.getPromised()), BodyReader::text(from.getLeader())};
   }
 };
 ZEOLITE_WIRE_CODEC(StaleEpoch);
@@ -165,7 +169,7 @@ struct Codec<Handover> {
     wire::build(m.last, to.initLast());
   }
   static Handover read(Schema::Reader from, BodyReader& body) {
-    return {Epoch(from.getEpoch()), body.position(from.getLast())};
+    return {body.epoch(from.getEpoch()), body.position(from.getLast())};
   }
 };
 ZEOLITE_WIRE_CODEC(Handover);

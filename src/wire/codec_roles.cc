@@ -42,7 +42,7 @@ struct Codec<RoleChanged> {
   }
   static RoleChanged read(Schema::Reader from, BodyReader& body) {
     return {body.enumerator(from.getRole(), NodeRole::starting, NodeRole::standby),
-            Epoch(from.getEpoch()), BodyReader::text(from.getPrimary())};
+            body.epoch(from.getEpoch()), BodyReader::text(from.getPrimary())};
   }
 };
 ZEOLITE_WIRE_CODEC(RoleChanged);
@@ -63,7 +63,7 @@ struct Codec<Topology> {
   }
   static Topology read(Schema::Reader from, BodyReader& body) {
     Topology m;
-    m.epoch = Epoch(from.getEpoch());
+    m.epoch = body.epoch(from.getEpoch());
     m.primary = BodyReader::text(from.getPrimary());
     const auto standbys = from.getStandbys();
     body.require(standbys.size() <= kItemsMax, "a list longer than it may have");
@@ -84,8 +84,8 @@ struct Codec<Await> {
     to.setAtLeast(m.at_least.value());
     to.setTimeoutMs(m.timeout_ms);
   }
-  static Await read(Schema::Reader from, BodyReader&) {
-    return {Epoch(from.getEpoch()), Tid(from.getAtLeast()), from.getTimeoutMs()};
+  static Await read(Schema::Reader from, BodyReader& body) {
+    return {body.epoch(from.getEpoch()), Tid(from.getAtLeast()), from.getTimeoutMs()};
   }
 };
 ZEOLITE_WIRE_CODEC(Await);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "model/max_epoch.h"
+
 namespace zeolite::etcd {
 namespace {
 
@@ -44,7 +46,7 @@ TEST(KeyValues, AreWhatTheHeaderShows) {
 
 TEST(KeyValues, ComeBackAsTheyWere) {
   EXPECT_EQ(decode_leader(encode_leader(leader())), leader());
-  EXPECT_EQ(decode_epoch(encode_epoch(Epoch(UINT64_MAX))), Epoch(UINT64_MAX));
+  EXPECT_EQ(decode_epoch(encode_epoch(kMaxEpoch)), kMaxEpoch);
   EXPECT_EQ(decode_sync(encode_sync(sync())), sync());
   EXPECT_EQ(decode_cluster(encode_cluster(kOther)), kOther);
   EXPECT_EQ(decode_member(encode_member(member())), member());
@@ -64,6 +66,18 @@ TEST(KeyValues, RefuseAnotherVersion) {
   const auto epoch = decode_epoch(R"({"v":2,"epoch":7})");
   ASSERT_FALSE(epoch);
   EXPECT_EQ(epoch.error().code, ErrorCode::too_new);
+}
+
+// The one after it would be no epoch at all.
+TEST(KeyValues, RefuseAnEpochBeyondTheGreatest) {
+  EXPECT_FALSE(decode_epoch(encode_epoch(kMaxEpoch.next())));
+  EXPECT_FALSE(decode_epoch(encode_epoch(Epoch(UINT64_MAX))));
+  LeaderKey leading = leader();
+  leading.epoch = kMaxEpoch.next();
+  EXPECT_FALSE(decode_leader(encode_leader(leading)));
+  SyncKey synced = sync();
+  synced.epoch = kMaxEpoch.next();
+  EXPECT_FALSE(decode_sync(encode_sync(synced)));
 }
 
 TEST(KeyValues, RefuseALeaseThatNobodyCanSet) {

@@ -76,7 +76,7 @@ TEST(LogTail, PackRecordsAreRemembered) {
   EXPECT_FALSE(tail.marks().collect_garbage);
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH((void)tail.extend(record(13, RecordKind::pack).pack(10, false)),
-               "horizons increase");
+               "not above the one before");
   EXPECT_DEATH((void)tail.extend(record(13, RecordKind::pack).pack(13, false)), "below its record");
 }
 
@@ -90,7 +90,7 @@ TEST(LogTail, APackIsSweptOnceARemovalSaysSo) {
   (void)tail.extend(removal(13, 11, {}, true));
   EXPECT_EQ(tail.pack_state(), (PackState{Tid(9), Tid(11), true, true}));
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_DEATH((void)tail.extend(removal(14, 11, {})), "while that is not complete");
+  EXPECT_DEATH((void)tail.extend(removal(14, 11, {})), "after its completion");
   (void)tail.extend(record(15, RecordKind::pack).pack(12));
   EXPECT_FALSE(tail.pack_state().swept);
 }

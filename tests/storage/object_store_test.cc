@@ -509,9 +509,9 @@ TYPED_TEST(ObjectStoreContract, BrokenPreconditionsStopTheProcess) {
     bad.removed = std::move(keys);
     append_one(bad);
   };
-  EXPECT_DEATH(remove(12, {key(1, 10)}), "only what was packed");
-  EXPECT_DEATH(remove(11, {key(1, 9)}), "for the newest pack");
-  EXPECT_DEATH(remove(12, {key(1, 8), key(1, 9)}), "in order");
+  EXPECT_DEATH(remove(12, {key(1, 10)}), "what was not packed");
+  EXPECT_DEATH(remove(11, {key(1, 9)}), "not for the newest pack");
+  EXPECT_DEATH(remove(12, {key(1, 8), key(1, 9)}), "out of order");
 }
 
 TYPED_TEST(ObjectStoreContract, AGroupMayRemoveWhatItWrites) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "model/max_epoch.h"
 #include "wire/codec_fixture.h"
 #include "wire/sample_messages.h"
 
@@ -91,7 +92,18 @@ TEST(CodecAppend, EpochsDoNotDecreaseNorExceedTheSenders) {
   EXPECT_FALSE(accepted([](ReplicaAppend& m) { m.records[1].epoch = Epoch(6); }));
   EXPECT_FALSE(accepted([](ReplicaAppend& m) { m.records[4].epoch = Epoch(7); }));
   EXPECT_FALSE(accepted([](ReplicaAppend& m) { m.epoch = Epoch(7); }));
-  EXPECT_TRUE(accepted([](ReplicaAppend& m) { m.epoch = Epoch(9); }));
+  EXPECT_TRUE(accepted([](ReplicaAppend& m) { m.epoch = kMaxEpoch; }));
+  EXPECT_FALSE(accepted([](ReplicaAppend& m) { m.epoch = kMaxEpoch.next(); }));
+}
+
+TEST(CodecAppend, ATidIsNotBeyondTheGreatest) {
+  const auto last_at = [](Tid tid) {
+    std::vector<TransactionRecord> records = sample_records();
+    records.back().tid = tid;
+    return decode(frame_of(append_of(std::move(records)))).has_value();
+  };
+  EXPECT_TRUE(last_at(kMaxTid));
+  EXPECT_FALSE(last_at(kMaxTid.next()));
 }
 
 TEST(CodecAppend, AnObjectStandsOnceInARecord) {
