@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "daemon/record_bytes.h"
 #include "wire/codec.h"
 
 namespace zeolite::daemon {
@@ -17,6 +18,8 @@ constexpr std::size_t kBatchBytes = 1 << 20;
 constexpr std::size_t kBatchEntries = 10'000;
 constexpr std::size_t kBlobPiece = 256 << 10;
 constexpr std::size_t kCompressFrom = 16 * 1024;
+// What a frame has room for, with what is around it; only an import brings in more.
+constexpr std::size_t kFrameDataMax = 512 << 20;
 
 bool has_blobs(const LogEntry& entry) {
   return std::ranges::any_of(entry.objects,
@@ -124,6 +127,12 @@ Result<LogFeed::Batch> LogFeed::read_batch(const storage::ObjectStore& store, Ti
     }
     batch.last = record.tid;
     records.push_back(std::move(record));
+  }
+  if (data_bytes(records) > kFrameDataMax) {
+    return make_error(ErrorCode::invalid_argument,
+                      "transaction " + to_hex(batch.last) +
+                          " is too large to be streamed; a new standby gets "
+                          "it with a copy of the database");
   }
   if (!records.empty()) wire::encode_append(epoch, previous, records, batch.frames, kCompressFrom);
   return batch;

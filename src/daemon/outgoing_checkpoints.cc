@@ -187,6 +187,9 @@ Result<> OutgoingCheckpoints::list_files(const StorageEngine& engine,
   }
   blobs::BlobDirectory* const blobs = engine.blobs();
   if (blobs == nullptr) return {};
+  // All that the checkpoint has a record of is where it is looked for, or there is no copy.
+  engine.wait_settled();
+  RETURN_IF_ERROR(blobs->settle());
   // Says in which layout the others are.
   RETURN_IF_ERROR(add_file(blobs->path() / ".layout", "blobs/.layout", checkpoint));
   return blobs->walk([&](Oid oid, Tid tid) { return add_blob(*blobs, oid, tid, checkpoint); });

@@ -10,7 +10,7 @@ namespace {
 // Standbys send nothing that is long.
 constexpr std::size_t kBodyMax = 64 * 1024;
 // Above what a feed leaves unsent, with room for its largest group.
-constexpr std::size_t kOutboundMax = std::size_t{2} << 30;
+constexpr std::size_t kOutboundMax = std::size_t{4} << 30;
 
 }  // namespace
 
@@ -97,15 +97,17 @@ void PeerLink::on_closed(const Error& why) {
   stop_sending();
   if (over_) return;
   over_ = true;
-  events_.lost(why.detail);
+  events_.lost(why.detail, Fault::connection);
 }
 
 void PeerLink::fail(std::string why) {
   if (over_) return;
   over_ = true;
   stop_sending();
-  socket_->close_after_flush(Error{ErrorCode::unavailable, why});
-  events_.lost(why);
+  const Error error{ErrorCode::unavailable, why};
+  socket_->send(wire::ErrorReply{error}, 0);
+  socket_->close_after_flush(error);
+  events_.lost(why, Fault::here);
 }
 
 void PeerLink::close(const std::string& why) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -17,11 +18,16 @@ namespace zeolite::daemon {
 class PeerLink final : public net::FramedConnection::Handler,
                        public std::enable_shared_from_this<PeerLink> {
  public:
+  // What ended it: its connection, or that this server cannot serve it, which it was told.
+  enum class Fault : std::uint8_t {
+    connection,
+    here,
+  };
   struct Events {
     std::function<void(wire::ReplicaHello)> hello;
     std::function<void(wire::ReplicaAck)> ack;
     std::function<void(wire::StaleEpoch)> stale;
-    std::function<void(const std::string& why)> lost;  // once
+    std::function<void(const std::string& why, Fault fault)> lost;  // once
   };
   PeerLink(LogFeed::Environment feed, CheckpointSender::Environment checkpoint, net::Socket socket,
            Events events);

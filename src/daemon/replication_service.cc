@@ -226,10 +226,13 @@ PeerLink::Events ReplicationService::peer_events(replication::PeerId peer) {
       node.peer_stale(peer, stale, now, actions);
     });
   };
-  events.lost = [this, peer](const std::string& why) {
+  events.lost = [this, peer](const std::string& why, PeerLink::Fault fault) {
     // The link is in the middle of a call: it goes when that is over.
-    post([this, peer, why] {
-      events_.log(LogLevel::debug, "a standby's connection ended: " + why);
+    post([this, peer, why, fault] {
+      // It comes back and fails again: once is enough.
+      const bool news = fault == PeerLink::Fault::here && std::exchange(unfed_, why) != why;
+      events_.log(news ? LogLevel::warning : LogLevel::debug,
+                  "a standby's connection ended: " + why);
       if (const auto ended = peers_.find(peer); ended != peers_.end()) {
         let_leave(std::move(ended->second));
         peers_.erase(ended);

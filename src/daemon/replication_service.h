@@ -207,6 +207,7 @@ class ReplicationService final : public LogObserver {
   std::deque<std::pair<Instant, std::shared_ptr<void>>> leaving_;
   std::unique_ptr<StandbyApplier> applier_;
   bool reading_paused_ = false;
+  std::string unfed_;           // why a standby could not be served, as last told
   bool blobs_starved_ = false;  // as last told, over whichever connection
   std::unique_ptr<CheckpointReceiver> receiver_;
   std::shared_ptr<OutgoingCheckpoints> outgoing_;

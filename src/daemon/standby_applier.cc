@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "daemon/log_news.h"
 #include "storage/last_told.h"
 #include "storage/log_tail.h"
 
@@ -17,6 +18,9 @@ using commit::CommitEffects;
 
 // What is appended as one: enough to make the syncs cheap, and no more memory than that.
 constexpr std::size_t kGroupBytesMax = 4 << 20;
+
+// What a blob counts for: its file is open, and there are only so many descriptors.
+constexpr std::size_t kOpenFileBytes = 32 << 10;
 
 std::size_t bytes_of(std::span<const TransactionRecord> records) {
   std::size_t bytes = 0;
@@ -42,7 +46,10 @@ CommitEffects::Publish publish_of(const TransactionRecord& record) {
 }  // namespace
 
 StandbyApplier::StandbyApplier(StorageEngine& engine, Events events)
-    : engine_(engine), events_(std::move(events)), thread_([this] { main(); }) {}
+    : engine_(engine),
+      events_(std::move(events)),
+      found_end_(engine.store().last_position().tid),
+      thread_([this] { main(); }) {}
 
 StandbyApplier::~StandbyApplier() {
   {
@@ -54,7 +61,7 @@ StandbyApplier::~StandbyApplier() {
 }
 
 void StandbyApplier::append(wire::ReplicaAppend group, std::vector<ReceivedBlob> blobs) {
-  const std::size_t bytes = bytes_of(group.records);
+  const std::size_t bytes = bytes_of(group.records) + blobs.size() * kOpenFileBytes;
   std::unique_lock lock(mutex_);
   if (mismatched_) return;
   queued_bytes_ += bytes;
@@ -120,9 +127,11 @@ bool StandbyApplier::take(Task& task) {
   return true;
 }
 
-// Matches the files with the writes they belong to.
+// Matches the files with the writes they belong to. Until all are sealed none is released: those
+// of a group that is refused go with it.
 Result<> StandbyApplier::seal_blobs(std::vector<ReceivedBlob>& blobs,
                                     std::vector<TransactionRecord>& records) {
+  std::vector<std::pair<ObjectWrite*, blobs::StagedBlob*>> sealed;
   for (TransactionRecord& record : records) {
     for (ObjectWrite& write : record.writes) {
       if (!write.blob) continue;
@@ -136,19 +145,24 @@ Result<> StandbyApplier::seal_blobs(std::vector<ReceivedBlob>& blobs,
       if (info != *write.blob) {
         return make_error(ErrorCode::corruption, which + " came with another content");
       }
-      write.staged_blob = found->file->release();
+      sealed.emplace_back(&write, found->file.get());
     }
   }
+  for (const auto& [write, file] : sealed) write->staged_blob = file->release();
   return {};
 }
 
 Result<> StandbyApplier::check_chain(const std::vector<wire::ReplicaAppend>& groups) const {
   Position end = engine_.store().last_position();
+  storage::PackState packs = engine_.store().pack_state();
   for (const wire::ReplicaAppend& group : groups) {
     if (group.previous != end) {
       return make_error(
           ErrorCode::conflict,
           "a group from the primary does not follow the own log at " + to_hex(end.tid));
+    }
+    for (const TransactionRecord& record : group.records) {
+      RETURN_IF_ERROR(storage::advance_packs(packs, record));
     }
     // What follows the last is checked when it comes, against what the store then says.
     if (&group == &groups.back()) break;
@@ -178,7 +192,7 @@ void StandbyApplier::append_groups(Task& task) {
   while (!rest.empty()) {
     const std::span<TransactionRecord> part = before_next_removal(rest);
     rest = rest.subspan(part.size());
-    if (!append_part(part)) return;
+    if (part.empty() || !append_part(part)) return;
   }
 }
 
@@ -193,6 +207,7 @@ std::span<TransactionRecord> StandbyApplier::before_next_removal(
     return records.first(static_cast<std::size_t>(removal - records.begin()));
   }
   show(records.front().pack_record);
+  if (engine_.visible() < records.front().pack_record) return {};  // the storage has failed
   return before_next_removal(records);
 }
 
@@ -222,13 +237,12 @@ auto StandbyApplier::when_there_is_space(Step step) -> decltype(step()) {
 
 bool StandbyApplier::append_part(std::span<TransactionRecord> records) {
   const Result<Position> last =
-      when_there_is_space([&] { return engine_.mutable_store().append(records); });
+      when_there_is_space([&] { return engine_.append_settled(records); });
   if (!last && last.error().code == ErrorCode::out_of_space) return false;  // this is being ended
   if (!last) {
     events_.failed(last.error());
     return false;
   }
-  engine_.settle(records);
   remember(records);
   events_.appended(*last);
   for (const TransactionRecord& record : records) engine_.remove_blobs(record.removed);
@@ -267,11 +281,33 @@ void StandbyApplier::show(Tid visible) {
   }
   if (visible <= engine_.visible()) return;
   if (!shown_) {
+    if (Result<> found = remember_found(visible); !found) {
+      events_.failed(std::move(found).error());
+      return;
+    }
     // There are no readers yet: only where they begin matters.
     published = first_shown(visible);
     shown_ = true;
   }
   engine_.show(std::move(published));
+}
+
+// The log that was found at the start may go on after what may be shown first: others had not
+// acknowledged it yet.
+Result<> StandbyApplier::remember_found(Tid visible) {
+  Tid end;
+  {
+    const std::lock_guard lock(mutex_);
+    end = found_end_;
+  }
+  ASSIGN_OR_RETURN(std::vector<CommitEffects::Publish> found,
+                   log_news(engine_.store(), visible, end));
+  const std::lock_guard lock(mutex_);
+  // Some of it may have been undone meanwhile.
+  while (!found.empty() && found.back().tid > found_end_) found.pop_back();
+  unshown_.insert(unshown_.begin(), std::make_move_iterator(found.begin()),
+                  std::make_move_iterator(found.end()));
+  return {};
 }
 
 std::vector<CommitEffects::Publish> StandbyApplier::first_shown(Tid visible) const {
@@ -315,6 +351,7 @@ void StandbyApplier::rollback(Position to, BesideUndo beside) {
     if (end) {
       const std::lock_guard lock(mutex_);
       while (!unshown_.empty() && unshown_.back().tid > to.tid) unshown_.pop_back();
+      found_end_ = std::min(found_end_, to.tid);
     }
     events_.rolled_back(std::move(end));
   };

@@ -57,7 +57,7 @@ class StandbyApplier {
   void append(wire::ReplicaAppend group, std::vector<ReceivedBlob> blobs);
   // After a mismatch: groups of a new connection are taken again.
   void resume();
-  // Bytes of records that wait to be appended.
+  // Bytes of records that wait to be appended, and something for each open file of a blob.
   [[nodiscard]] std::size_t queued_bytes() const;
   // Readers may see what is durable up to `visible`. (A removal tells by itself that they may see
   // the pack record that it belongs to, and is not appended before they do.)
@@ -97,6 +97,7 @@ class StandbyApplier {
   [[nodiscard]] std::uint64_t objects_gone(std::span<const TransactionRecord> records) const;
   void remember(std::span<const TransactionRecord> records);
   [[nodiscard]] std::vector<commit::CommitEffects::Publish> first_shown(Tid visible) const;
+  [[nodiscard]] Result<> remember_found(Tid visible);
 
   StorageEngine& engine_;
   const Events events_;
@@ -107,7 +108,8 @@ class StandbyApplier {
   std::size_t queued_bytes_ = 0;                        // with mutex_
   bool mismatched_ = false;                             // with mutex_
   bool stopping_ = false;                               // with mutex_
-  std::deque<commit::CommitEffects::Publish> unshown_;  // durable; with mutex_
+  std::deque<commit::CommitEffects::Publish> unshown_;  // durable, appended here; with mutex_
+  Tid found_end_;  // of what was in the log before all that; with mutex_
   std::mutex show_mutex_;
   bool shown_ = false;  // something was; with show_mutex_
   std::thread thread_;  // last: ends before what it uses

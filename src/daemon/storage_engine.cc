@@ -538,15 +538,23 @@ void StorageEngine::wait_idle(std::unique_lock<std::mutex>& lock) {
 
 void StorageEngine::take_group() {
   writing_group_.clear();
-  if (starved_ && open_group_.size() > 1) {
-    // One by one: what fits goes out.
-    writing_group_.push_back(std::move(open_group_.front()));
-    open_group_.erase(open_group_.begin());
-    open_group_bytes_ -= data_bytes(writing_group_);
+  // Starved, one by one: what fits goes out.
+  if (!starved_ && open_group_bytes_ <= options_.group_bytes_max) {
+    writing_group_.swap(open_group_);
+    open_group_bytes_ = 0;
     return;
   }
-  writing_group_.swap(open_group_);
-  open_group_bytes_ = 0;
+  std::uint64_t bytes = 0;
+  const std::uint64_t most = starved_ ? 0 : options_.group_bytes_max;
+  const auto end = std::ranges::find_if(open_group_, [&](const TransactionRecord& record) {
+    const std::uint64_t size = data_bytes(std::span(&record, 1));
+    const bool fits = &record == &open_group_.front() || bytes + size <= most;
+    if (fits) bytes += size;
+    return !fits;
+  });
+  writing_group_.assign(std::make_move_iterator(open_group_.begin()), std::make_move_iterator(end));
+  open_group_.erase(open_group_.begin(), end);
+  open_group_bytes_ -= bytes;
 }
 
 Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
@@ -558,8 +566,7 @@ Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
   if (options_.observer != nullptr) {
     options_.observer->on_writing(store_->last_position(), writing_group_);
   }
-  Result<Position> position = store_->append(writing_group_);
-  if (position) settle(writing_group_);
+  Result<Position> position = append_settled(writing_group_);
   if (position) claimed_ -= storage::append_size(writing_group_);
   const Now now = clock_.now();
   lock.lock();

@@ -57,6 +57,9 @@ class StorageEngine {
     commit::CommitOptions commit;
     Duration group_wait_max{};  // server/group_pacer.h tells both
     Duration inline_sync_max{};
+    // Of objects' data in a group that is written at once, unless one transaction has more: the
+    // standbys take it as one message.
+    std::uint64_t group_bytes_max = 256ULL << 20;
     std::size_t shards = 1;
     // The files beside the records; null: the storage keeps no blobs. Recovered already.
     std::shared_ptr<blobs::BlobDirectory> blobs = {};
@@ -123,9 +126,11 @@ class StorageEngine {
   void serve();
   // Following: these became visible, in tid order.
   void show(std::vector<commit::CommitEffects::Publish> published);
-  // What has to be done for records that are durable, before they are shown: their blobs get their
-  // names. Following: by the thread that appended them.
-  void settle(std::span<const TransactionRecord> records);
+  // Appends them to the store and does what has to be done before they are shown: their blobs get
+  // their names. Following: called by the thread that appends. Errors: as ObjectStore::append.
+  [[nodiscard]] Result<Position> append_settled(std::span<const TransactionRecord> records);
+  // Returns when what was appended before has been settled, too. Any thread.
+  void wait_settled() const;
   // True: from now on what is durable waits for acknowledge(); returns what was acknowledged until
   // now. False: what is durable is acknowledged, at once.
   Tid set_waiting(bool on);
@@ -228,6 +233,7 @@ class StorageEngine {
   // The group that was written is durable.
   void group_durable(const Position& last, Now now);
   void set_durable(const Position& last);
+  void settle(std::span<const TransactionRecord> records);
   void tell_held(std::unique_lock<std::mutex>& lock);
 
   void writer_main();
@@ -259,6 +265,7 @@ class StorageEngine {
   // Room for what is in the groups below or being submitted (storage/append_size.h).
   std::atomic<std::uint64_t> claimed_ = 0;
 
+  mutable std::mutex settling_;       // while records are appended and settled
   mutable std::mutex durable_mutex_;  // taken after mutex_, never held for long
   Position durable_;                  // of this reign; with durable_mutex_
 

@@ -5,36 +5,13 @@
 #include <utility>
 
 #include "base/check.h"
+#include "daemon/log_news.h"
 #include "daemon/storage_engine.h"
 
 namespace zeolite::daemon {
 
 using commit::CommitEffects;
 using server::GroupPacer;
-
-namespace {
-
-// What is in the log between `shown` and `end`, both excluded, for those who read before the reign
-// and were not told of it.
-Result<std::vector<CommitEffects::Publish>> inherited(const storage::ObjectStore& store, Tid shown,
-                                                      Tid end) {
-  std::vector<CommitEffects::Publish> published;
-  while (true) {
-    ASSIGN_OR_RETURN(const std::vector<LogEntry> entries, store.read_log(shown, end, {}));
-    for (const LogEntry& entry : entries) {
-      shown = entry.position.tid;
-      if (shown >= end) return published;
-      CommitEffects::Publish& news = published.emplace_back();
-      news.tid = shown;
-      news.kind = entry.kind;
-      if (entry.kind != RecordKind::transaction) continue;
-      for (const ObjectSummary& object : entry.objects) news.oids.push_back(object.oid);
-    }
-    if (entries.empty()) return published;
-  }
-}
-
-}  // namespace
 
 void StorageEngine::make_coordinator(Epoch epoch, Now now) {
   const storage::PackState pack = store_->pack_state();
@@ -78,12 +55,15 @@ void StorageEngine::serve(bool tell_shards) {
   // The epoch record: with it all that the reign inherited.
   const Tid begin = store_->last_position().tid;
   if (tell_shards && !visible().is_zero()) {
-    Result<std::vector<CommitEffects::Publish>> news = inherited(*store_, visible(), begin);
+    // For those who read before the reign and were not told of it.
+    Result<std::vector<CommitEffects::Publish>> news = log_news(*store_, visible(), begin);
     if (!news) {
       fail(lock, std::move(news).error());
       return;
     }
     effects_.publish = *std::move(news);
+    // Of the last the coordinator tells by itself.
+    if (!effects_.publish.empty()) effects_.publish.pop_back();
   }
   coordinator_->acknowledged(begin, clock_.now(), effects_);
   if (tell_shards) {
@@ -125,6 +105,15 @@ void StorageEngine::refuse(const server::SessionEffects::EngineCall& call) {
   reply_error(ticket,
               Error{ErrorCode::not_primary, "this server is a standby; write to the primary"});
 }
+
+Result<Position> StorageEngine::append_settled(std::span<const TransactionRecord> records) {
+  const std::lock_guard lock(settling_);
+  Result<Position> last = store_->append(records);
+  if (last) settle(records);
+  return last;
+}
+
+void StorageEngine::wait_settled() const { const std::lock_guard lock(settling_); }
 
 void StorageEngine::settle(std::span<const TransactionRecord> records) {
   std::uint64_t objects = 0;

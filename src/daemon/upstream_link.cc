@@ -10,8 +10,9 @@ namespace {
 
 using boost::asio::ip::tcp;
 
-// Longest group that is taken; a single transaction may be large.
-constexpr std::size_t kBodyMax = std::size_t{1} << 30;
+// Longest group that is taken. The largest transaction there can be (config_file.cc) takes half of
+// it, or, if all its objects are tiny, nearly all.
+constexpr std::size_t kBodyMax = 2'000'000'000;
 constexpr std::size_t kOutboundMax = 16 << 20;
 
 template <typename T>

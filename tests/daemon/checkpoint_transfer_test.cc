@@ -61,9 +61,10 @@ class CheckpointTransfer : public ::testing::Test, private net::FramedConnection
     int percent = 0;  // as the sender knew at the end
   };
 
-  CheckpointTransfer() {
+  explicit CheckpointTransfer(std::shared_ptr<blobs::BlobDirectory> blobs = nullptr) {
     StorageEngine::Options options;
     options.name = "main";
+    options.blobs = std::move(blobs);
     engine_ = StorageEngine::start(
                   std::move(options), std::make_unique<ControlledStore>(control_), clock_,
                   [](std::size_t) {}, [](const Error& why) { ADD_FAILURE() << why.detail; })
@@ -422,6 +423,34 @@ TEST_F(CheckpointTransfer, TellsHowFarItIs) {
   const Carried carried = connect(SIZE_MAX, 3, 8 * kMiB);
   EXPECT_FALSE(carried.finished);
   EXPECT_EQ(carried.percent, 50) << "two of four pieces";
+}
+
+// The sender's blobs; before the fixture that uses them.
+struct SendersBlobs {
+  TemporaryDirectory at;
+  std::shared_ptr<blobs::BlobDirectory> blobs = *blobs::BlobDirectory::open({.path = at.path()});
+};
+
+class CheckpointTransferOfBlobs : protected SendersBlobs, public CheckpointTransfer {
+ protected:
+  CheckpointTransferOfBlobs() : CheckpointTransfer(blobs) {}
+};
+
+// A blob whose final name could not be made is committed nonetheless, and has to be in a copy.
+TEST_F(CheckpointTransferOfBlobs, HasAllOrIsNone) {
+  files_ = {{"a", "content"}};
+  blobs::StagedBlob staged = *blobs->stage();
+  ASSERT_TRUE(staged.append("blob"));
+  ASSERT_TRUE(staged.seal(Oid(1)));
+  const fs::path final_name = blobs->path_of(Oid(1), Tid(9));
+  write_file(final_name.parent_path(), "in the way");
+  ASSERT_FALSE(blobs->install(staged.release(), Oid(1), Tid(9)));
+  EXPECT_FALSE(connect().finished);
+
+  fs::remove(final_name.parent_path());
+  const Carried carried = connect();
+  ASSERT_TRUE(carried.finished && *carried.finished);
+  expect_complete({{"blobs" / final_name.lexically_relative(blobs->path()), "blob"}});
 }
 
 }  // namespace

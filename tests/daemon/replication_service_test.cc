@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
 #include <condition_variable>
 #include <filesystem>
 #include <future>
@@ -12,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "net/loopback_peer.h"
 #include "support/temporary_directory.h"
 
 namespace zeolite::daemon {
@@ -170,6 +173,35 @@ TEST_F(ReplicationServiceTest, EndsWhenAPromiseMeetsAnErrorOfTheDisk) {
   EXPECT_TRUE(engine_->durable_end().tid.is_zero()) << "a reign began";
   EXPECT_EQ(service_->view()->role, wire::NodeRole::starting);
   EXPECT_TRUE(noted(restarts_).empty());
+}
+
+// Else its log says no more than that the connection ended.
+TEST_F(ReplicationServiceTest, AStandbyThatCannotBeServedIsToldWhyAndTheLogOnce) {
+  start();
+  leads_.get_future().wait();
+  boost::asio::io_context context;
+  for (int round = 0; round < 2; ++round) {
+    net::SocketPair pair = net::SocketPair::make(context, context);
+    wire::ReplicaHello hello;
+    hello.version_min = hello.version_max = wire::kProtocolVersion;
+    hello.cluster_id = store_->cluster_id();
+    hello.node = {9};
+    hello.name = "two";
+    hello.storage = "main";
+    service_->adopt(pair.near.release(), hello);
+    net::Peer standby(std::move(pair.far));
+    standby.send(wire::Ping{}, 0);
+    std::optional<net::Peer::Received> last;
+    while (std::optional<net::Peer::Received> received = standby.receive()) last = received;
+    ASSERT_TRUE(last);
+    const auto* const error = std::get_if<wire::ErrorReply>(&last->message);
+    ASSERT_NE(error, nullptr);
+    EXPECT_EQ(error->error.detail, "a standby sent a message that is not for it to send");
+  }
+  service_->stop();
+  const std::string said =
+      "a standby's connection ended: a standby sent a message that is not for it to send";
+  EXPECT_EQ(std::ranges::count(noted(warnings_), said), 1);
 }
 
 }  // namespace

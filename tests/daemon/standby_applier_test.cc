@@ -125,6 +125,21 @@ TEST_F(StandbyApplierTest, AGroupThatDoesNotFollowTheLogIsNotAppended) {
   EXPECT_EQ(mismatches_.size(), 1U);
 }
 
+TEST_F(StandbyApplierTest, WhatCannotBeInALogIsNotAppended) {
+  append({}, {record(1), record(2), pack_record(3, 2)});
+  settle();
+  TransactionRecord other_pack = removal_record(5);
+  TransactionRecord not_packed = removal_record(4);
+  not_packed.removed = {{Oid(3), Tid(3)}};
+  for (const TransactionRecord& wrong : {other_pack, not_packed, pack_record(4, 2)}) {
+    append(end(), {wrong});
+    settle();
+    applier_->resume();
+  }
+  EXPECT_EQ(end().tid, Tid(3));
+  EXPECT_EQ(mismatches_.size(), 3U);
+}
+
 // The upstream removes only what its own readers no longer look at; here they may be further
 // behind.
 TEST(StandbyApplier, RemovesNothingThatReadersMayStillLookAt) {
@@ -393,6 +408,62 @@ TEST_F(StandbyApplierTest, ReadersSeeWhatIsShownAndNoMore) {
   EXPECT_EQ(second[0].oids, std::vector<Oid>{Oid(3)}) << "what readers have cached is invalidated";
 }
 
+// The next process of a standby that stopped before the primary told it that all may be shown.
+class StandbyApplierBegunAnew : public StandbyApplierTest {
+ protected:
+  void SetUp() override {
+    append({}, {record(1), record(2), record(3), pack_record(4, 1)});
+    settle();
+    applier_.reset();
+    StandbyApplier::Events events;
+    events.appended = [](const Position&) {};
+    events.rolled_back = [this](Result<Position> end) { rolled_back_.set_value(std::move(end)); };
+    events.mismatched = events.failed = [](const Error& why) { ADD_FAILURE() << why.detail; };
+    applier_ = std::make_unique<StandbyApplier>(*engine_, std::move(events));
+  }
+  // What readers have been told of since they were last asked.
+  std::vector<Tid> told() {
+    std::vector<Tid> tids;
+    for (const Delivery& delivery : engine_->take_deliveries(0)) {
+      for (const auto& news : *delivery.published) tids.push_back(news.tid);
+    }
+    return tids;
+  }
+};
+
+TEST_F(StandbyApplierBegunAnew, TellsReadersOfWhatWasInTheLog) {
+  applier_->show(Tid(1));
+  EXPECT_EQ(told(), std::vector<Tid>{Tid(1)});
+  applier_->show(Tid(3));
+  EXPECT_EQ(engine_->visible(), Tid(3));
+  EXPECT_EQ(told(), (std::vector<Tid>{Tid(2), Tid(3)}));
+  append(end(), {record(5)});
+  settle();
+  applier_->show(Tid(5));
+  EXPECT_EQ(told(), (std::vector<Tid>{Tid(4), Tid(5)}));
+}
+
+TEST_F(StandbyApplierBegunAnew, DoesNotTellOfWhatWasUndone) {
+  const Position common = store_->log_entry(Tid(2))->value().position;
+  ASSERT_TRUE(rollback(common));
+  append(common, {record(3)});
+  settle();
+  applier_->show(Tid(1));
+  (void)told();
+  applier_->show(Tid(3));
+  EXPECT_EQ(told(), (std::vector<Tid>{Tid(2), Tid(3)}));
+}
+
+TEST_F(StandbyApplierBegunAnew, ARemovalHasItsPackRecordShown) {
+  applier_->show(Tid(1));
+  TransactionRecord removal = removal_record(5);
+  removal.removed = {};
+  append(end(), {removal});
+  settle();
+  EXPECT_EQ(end().tid, Tid(5));
+  EXPECT_EQ(engine_->visible(), Tid(4));
+}
+
 TEST_F(StandbyApplierTest, UndoesWhatIsBeyondTheCommonHistory) {
   append({}, {record(1)});
   settle();
@@ -469,6 +540,15 @@ TEST_F(StandbyApplierBlobs, ThatAreDamagedOrMissingAreNotAppended) {
   append_with(blob_record(1, "content"), {received(1, "content")});
   EXPECT_EQ(end().tid, Tid(1));
   EXPECT_EQ(mismatches_.size(), 2U);
+}
+
+TEST_F(StandbyApplierBlobs, OfAGroupThatIsRefusedNoneIsLeft) {
+  TransactionRecord both = blob_record(1, "content");
+  both.writes.push_back(blob_record(2, "content").writes[0]);
+  append_with(std::move(both),
+              {received(1, "content"), {Oid(2), Tid(1), received(2, "c0ntent").file}});
+  ASSERT_EQ(mismatches_.size(), 1U);
+  EXPECT_TRUE(engine_->blobs()->staged()->empty());
 }
 
 TEST_F(StandbyApplierTest, APositionThatIsNotInTheLogIsRefused) {

@@ -78,6 +78,7 @@ class StorageEngineTest : public ::testing::Test {
     options.name = "main";
     options.shards = shards;
     options.inline_sync_max = inline_sync_max_;
+    options.group_bytes_max = group_bytes_max_;
     options.commit.vote_timeout = vote_timeout_;
     options.run_apart = [this](std::function<void()> work) { apart_.push_back(std::move(work)); };
     auto engine = StorageEngine::start(
@@ -141,6 +142,7 @@ class StorageEngineTest : public ::testing::Test {
   std::atomic<int> fatal_count_ = 0;
   std::promise<Error> fatal_;
   Duration inline_sync_max_{};                        // set before start()
+  std::uint64_t group_bytes_max_ = UINT64_MAX;        // the same
   Duration vote_timeout_ = std::chrono::seconds(60);  // the same
   std::vector<std::function<void()>> apart_;  // what the engine wants done on another thread
   std::unique_ptr<StorageEngine> engine_;

@@ -84,6 +84,41 @@ TEST_F(StorageEngineTest, AGroupFormsWhileAnotherIsSynced) {
   EXPECT_EQ(engine_->counters().commits, 6U);
 }
 
+// Standbys take a group as one message.
+TEST_F(StorageEngineTest, AGroupIsOfBoundedSize) {
+  group_bytes_max_ = 3000;
+  start();
+  const commit::Ticket blocked = block_writer(1);
+  for (std::uint64_t oid = 2; oid <= 5; ++oid) submit(2, oid, large_write(oid, 1000));
+  submit(2, 6, large_write(6, 5000));
+  submit(2, 7, write(7));
+  control_->append.open();
+  Tid last = inbox_.wait_for(blocked).reply.tid;
+  for (std::uint64_t oid = 2; oid <= 7; ++oid) {
+    const Tid tid = inbox_.wait_for(ticket(2, oid)).reply.tid;
+    EXPECT_GT(tid, last);
+    last = tid;
+  }
+  EXPECT_EQ(control_->group_sizes(), (std::vector<std::size_t>{1, 1, 3, 1, 1, 1}));
+}
+
+// Who makes a checkpoint then finds the blobs of all that it has a record of.
+TEST_F(StorageEngineTest, WaitsUntilWhatIsBeingAppendedIsSettled) {
+  start();
+  block_writer(1);
+  const Tid before = control_->content.last_position().tid;
+  std::promise<void> asks;
+  std::future<Tid> settled = std::async(std::launch::async, [&] {
+    asks.set_value();
+    engine_->wait_settled();
+    return control_->content.last_position().tid;
+  });
+  asks.get_future().wait();
+  EXPECT_EQ(settled.wait_for(20ms), std::future_status::timeout);
+  control_->append.open();
+  EXPECT_GT(settled.get(), before);
+}
+
 TEST_F(StorageEngineTest, ALoneCommitIsWrittenWhereItArrived) {
   inline_sync_max_ = 100us;
   std::thread::id writer;
