@@ -125,7 +125,7 @@ void PackService::pack(StorageEngine& engine, const Request& request, Done done)
 }
 
 void PackService::resume(StorageEngine& engine) {
-  if (engine.store().pack_state().swept) return;
+  if (!resumed_.insert(&engine).second || engine.store().pack_state().swept) return;
   log_(LogLevel::info, "storage " + engine.name() + ": a pack that is in the log goes on");
   boost::asio::post(thread_, [this, &engine] {
     if (stopped_.load() || !sweep(engine) || engine.blobs() == nullptr) return;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <boost/asio/thread_pool.hpp>
 #include <functional>
+#include <set>
 
 #include "base/error.h"
 #include "daemon/server.h"
@@ -32,8 +33,9 @@ class PackService {
   using Done = std::function<void(Result<maintenance::PackReport>)>;
   void pack(StorageEngine& engine, const Request& request, Done done);
 
-  // Goes on with what was interrupted, if anything was: for a primary, when its reign begins. A
-  // standby is told by the log what goes.
+  // Goes on with what was interrupted, if anything was: for a primary, when its reign begins; asked
+  // again for the same storage, it does nothing. A standby is told by the log what goes. One thread
+  // at a time.
   void resume(StorageEngine& engine);
 
   // Ends the pack that is running; those that wait are told so. Returns when the thread is idle.
@@ -46,6 +48,7 @@ class PackService {
   const Clock& clock_;
   LogSink log_;
   std::atomic<bool> stopped_ = false;
+  std::set<const StorageEngine*> resumed_;
   std::atomic<std::size_t> waiting_ = 0;  // with the one that is running
   boost::asio::thread_pool thread_{1};
 };

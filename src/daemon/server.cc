@@ -226,7 +226,7 @@ class Server::Impl {
     if (view.role == wire::NodeRole::primary) {
       open_port(zeo_);
       open_port(zeo_read_);
-      if (!std::exchange(packs_resumed_, true)) packs_.resume(*engines_.front());
+      packs_.resume(*engines_.front());
     } else if (view.role == wire::NodeRole::standby) {
       if (view.shows && found_primary_.load() == Instant{}) found_primary_ = clock_.now().instant;
       if (view.shows) open_port(zeo_read_);
@@ -543,7 +543,6 @@ class Server::Impl {
   Instant started_{};
   Instant blobs_settled_{};  // shard 0's
   // When this server, as a standby, first showed what its primary has; zero before.
-  bool packs_resumed_ = false;  // the service's thread's
   std::atomic<Instant> found_primary_{};
   std::int64_t started_s_ = 0;  // since 1970
   net::SharedBudget staged_;

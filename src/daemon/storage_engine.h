@@ -18,6 +18,7 @@
 #include "commit/commit_coordinator.h"
 #include "daemon/calls_apart.h"
 #include "daemon/delivery.h"
+#include "daemon/log_observer.h"
 #include "server/group_pacer.h"
 #include "server/native_session.h"
 #include "storage/object_store.h"
@@ -26,17 +27,6 @@ namespace zeolite::daemon {
 
 // An append that found no space on the disk is tried again this often, leading and following.
 inline constexpr Duration kSpaceRetry = std::chrono::milliseconds(200);
-
-// Told of what the engine appends, by the thread that writes. For replication.
-class LogObserver {
- public:
-  virtual ~LogObserver() = default;
-  // The group is about to be appended after `previous`. After out_of_space it is tried again, and
-  // told of again, perhaps in smaller groups.
-  virtual void on_writing(const Position& previous, std::span<const TransactionRecord> group) = 0;
-  // The log is durable up to here.
-  virtual void on_durable(const Position& last) = 0;
-};
 
 // Runs one storage: the commit coordinator, and the log writer that makes its groups durable.
 //

@@ -48,8 +48,10 @@ class PackServiceTest : public ZeoHubTest {
   Tid one_;
   Tid two_;
   std::atomic<int> errors_ = 0;
-  PackService packs_{clock_, [this](LogLevel level, std::string_view) {
+  std::atomic<int> resumed_ = 0;
+  PackService packs_{clock_, [this](LogLevel level, std::string_view text) {
                        if (level == LogLevel::error) ++errors_;
+                       if (text.ends_with("a pack that is in the log goes on")) ++resumed_;
                      }};
 };
 
@@ -189,6 +191,8 @@ TEST_F(PackServiceTest, WhatWasInterruptedGoesOn) {
   ASSERT_TRUE(engine_->append_pack(kMaxTid, false));
   EXPECT_FALSE(engine_->store().pack_state().swept);
   packs_.resume(*engine_);
+  packs_.resume(*engine_);  // whenever the cluster changes
+  EXPECT_EQ(resumed_, 1);
   PackService::Request request = all();
   request.dry_run = true;
   ASSERT_TRUE(pack(request));  // comes after it
