@@ -383,6 +383,7 @@ CommitCoordinator::Sequenced& CommitCoordinator::append(TransactionRecord record
   sequenced.commit_id = record.commit_id;
   sequenced.oid_mark = record.oid_mark;
   if (record.pack_complete) sequenced.swept_pack = record.pack_record;
+  sequenced.removes = !record.removed.empty();
   effects.append.push_back(std::move(record));
   return sequenced;
 }

@@ -198,6 +198,7 @@ class CommitCoordinator {
     CommitId commit_id{};
     Oid oid_mark{};
     Tid swept_pack{};                    // kind removal only: the pack record that it completes
+    bool removes = false;                // the same: it removes revisions
     Transaction* transaction = nullptr;  // kind transaction only
     std::vector<Waiter> waiters{};
   };

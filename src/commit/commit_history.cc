@@ -96,6 +96,8 @@ std::optional<Tid> CommitCoordinator::append_removal(Tid pack_record, std::vecto
 }
 
 void CommitCoordinator::publish_removal(const Sequenced& record) {
+  // An object that was packed away is there no more, whoever read or wrote it before.
+  if (record.removes) recent_writes_.forget(record.tid);
   if (!record.swept_pack.is_zero() && record.swept_pack == pack_.record) pack_.swept = true;
 }
 

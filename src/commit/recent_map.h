@@ -38,6 +38,14 @@ class RecentMap {
     }
   }
 
+  // All is dropped: what happened up to `floor` is not known any more.
+  void forget(Tid floor) {
+    CHECK(floor >= floor_ && (order_.empty() || floor >= order_.back().tid), "the floor rises");
+    newest_.clear();
+    order_.clear();
+    floor_ = floor;
+  }
+
   // The newest recording of `key`, unless it was dropped.
   [[nodiscard]] std::optional<Entry> find(const Key& key) const {
     const auto found = newest_.find(key);

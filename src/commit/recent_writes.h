@@ -20,6 +20,10 @@ class RecentWrites {
   // The transaction `tid` became visible and wrote or deleted `oid`. In tid order.
   void record(Tid tid, Oid oid, bool deleted);
 
+  // What became visible at `tid` removed revisions, perhaps the newest ones of objects: what was
+  // read before has to be read again.
+  void forget(Tid tid) { writes_.forget(tid); }
+
   // Whether tids read at the line `as_of` can be brought up to date.
   [[nodiscard]] bool covers(Tid as_of) const { return writes_.covers(as_of); }
 

@@ -301,6 +301,35 @@ TEST_F(CommitHistoryTest, ARemovalIsARecordOfItsOwn) {
       << "sweeping";
 }
 
+// Though it was written lately, and is remembered for that.
+TEST_F(CommitHistoryTest, AnObjectThatWasPackedAwayIsThereNoMore) {
+  const Tid first = h_.current(kA);
+  const Tid second = commit(kA);
+  const Tid record = pack(second);
+  const Tid before = h_.visible();
+  StagedTransaction staged;
+  staged.writes = {CoordinatorHarness::write(Oid(77), kNoTid)};
+  staged.reads = {{.oid = kA, .tid = second}};
+  StagedTransaction check;
+  check.reads = staged.reads;
+  Prefetched recalled;
+  EXPECT_TRUE(h_.coordinator().recall_tids(check, recalled));
+  EXPECT_TRUE(remove(record, {{kA, first}, {kA, second}}, true));
+  h_.acknowledge();
+  EXPECT_FALSE(h_.coordinator().recall_tids(check, recalled));
+  const Ticket old = h_.submit(kAnn, staged, true, before);  // what was read before is read again
+  EXPECT_EQ(h_.refetches, std::vector<Ticket>{old});
+  h_.refetched(old, staged, h_.visible());
+  for (const Ticket ticket : {old, h_.submit(kAnn, staged, true)}) {
+    ASSERT_TRUE(h_.is(ticket, Kind::conflicted));
+    EXPECT_EQ(h_.reply(ticket).conflicts[0].current, kNoTid);
+  }
+  const Ticket anew = h_.submit(kAnn, {CoordinatorHarness::write(kA, kNoTid)});
+  h_.acknowledge();
+  EXPECT_TRUE(h_.is(anew, Kind::committed));
+  EXPECT_EQ(h_.appended.back().writes[0].previous, kNoTid) << "it begins anew";
+}
+
 TEST_F(CommitHistoryTest, NothingIsRemovedForAPackThatIsComplete) {
   const Tid record = pack(commit(kA));
   EXPECT_TRUE(remove(record, {}, true));

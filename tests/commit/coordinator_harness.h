@@ -180,6 +180,9 @@ class CoordinatorHarness {
       for (const ObjectWrite& w : record.writes) {
         revisions_[w.oid].push_back({record.tid, w.kind == RevisionKind::deletion});
       }
+      for (const RevisionKey& key : record.removed) {
+        std::erase_if(revisions_[key.oid], [&](const Revision& r) { return r.tid == key.tid; });
+      }
       if (!record.commit_id.empty()) {
         outcomes_[record.commit_id] = {.aborted = record.kind == RecordKind::tombstone,
                                        .tid = record.tid};

@@ -51,6 +51,19 @@ TEST(RecentMap, DroppingAnOldRecordingKeepsANewerOneOfTheKey) {
   map.check_invariants();
 }
 
+TEST(RecentMap, ForgetsAll) {
+  Map map(Tid(10), 100);
+  map.record(Tid(11), 1, 'a');
+  map.forget(Tid(13));
+  EXPECT_FALSE(map.find(1));
+  EXPECT_EQ(map.size(), 0U);
+  EXPECT_FALSE(map.covers(Tid(12)));
+  EXPECT_TRUE(map.covers(Tid(13)));
+  map.record(Tid(14), 1, 'b');
+  EXPECT_EQ(map.find(1)->value, 'b');
+  map.check_invariants();
+}
+
 TEST(RecentMap, OneTidWithMoreKeysThanFitRaisesTheFloorToItself) {
   Map map(Tid(10), 3);
   for (int key = 0; key < 20; ++key) map.record(Tid(11), key, 'a');
