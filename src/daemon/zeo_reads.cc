@@ -10,6 +10,7 @@
 #include "daemon/zeo_status.h"
 #include "daemon/zeo_values.h"
 #include "history/undo_log.h"
+#include "storage/last_told.h"
 #include "storage/log_search.h"
 #include "zeo/undo_id.h"
 
@@ -291,7 +292,7 @@ class MissedRead {
  private:
   Result<bool> read(const ObjectStore& store, Tid line) {
     if (!std::exchange(begun_, true)) {
-      ASSIGN_OR_RETURN(missed_.known, is_in_history(store, Position{Epoch{}, after_}));
+      ASSIGN_OR_RETURN(missed_.known, storage::was_told(store, after_));
       if (!missed_.known) {
         ASSIGN_OR_RETURN(missed_.known, storage::adds_nothing(store, after_, line));
       }

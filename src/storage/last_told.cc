@@ -12,6 +12,11 @@ constexpr std::size_t kPage = 16;  // it is nearly always among the last few
 
 }  // namespace
 
+Result<bool> was_told(const ObjectStore& store, Tid tid) {
+  ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store.log_entry(tid));
+  return entry && is_told(*entry);
+}
+
 Result<std::optional<LogEntry>> last_told(const ObjectStore& store, Tid end) {
   Tid before = end.next();
   while (true) {

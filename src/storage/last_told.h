@@ -20,6 +20,10 @@ namespace zeolite::storage {
          (entry.kind == RecordKind::epoch && entry.position.tid != entry.previous_tid.next());
 }
 
+// Whether there is such an entry with this tid: what clients of this log may have as their last
+// transaction. Errors: those of reading the log.
+[[nodiscard]] Result<bool> was_told(const ObjectStore& store, Tid tid);
+
 // The newest entry at or below `end` that counts; nothing when there is none. Reads the log
 // backwards from `end`. Errors: those of reading the log.
 [[nodiscard]] Result<std::optional<LogEntry>> last_told(const ObjectStore& store, Tid end);

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "storage/last_told.h"
+
 namespace zeolite::storage {
 
 namespace {
@@ -44,7 +46,7 @@ Result<bool> adds_nothing(const ObjectStore& store, Tid tid, Tid line) {
   const Tid before = tid.previous();
   ASSIGN_OR_RETURN(const std::vector<LogEntry> entries,
                    store.read_log(before.previous(), line, {.entries = 2}));
-  return entries.size() == 2 && entries[0].position.tid == before &&
+  return entries.size() == 2 && entries[0].position.tid == before && is_told(entries[0]) &&
          entries[1].position.tid > tid && entries[0].position.epoch == entries[1].position.epoch;
 }
 

@@ -22,7 +22,9 @@ namespace zeolite::storage {
 // Whether whoever was told of everything up to `tid` knows what is true after the entry before it,
 // though this log, as far as `line`, has none at `tid`: no tid lies between the two, and the next
 // entry is of the same reign. Another log that has the entry before parted from this one there,
-// and goes on with another reign, whose first record names no object.
+// and goes on with another reign, whose first record names no object. (Not so where the entry
+// before is the server's own: a log that was restored from a backup begins its reign with the same
+// one once more.)
 [[nodiscard]] Result<bool> adds_nothing(const ObjectStore& store, Tid tid, Tid line);
 
 // What is to be said to a log that has `candidate`.

@@ -449,6 +449,18 @@ TEST_F(ZeoMissedTest, ATidOfAnotherHistoryIsNotKnown) {
   }
 }
 
+// No client was ever told of it; one that has its tid had another transaction there, and lost it
+// when this log was restored from a backup.
+TEST_F(ZeoMissedTest, TheTidOfAnOwnRecordIsNotKnown) {
+  const Tid one = peer_.commit(1, kNoTid, "one");
+  ASSERT_TRUE(engine_->append_pack(one, false));
+  ASSERT_EQ(engine_->store().last_position().tid, one.next());
+  clock_.advance(std::chrono::seconds(1));
+  peer_.commit(2, kNoTid, "two");
+  EXPECT_EQ(peer_.ask("getInvalidations", {value_of(one.next())}), none());
+  EXPECT_EQ(peer_.ask("getInvalidations", {value_of(one.next().next())}), none());
+}
+
 TEST_F(ZeoMissedTest, ATidRightAfterOneOfOursIsAsGood) {
   const Tid one = peer_.commit(1, kNoTid, "one");
   clock_.advance(std::chrono::seconds(1));

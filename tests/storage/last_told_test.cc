@@ -43,7 +43,11 @@ TEST_F(LastToldTest, OwnRecordsDoNotCountButATakeoverByTheClockDoes) {
   append({record(10), record(11, RecordKind::epoch), record(12, RecordKind::oids)});
   EXPECT_EQ(told(9), kNoTid);
   for (const std::uint64_t end : {10U, 11U, 12U, 99U}) EXPECT_EQ(told(end), Tid(10)) << end;
+  for (const std::uint64_t tid : {9U, 11U, 12U}) EXPECT_FALSE(*was_told(store_, Tid(tid))) << tid;
+  EXPECT_TRUE(*was_told(store_, Tid(10)));
   append({record(20, RecordKind::epoch), record(21, RecordKind::tombstone)});
+  EXPECT_TRUE(*was_told(store_, Tid(20)));
+  EXPECT_FALSE(*was_told(store_, Tid(21)));
   EXPECT_EQ(told(19), Tid(10));
   for (const std::uint64_t end : {20U, 21U, 99U}) EXPECT_EQ(told(end), Tid(20)) << end;
   append({record(30)});

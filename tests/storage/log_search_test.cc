@@ -56,7 +56,9 @@ TYPED_TEST(LogSearch, NothingIsAddedRightAfterAnEntryWhoseReignGoesOn) {
   EXPECT_FALSE(adds_nothing_at(22, kMaxTid)) << "something may lie between";
   EXPECT_FALSE(adds_nothing_at(31, kMaxTid)) << "that reign may have gone on elsewhere";
   EXPECT_FALSE(adds_nothing_at(41, kMaxTid)) << "it is an entry";
-  EXPECT_FALSE(adds_nothing_at(51, kMaxTid)) << "nothing follows";
+  this->append({record(51, RecordKind::epoch).epoch(4), record(60).epoch(4)});
+  EXPECT_FALSE(adds_nothing_at(52, kMaxTid)) << "that reign may have begun twice";
+  EXPECT_FALSE(adds_nothing_at(61, kMaxTid)) << "nothing follows";
   EXPECT_FALSE(adds_nothing_at(21, Tid(29))) << "what follows is not visible";
   for (const std::uint64_t tid : {0U, 1U}) EXPECT_FALSE(adds_nothing_at(tid, kMaxTid)) << tid;
 }
