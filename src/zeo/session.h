@@ -263,8 +263,10 @@ class Session {
   // The exception that these conflicts are, when they are not for the client to resolve.
   [[nodiscard]] std::optional<Exception> fatal_conflict(
       const std::vector<commit::Conflict>& conflicts) const;
-  void on_oids(const Value& id, const commit::CommitEffects::Reply& reply,
-               SessionEffects& effects) const;
+  void on_oids(const Value& id, const commit::CommitEffects::Reply& reply, SessionEffects& effects);
+  // A server that stops hangs up: applications repeat what a lost connection ended, and nothing
+  // that got an answer which they do not know. Whether it is that.
+  [[nodiscard]] bool hangs_up(const Error& why, SessionEffects& effects);
   void fail_vote(const Exception& why, SessionEffects& effects);
   void end_transaction(SessionEffects& effects);
 

@@ -387,6 +387,13 @@ void Session::end_transaction(SessionEffects& effects) {
   prepared_ = {};
 }
 
+bool Session::hangs_up(const Error& why, SessionEffects& effects) {
+  if (why.code != ErrorCode::shutting_down) return false;
+  state_ = State::closed;
+  effects.close = why;
+  return true;
+}
+
 void Session::fail_vote(const Exception& why, SessionEffects& effects) {
   send_exception(reply_id_, why, effects);
   end_transaction(effects);
@@ -461,8 +468,9 @@ void Session::on_reply(CommitEffects::Reply reply, SessionEffects& effects) {
   const auto oid_call =
       std::ranges::find(oid_calls_, reply.ticket, &std::pair<commit::Ticket, Value>::first);
   if (oid_call != oid_calls_.end()) {
-    on_oids(oid_call->second, reply, effects);
+    const Value id = std::move(oid_call->second);
     oid_calls_.erase(oid_call);
+    on_oids(id, reply, effects);
     return;
   }
   const bool of_vote = transaction_ && reply.ticket == ticket_ && stage_ == Stage::voting;
@@ -482,15 +490,15 @@ void Session::on_reply(CommitEffects::Reply reply, SessionEffects& effects) {
       stage_ = Stage::open;
       break;
     default:
+      if (hangs_up(reply.error, effects)) break;
       fail_vote(exception_of(reply.error), effects);
       break;
   }
 }
 
-void Session::on_oids(const Value& id, const CommitEffects::Reply& reply,
-                      SessionEffects& effects) const {
+void Session::on_oids(const Value& id, const CommitEffects::Reply& reply, SessionEffects& effects) {
   if (reply.kind != CommitEffects::Reply::Kind::oids) {
-    send_exception(id, exception_of(reply.error), effects);
+    if (!hangs_up(reply.error, effects)) send_exception(id, exception_of(reply.error), effects);
     return;
   }
   List oids;

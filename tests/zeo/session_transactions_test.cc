@@ -501,9 +501,29 @@ TEST_F(SessionTransactionsTest, OidsAreAskedForByTheHundred) {
   reply({.ticket = second.ticket, .kind = Kind::oids, .first_oid = Oid(7), .oid_count = 2});
   EXPECT_EQ(result(), list({oid(7), oid(8)}));
   EXPECT_EQ(got_[0].id, integer(2));
-  reply(CommitEffects::Reply::failure(first.ticket, ErrorCode::shutting_down, "the end"));
+  reply(CommitEffects::Reply::failure(first.ticket, ErrorCode::out_of_space, "the disk is full"));
   EXPECT_EQ(error_class(), "ZODB.POSException.StorageError");
   EXPECT_EQ(got_[0].id, integer(1));
+}
+
+// Applications repeat a transaction whose connection was lost, and not one that got this answer.
+TEST_F(SessionTransactionsTest, AServerThatStopsHangsUpInsteadOfRefusing) {
+  call(integer(1), "new_oids");
+  const auto oids = engine_call<commit::calls::AllocateOids>();
+  reply(CommitEffects::Reply::failure(oids.ticket, ErrorCode::shutting_down, "the end"));
+  EXPECT_TRUE(got_.empty());
+  ASSERT_TRUE(effects_.close);
+  EXPECT_EQ(effects_.close->code, ErrorCode::shutting_down);
+}
+
+TEST_F(SessionTransactionsTest, AVoteThatAStoppingServerRefusesEndsTheConnection) {
+  begin();
+  store(1, 5, "mine");
+  submit();
+  failed(ErrorCode::shutting_down, "the end");
+  EXPECT_TRUE(got_.empty());
+  ASSERT_TRUE(effects_.close);
+  EXPECT_EQ(effects_.close->code, ErrorCode::shutting_down);
 }
 
 TEST_F(SessionTransactionsTest, OidsHaveALimit) {
