@@ -187,6 +187,26 @@ class PackTest(ServerTest):
         kept["v"] = 4
         connection.transaction_manager.commit()
 
+    def test_what_was_packed_away_is_not_referred_to_again(self):
+        connection = self.connection(self.database())
+        connection.root()["cut"] = PersistentMapping({"v": 1})
+        connection.transaction_manager.commit()
+        other = self.connection(self.database())
+        kept = other.root()["cut"]
+        self.assertEqual(1, kept["v"])
+        del connection.root()["cut"]
+        connection.transaction_manager.commit()
+        time.sleep(0.01)
+        connection.db().pack(time.time())
+        other.transaction_manager.begin()
+        other.readCurrent(kept)
+        other.root()["again"] = kept
+        with self.assertRaises(POSKeyError):
+            other.transaction_manager.commit()
+        other.transaction_manager.abort()
+        other.transaction_manager.begin()
+        self.assertNotIn("again", other.root())
+
     def test_pack_keeps_what_came_after_its_time(self):
         database = self.database()
         connection = self.connection(database)
