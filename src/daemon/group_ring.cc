@@ -8,9 +8,6 @@
 namespace zeolite::daemon {
 namespace {
 
-// Groups from this size on are compressed, if that helps.
-constexpr std::size_t kCompressFrom = 16 * 1024;
-
 bool has_blobs(std::span<const TransactionRecord> group) {
   return std::ranges::any_of(group, [](const TransactionRecord& record) {
     return std::ranges::any_of(record.writes,
@@ -46,7 +43,7 @@ bool GroupRing::push(Epoch epoch, const Position& previous,
   }
   lock.unlock();
   auto frame = std::make_shared<std::string>();
-  wire::encode_append(epoch, previous, group, *frame, kCompressFrom);
+  wire::encode_append(epoch, previous, group, *frame, kCompressGroupsFrom);
   lock.lock();
   end_ = last;
   bytes_ += frame->size();

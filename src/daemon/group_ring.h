@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -12,6 +13,9 @@
 #include "model/transaction_record.h"
 
 namespace zeolite::daemon {
+
+// What standbys are sent of the log is compressed from this size on, if that helps.
+inline constexpr std::size_t kCompressGroupsFrom = 16 * 1024;
 
 // The newest groups of the log, encoded once for all standbys that are up to date. They are here
 // from when they are about to be written, before they are durable (docs/replication.md, A commit).

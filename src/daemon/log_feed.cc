@@ -17,7 +17,6 @@ constexpr std::size_t kOutboundMax = 8 << 20;
 constexpr std::size_t kBatchBytes = 1 << 20;
 constexpr std::size_t kBatchEntries = 10'000;
 constexpr std::size_t kBlobPiece = 256 << 10;
-constexpr std::size_t kCompressFrom = 16 * 1024;
 // What a frame has room for, with what is around it; only an import brings in more.
 constexpr std::size_t kFrameDataMax = 512 << 20;
 
@@ -134,7 +133,9 @@ Result<LogFeed::Batch> LogFeed::read_batch(const storage::ObjectStore& store, Ti
                           " is too large to be streamed; a new standby gets "
                           "it with a copy of the database");
   }
-  if (!records.empty()) wire::encode_append(epoch, previous, records, batch.frames, kCompressFrom);
+  if (!records.empty()) {
+    wire::encode_append(epoch, previous, records, batch.frames, kCompressGroupsFrom);
+  }
   return batch;
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -93,6 +95,31 @@ TEST(GroupRing, AGroupThatIsTriedAgainIsThereOnce) {
   EXPECT_TRUE(ring.push(kEpoch, at(1), more));
   EXPECT_TRUE(ring.after(Tid(2), 1 << 20).missed);
   EXPECT_FALSE(ring.after(Tid(3), 1 << 20).missed);
+}
+
+TEST(GroupRing, LargeGroupsAreCompressedWhereThatHelps) {
+  std::mt19937 random(1);
+  std::string noise(8 * kCompressGroupsFrom, '\0');
+  for (char& byte : noise) byte = static_cast<char>(random());
+  std::vector<TransactionRecord> group = {record(1, noise.size())};
+  const auto encoded = [&group](std::size_t compress_from) {
+    std::string frame;
+    wire::encode_append(kEpoch, at(0), group, frame, compress_from);
+    return frame;
+  };
+  const auto pushed = [&group] {
+    GroupRing ring(1 << 20);
+    ring.set_wanted(true);
+    EXPECT_TRUE(ring.push(kEpoch, at(0), group));
+    return *ring.after(kNoTid, 1 << 20).groups.at(0).frame;
+  };
+  const std::string smaller = pushed();
+  EXPECT_LT(smaller.size(), noise.size() / 10);
+  EXPECT_EQ(decoded(smaller).records, group);
+  group[0].writes[0].data = Bytes(std::string(noise));
+  EXPECT_TRUE(pushed() == encoded(SIZE_MAX)) << "it would not get smaller";
+  group[0] = record(1, kCompressGroupsFrom / 2);
+  EXPECT_TRUE(pushed() == encoded(SIZE_MAX)) << "a small one is not worth it";
 }
 
 TEST(GroupRing, AGroupWithBlobsIsReadFromTheLog) {
