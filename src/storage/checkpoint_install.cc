@@ -1,6 +1,7 @@
 #include "storage/checkpoint_install.h"
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -112,6 +113,7 @@ Result<bool> begin(const fs::path& data, const fs::path& incoming, Complete& com
 
 Result<> put_old_aside(const fs::path& data, const fs::path& incoming, const std::string& name) {
   const fs::path old = data / name;
+  std::shared_ptr<const DirectoryLock> lock;  // made for who opens it later, and held meanwhile
   // FORMAT first: what is left of it then is no database any more.
   for (auto part = kParts.rbegin(); part != kParts.rend(); ++part) {
     if (!is_there(incoming / *part) || !is_there(data / *part)) continue;
@@ -121,7 +123,9 @@ Result<> put_old_aside(const fs::path& data, const fs::path& incoming, const std
       if (error) return system_error("remove", data / *part, error.value());
       continue;
     }
-    RETURN_IF_ERROR(make_private_directory(old));
+    if (!lock) {
+      ASSIGN_OR_RETURN(lock, DirectoryLock::take(old, DirectoryLock::Access::create));
+    }
     RETURN_IF_ERROR(rename_entry(data / *part, old / *part));
     RETURN_IF_ERROR(sync_directory(old));
     crash_point("install.old_part_aside");

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "blobs/blob_names.h"
 #include "filestorage/data_fs_builder.h"
@@ -241,6 +244,90 @@ TEST_F(Copy, ThePrimaryGoesOnCommittingMeanwhileAndTellsHowFarItIs) {
   load.check(a.port());
   ASSERT_TRUE(wait_until([&] { return same_end(a, b); }));
   EXPECT_EQ(digest(a), digest(b));
+}
+
+// A pair where the standby stays away until come_back(), and its primary goes on meanwhile.
+class StandbyThatWasAway : public Copy {
+ protected:
+  void SetUp() override {
+    pair_ = start_pair();
+    ASSERT_TRUE(pair_);
+    commit(a(), 300);
+    ASSERT_TRUE(wait_until([&] { return same_end(a(), b()); }));
+    has_ = text_of(status(b()), "last_tid");
+    EXPECT_EQ(b().stop(), 0) << b().standard_error();
+    commit(a(), 300);
+  }
+  [[nodiscard]] ServerProcess& a() const { return *pair_->primary; }
+  [[nodiscard]] ServerProcess& b() const { return *pair_->standby; }
+
+  void commit(const ServerProcess& server, std::uint64_t count) {
+    load_.start(server.port());
+    EXPECT_TRUE(load_.wait_acknowledged(load_.acknowledged() + count));
+    load_.stop();
+    load_.join();
+  }
+  void pack(const std::string& before) {
+    const ProgramResult packed =
+        zeolite({"pack", "--before", before, "--no-gc", "--json", "--at", a().address()});
+    ASSERT_EQ(packed.exit_code, 0) << packed.error;
+    EXPECT_GT(json_of(packed).at("removed_revisions").to_number<int>(), 100) << packed.out;
+  }
+  // It comes to have what the primary has, and is a standby like any other.
+  void come_back() {
+    ASSERT_TRUE(b().start()) << b().standard_error();
+    ASSERT_TRUE(wait_until([&] { return in_sync(a()) && same_end(a(), b()); }))
+        << a().standard_error() << b().standard_error();
+    EXPECT_EQ(digest(a()), digest(b()));
+    commit(a(), 100);
+    a().kill();
+    ASSERT_EQ(zeolite({"promote", "--at", b().address()}).exit_code, 0) << b().standard_error();
+    commit(b(), 100);
+    EXPECT_EQ(b().stop(), 0) << b().standard_error();
+    EXPECT_EQ(verify(directory_ / "b").exit_code, 0);
+  }
+  [[nodiscard]] bool took_a_copy() const {
+    return b().standard_error().find("a copy of the database is taken") != std::string::npos;
+  }
+
+  std::optional<ServerPair> pair_;
+  CommitLoad load_{4, 300};
+  std::string has_;  // the end of the standby's log
+};
+
+TEST_F(StandbyThatWasAway, TooLongTakesACopyAndKeepsItsFormerDatabaseAside) {
+  const std::string end = text_of(status(a()), "last_tid");
+  ASSERT_NO_FATAL_FAILURE(pack(end));
+  ASSERT_NO_FATAL_FAILURE(come_back());
+  EXPECT_TRUE(took_a_copy()) << "what was committed since is not complete any more";
+  std::vector<fs::path> aside;
+  for (const fs::path& path : fs::directory_iterator(directory_ / "b")) {
+    if (path.filename().string().starts_with("old-")) aside.push_back(path);
+  }
+  ASSERT_EQ(aside.size(), 1U);
+  const ProgramResult kept = verify(aside.front());
+  EXPECT_EQ(kept.exit_code, 0) << kept.error;
+}
+
+TEST_F(StandbyThatWasAway, StreamsTheRemovalsOfAPackOfWhatItHas) {
+  ASSERT_NO_FATAL_FAILURE(pack(has_));
+  ASSERT_NO_FATAL_FAILURE(come_back());
+  EXPECT_FALSE(took_a_copy());
+}
+
+TEST_F(StandbyThatWasAway, ThePrimaryOfAPackThatIsNotUndoneTakesACopy) {
+  ASSERT_NO_FATAL_FAILURE(pack(has_));
+  a().kill();
+  ASSERT_TRUE(b().start()) << b().standard_error();
+  ASSERT_EQ(zeolite({"promote", "--force", "--at", b().address()}).exit_code, 0)
+      << b().standard_error();
+  ServerProcess again(options("a", standby_of(b())));
+  ASSERT_TRUE(again.start()) << again.standard_error();
+  ASSERT_TRUE(wait_until([&] { return in_sync(b()) && same_end(b(), again); }))
+      << again.standard_error();
+  EXPECT_NE(again.standard_error().find("a copy of the database is taken"), std::string::npos);
+  EXPECT_EQ(digest(b()), digest(again));
+  EXPECT_FALSE(fs::is_empty(directory_ / "a" / "divergence")) << "what only it had is kept";
 }
 
 }  // namespace
