@@ -235,6 +235,7 @@ void StreamConnection::write_some() {
   if (secure_ ? !write_out_secure() : !write_out()) return;
   output_.clear();
   written_ = known_ = longest_end_ = 0;
+  sent_.moved_at = Instant{};  // all has left, which is progress, however little it was
   if (output_.capacity() > kKeepOutputCapacity) std::string().swap(output_);
   if (closing_) {
     linger();
