@@ -82,6 +82,16 @@ Result<> remove_outdated_copy(const StorageConfig& storage) {
   return IncomingCopy::remove_outdated(storage.directory, acknowledged);
 }
 
+// They may hold what is nowhere else, so they are the operator's to remove.
+void tell_of_former_databases(const std::filesystem::path& data, const LogSink& log) {
+  const storage::FormerDatabases former = storage::former_databases(data);
+  if (former.count == 0) return;
+  log(LogLevel::info,
+      "databases that copies of a primary's have replaced: " + std::to_string(former.count) +
+          " in " + (data / storage::kFormerPrefix).string() + "*, " +
+          std::to_string(former.bytes >> 20) + " MiB; remove them when nobody needs them");
+}
+
 }  // namespace
 
 Result<NodeDirectory> open_node_directory(const StorageConfig& storage,
@@ -110,6 +120,7 @@ Result<NodeDirectory> open_node_directory(const StorageConfig& storage,
   } else if (config.resume.cluster) {
     RETURN_IF_ERROR(forget_empty_database(storage, directory, *config.resume.cluster));
   }
+  tell_of_former_databases(storage.directory, log);
   return directory;
 }
 

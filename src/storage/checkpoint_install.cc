@@ -99,9 +99,9 @@ Result<bool> begin(const fs::path& data, const fs::path& incoming, Complete& com
   if (acknowledged && has_gone_on(*acknowledged, complete)) return false;
   std::string old(kNowhere);  // one that has acknowledged nothing is not worth keeping
   if (!acknowledged || !acknowledged->tid.is_zero()) {
-    old = "old-" + complete.tid;
+    old = kFormerPrefix + complete.tid;
     for (int number = 2; is_there(data / old); ++number) {
-      old = "old-" + complete.tid + "-" + std::to_string(number);
+      old = kFormerPrefix + complete.tid + "-" + std::to_string(number);
     }
   }
   RETURN_IF_ERROR(
@@ -194,6 +194,23 @@ Result<> discard_incoming(const fs::path& data_directory) {
   fs::remove_all(incoming, error);
   if (error) return system_error("remove", incoming, error.value());
   return sync_directory(data_directory);
+}
+
+FormerDatabases former_databases(const fs::path& data_directory) {
+  FormerDatabases former;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(data_directory, error)) {
+    if (!entry.path().filename().string().starts_with(kFormerPrefix)) continue;
+    ++former.count;
+    using Walk = fs::recursive_directory_iterator;
+    for (auto file = Walk(entry.path(), error); !error && file != Walk(); file.increment(error)) {
+      std::error_code gone;
+      if (!file->is_regular_file(gone)) continue;
+      const std::uintmax_t bytes = file->file_size(gone);
+      if (!gone) former.bytes += bytes;
+    }
+  }
+  return former;
 }
 
 Result<InstallOutcome> install_checkpoint(const DirectoryLock& lock, const fs::path& blobs) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -17,6 +18,7 @@
 namespace zeolite::storage {
 
 inline constexpr const char* kIncomingFolder = "incoming";
+inline constexpr const char* kFormerPrefix = "old-";  // of the folders of replaced databases
 
 // What a complete copy is: of which cluster, where its log ends, and what it is to replace.
 struct CompleteCopy {
@@ -33,6 +35,13 @@ struct CompleteCopy {
 // Removes what is in `incoming`, in such an order that a kill in between leaves nothing that would
 // be installed. Error: io_error.
 [[nodiscard]] Result<> discard_incoming(const std::filesystem::path& data_directory);
+
+// The databases that copies have replaced. Nobody but people removes them.
+struct FormerDatabases {
+  std::size_t count = 0;
+  std::uint64_t bytes = 0;  // about: what cannot be read is not counted
+};
+[[nodiscard]] FormerDatabases former_databases(const std::filesystem::path& data_directory);
 
 enum class InstallOutcome : std::uint8_t {
   nothing,    // there is no complete copy

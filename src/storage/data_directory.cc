@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/check.h"
+#include "storage/checkpoint_install.h"
 #include "storage/crash_point.h"
 #include "storage/high_water_mark.h"
 #include "storage/random_id.h"
@@ -75,7 +76,7 @@ Result<> check_nothing_else(const std::filesystem::path& directory) {
   for (const auto& item : std::filesystem::directory_iterator(directory, error)) {
     const std::string name = item.path().filename().string();
     const bool records = name == kRecordsDirectory;
-    if (name.starts_with("old-")) continue;  // put aside when a copy took its place
+    if (name.starts_with(kFormerPrefix)) continue;
     if (std::ranges::find(kOurs, name) == kOurs.end() ||
         (records && !std::filesystem::is_empty(item.path(), error))) {
       return make_error(ErrorCode::invalid_argument,

@@ -307,6 +307,9 @@ TEST_F(StandbyThatWasAway, TooLongTakesACopyAndKeepsItsFormerDatabaseAside) {
   ASSERT_EQ(aside.size(), 1U);
   const ProgramResult kept = verify(aside.front());
   EXPECT_EQ(kept.exit_code, 0) << kept.error;
+  EXPECT_NE(b().standard_error().find("have replaced: 1 in " + (directory_ / "b/old-*").string()),
+            std::string::npos)
+      << b().standard_error();
 }
 
 TEST_F(StandbyThatWasAway, StreamsTheRemovalsOfAPackOfWhatItHas) {

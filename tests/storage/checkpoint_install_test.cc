@@ -79,9 +79,13 @@ TEST(CheckpointInstall, TakesThePlaceOfTheDatabaseAndKeepsThat) {
   ASSERT_TRUE(installed) << installed.error().detail;
   EXPECT_EQ(*installed, InstallOutcome::installed);
   expect_installed(data, position);
-  const auto old = RocksObjectStore::open(options_at(data / ("old-" + to_hex(position.tid))));
+  RocksStoreOptions reads = options_at(data / ("old-" + to_hex(position.tid)));
+  reads.read_only = true;
+  const auto old = RocksObjectStore::open(reads);
   ASSERT_TRUE(old) << old.error().detail;
   EXPECT_EQ((*old)->last_position().tid, Tid(3));
+  EXPECT_EQ(former_databases(data).count, 1U);
+  EXPECT_GT(former_databases(data).bytes, 100U);
   EXPECT_EQ(*install(data), InstallOutcome::nothing) << "once";
 }
 
@@ -92,6 +96,7 @@ TEST(CheckpointInstall, AnEmptyDatabaseIsNotKept) {
   ASSERT_EQ(*install(data), InstallOutcome::installed);
   expect_installed(data, position);
   EXPECT_FALSE(fs::exists(data / ("old-" + to_hex(position.tid))));
+  EXPECT_EQ(former_databases(data).count, 0U);
 }
 
 TEST(CheckpointInstall, WhatIsNotCompleteIsNotTaken) {
