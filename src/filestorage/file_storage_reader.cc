@@ -194,8 +194,11 @@ Result<TransactionRecord> FileStorageReader::parse(const PlacedTransaction& plac
     if (record.data_bytes > 0) {
       write.data = body.slice(content, static_cast<std::size_t>(record.data_bytes));
     } else {
-      RETURN_IF_ERROR(back_pointers_.follow(
-          source_, placed, offset, get_u64(bytes.data() + content), kTransactionBytesMax, write));
+      // Copies of one record count as often as they are made.
+      const std::uint64_t rest =
+          kTransactionBytesMax - std::min(kTransactionBytesMax, collector.data_bytes());
+      RETURN_IF_ERROR(back_pointers_.follow(source_, placed, offset,
+                                            get_u64(bytes.data() + content), rest, write));
     }
     collector.put(std::move(write));
     at = content + static_cast<std::size_t>(record.content_bytes());

@@ -244,6 +244,7 @@ class Importer {
     const TransactionRecord& record = transaction.record;
     ASSIGN_OR_RETURN(const LogEntry* const entry, in_store_->next());
     if (entry == nullptr) {
+      RETURN_IF_ERROR(check_not_packed());
       if (record.tid > store_->last_position().tid) return false;
       return make_error(ErrorCode::conflict,
                         "transaction " + to_hex(record.tid) +
@@ -269,6 +270,15 @@ class Importer {
                                                std::string(what) +
                                                "): the store was not imported from this file, or "
                                                "the file was packed since");
+  }
+
+  // What the file goes on with may refer to what the pack removed, or go back to it.
+  Result<> check_not_packed() const {
+    if (store_->pack_horizon().is_zero()) return {};
+    return make_error(
+        ErrorCode::conflict,
+        "the store was packed, up to " + to_hex(store_->pack_horizon()) +
+            ", and the rest of the file may need what is gone: import into a new one");
   }
 
   Result<> nothing_left_in_store() {

@@ -29,6 +29,10 @@ struct Tally {
     ++count;
     sum += mixed(mixed(oid.value()) ^ tid.value());
   }
+  void remove(Oid oid, Tid tid) {
+    --count;
+    sum -= mixed(mixed(oid.value()) ^ tid.value());
+  }
   friend bool operator==(const Tally&, const Tally&) = default;
 
  private:
@@ -115,6 +119,7 @@ class Verifier {
       problem(name + " lists objects although it is no transaction");
     }
     check_chain(entry);
+    take_removals(entry);
     if (entry.kind == RecordKind::transaction) last_transaction_ = entry.position.tid;
     std::vector<bool> present;
     Result<TransactionRecord> record = read_rest(entry, present);
@@ -127,6 +132,12 @@ class Verifier {
     }
     if (entry.kind != RecordKind::transaction) return {};
     return found(check_objects(entry, present), "the check of " + name);
+  }
+
+  void take_removals(const LogEntry& entry) {
+    for (const RevisionKey& key : entry.removed) {
+      if (key.tid <= line_) kept_.remove(key.oid, key.tid);
+    }
   }
 
   void check_chain(const LogEntry& entry) {
@@ -186,8 +197,8 @@ class Verifier {
     for (std::size_t i = 0; i < oids.size(); ++i) {
       const ObjectSummary& object = entry.objects[i];
       highest_oid_ = std::max(highest_oid_, std::optional(object.oid));
+      kept_.add(object.oid, tid);
       if (!present[i]) continue;
-      listed_.add(object.oid, tid);
       if (object.previous != before[i] && !is_gone(object.previous, before[i])) {
         problem(name_of(object.oid, tid) + " follows " + to_hex(before[i]) + ", but the log says " +
                 to_hex(object.previous));
@@ -206,7 +217,9 @@ class Verifier {
     ASSIGN_OR_RETURN(const auto newest, store_.history(object.oid, tid, 1));
     const std::string name = name_of(object.oid, tid);
     if (newest.empty() || newest[0].tid != tid) {
-      if (!is_packed(tid)) problem(name + " is in the log but has no revision");
+      if (is_packed(tid)) return {};
+      problem(name + " is in the log but has no revision");
+      kept_.remove(object.oid, tid);  // it was told
       return {};
     }
     const ObjectSummary& stored = newest[0].summary;
@@ -289,20 +302,46 @@ class Verifier {
     }));
     // Some went meanwhile when a pack was under way.
     const bool may_differ = !pack_.swept || store_.pack_state() != pack_;
-    if (revisions != listed_ && !may_differ) return name_orphans();
+    if (may_differ) return {};
+    RETURN_IF_ERROR(take_later_removals());
+    if (revisions == kept_) return {};
+    ASSIGN_OR_RETURN(const std::uint64_t orphans, name_orphans());
+    if (kept_.count + orphans > revisions.count) {
+      problem(std::to_string(kept_.count + orphans - revisions.count) +
+              " revisions at or below the pack horizon, " + to_hex(pack_.horizon) +
+              ", are missing, and the log does not say that they were removed");
+    }
     return {};
   }
 
-  Result<> name_orphans() {
-    return walk_revisions([this](const StoredRevision& revision, bool /*is_newest*/) -> Result<> {
+  // The last of the removals that took away what is below the line may be above it.
+  Result<> take_later_removals() {
+    Tid after = line_;
+    const Tid end = store_.last_position().tid;
+    while (after < end) {
+      ASSIGN_OR_RETURN(const std::vector<LogEntry> entries, store_.read_log(after, end, {}));
+      if (entries.empty()) break;
+      for (const LogEntry& entry : entries) take_removals(entry);
+      after = entries.back().position.tid;
+    }
+    return {};
+  }
+
+  // How many there are.
+  Result<std::uint64_t> name_orphans() {
+    std::uint64_t orphans = 0;
+    const auto look = [&](const StoredRevision& revision, bool /*is_newest*/) -> Result<> {
       const auto [oid, tid] = revision.key;
       ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store_.log_entry(tid));
       if (!entry ||
           std::ranges::find(entry->objects, oid, &ObjectSummary::oid) == entry->objects.end()) {
+        ++orphans;
         problem(name_of(oid, tid) + " has a revision but is not in the log");
       }
       return {};
-    });
+    };
+    RETURN_IF_ERROR(walk_revisions(look));
+    return orphans;
   }
 
   static std::string name_of(Oid oid, Tid tid) {
@@ -318,7 +357,7 @@ class Verifier {
   Position last_;
   Tid last_transaction_;
   std::optional<Oid> highest_oid_;
-  Tally listed_;  // the revisions that the log lists and that were there
+  Tally kept_;  // the revisions that the log lists, and does not say to have been removed
   ReferenceCheck references_;
 };
 

@@ -61,9 +61,9 @@ struct VerifyReport {
 
 // Walks the whole log and checks all that must hold: chain, previous tids, epochs, body hashes;
 // each listed object has its revision of that kind and size; back-pointers lead to data; `previous`
-// is the revision before; there is no revision that no log entry lists; marks are above what was
-// used; what `check_blob` checks. At or below the pack horizon a revision may be gone, and what is
-// there is checked alone.
+// is the revision before; the revisions are those that the log lists, without those that removals
+// name; marks are above what was used; what `check_blob` checks. Of the history at or below the
+// pack horizon what is there is checked, and the number of what is missing.
 //
 // Damage is reported, not an error. Memory: one transaction, a batch of log entries or of
 // revisions' keys, and some bits for each object. Runs beside appends and packs: everything above

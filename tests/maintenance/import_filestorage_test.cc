@@ -265,6 +265,27 @@ TEST(ImportFilestorage, IncrementalGoesOnWhereTheStoreEnds) {
   EXPECT_EQ(digest_of(store), digest_of(at_once));
 }
 
+// What comes next may refer to what the pack removed.
+TEST(ImportFilestorage, IncrementalRefusesToGoOnBehindAPack) {
+  Sample sample;
+  MemoryObjectStore store;
+  const std::string begin = sample.file.bytes().substr(0, sample.second_end);
+  ASSERT_TRUE(import(begin, &store).has_value());
+  TransactionRecord packed;
+  packed.kind = RecordKind::pack;
+  packed.epoch = store.last_position().epoch;
+  packed.tid = store.last_position().tid.next();
+  packed.pack_horizon = store.last_position().tid;
+  ASSERT_TRUE(store.append({&packed, 1}).has_value());
+  const auto report = import(sample.file.bytes(), &store, {.incremental = true});
+  ASSERT_FALSE(report.has_value());
+  EXPECT_EQ(report.error().code, ErrorCode::conflict);
+  EXPECT_THAT(report.error().detail, HasSubstr("the store was packed"));
+  EXPECT_EQ(store.last_position().tid, packed.tid);
+  const auto nothing_new = import(begin, &store, {.incremental = true});
+  EXPECT_TRUE(nothing_new.has_value()) << nothing_new.error().detail;
+}
+
 TEST(ImportFilestorage, IncrementalWithNothingNewChangesNothing) {
   Sample sample;
   MemoryObjectStore store;

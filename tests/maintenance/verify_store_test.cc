@@ -263,6 +263,27 @@ TEST_F(VerifyStoreTest, OfPackedHistoryWhatIsLeftCounts) {
   EXPECT_NE(report.digest, digest);
 }
 
+// The log names what packs remove.
+TEST_F(VerifyStoreTest, WhatIsMissingBelowThePackHorizonAndWasNotRemovedIsDamage) {
+  TransactionRecord packed;
+  packed.kind = RecordKind::pack;
+  packed.epoch = Epoch(1);
+  packed.tid = Tid(60);
+  packed.pack_horizon = Tid(50);
+  const std::vector<TransactionRecord> records = {
+      packed, storage::testing::removal(61, 60, {{kA, Tid(30)}, {kB, Tid(30)}, {kB, Tid(20)}}),
+      storage::testing::removal(62, 60, {}, true)};
+  ASSERT_TRUE(store_.append(records).has_value());
+  EXPECT_TRUE(verify().clean());
+  EXPECT_TRUE(verify({.line = Tid(50)}).clean()) << "the removals are above it";
+  store_.on_revisions = [](auto& found) {
+    std::erase_if(found, [](const auto& revision) { return revision.key.oid == kC; });
+  };
+  EXPECT_EQ(problem(),
+            "1 revisions at or below the pack horizon, 0000000000000032, are missing, and the log "
+            "does not say that they were removed");
+}
+
 TEST_F(VerifyStoreTest, WhatIsMissingAboveThePackHorizonIsDamage) {
   TransactionRecord packed;
   packed.kind = RecordKind::pack;
