@@ -70,7 +70,20 @@ void CommitCoordinator::begin_epoch(Now now, CommitEffects& effects, EpochTid ti
   TransactionRecord record;
   record.kind = RecordKind::epoch;
   record.tid = tid == EpochTid::clock ? tids_.next(now) : tids_.step(now);
+  begin_ = record.tid;
   append(std::move(record), effects);
+  // Who reads the log from now on finds in it which oids were handed out.
+  if (std::exchange(begins_later_, false) && oids_.end_lending()) answer_oids(now, effects);
+}
+
+void CommitCoordinator::begin_later(Oid reserved) {
+  CHECK(tids_.last().is_zero(), "only an empty log begins later");
+  begins_later_ = true;
+  oids_.lend(reserved);
+}
+
+void CommitCoordinator::begin_at_last(Now now, CommitEffects& effects) {
+  if (begins_later_) begin_epoch(now, effects);
 }
 
 void CommitCoordinator::submit(Ticket ticket, OwnerId owner, StagedTransaction transaction,
@@ -343,6 +356,7 @@ void CommitCoordinator::commit(Transaction& transaction, Now now, CommitEffects&
     record.tid = *staged.fixed_tid;
     tids_.use(record.tid);
   } else {
+    begin_at_last(now, effects);
     record.tid = tids_.next(now);
   }
   record.commit_id = staged.commit_id;
@@ -370,6 +384,7 @@ void CommitCoordinator::commit(Transaction& transaction, Now now, CommitEffects&
 
 CommitCoordinator::Sequenced& CommitCoordinator::append_own(TransactionRecord record, Now now,
                                                             CommitEffects& effects) {
+  begin_at_last(now, effects);
   record.tid = tids_.step(now);
   return append(std::move(record), effects);
 }

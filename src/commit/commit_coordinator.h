@@ -81,6 +81,13 @@ class CommitCoordinator {
     clock
   };
   void begin_epoch(Now now, CommitEffects& effects, EpochTid tid = EpochTid::next);
+  // Instead: the first reign on an empty log, which nobody else looks at. Its first record is
+  // appended by begin_epoch later, at the latest before the first one that gets its tid here (not
+  // by fixed_tid): until then a history may be restored whatever its tids are. Oids below
+  // `reserved`, which is durable elsewhere, may be handed out meanwhile.
+  void begin_later(Oid reserved);
+  // Tid of the first record of this reign; kNoTid while it is to come.
+  [[nodiscard]] Tid begin() const { return begin_; }
 
   // A complete transaction asks to vote (and with `one_request` to finish at once). Replies voted
   // (unless one_request), committed, conflicted or failed: aborted (a tombstone was there first),
@@ -228,6 +235,7 @@ class CommitCoordinator {
   [[nodiscard]] bool is_fresh(const Transaction& transaction) const;
   [[nodiscard]] std::vector<Conflict> find_conflicts(Transaction& transaction) const;
   void commit(Transaction& transaction, Now now, CommitEffects& effects);
+  void begin_at_last(Now now, CommitEffects& effects);
   // The record gets its tid from append_own, or has it.
   Sequenced& append(TransactionRecord record, CommitEffects& effects);
   Sequenced& append_own(TransactionRecord record, Now now, CommitEffects& effects);
@@ -243,6 +251,8 @@ class CommitCoordinator {
 
   CommitOptions options_;
   Epoch epoch_;
+  Tid begin_;
+  bool begins_later_ = false;
   Tid visible_;
   TidGenerator tids_;
   OidAllocator oids_;

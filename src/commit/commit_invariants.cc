@@ -61,6 +61,7 @@ void CommitCoordinator::check_invariants() const {
     CHECK(record.waiters.empty() || !record.commit_id.empty() || record.kind == RecordKind::pack,
           "who waits for a record will be answered");
   }
+  CHECK(!begins_later_ || begin_.is_zero(), "a reign begins once");
   CHECK(tids_.last() >= previous, "no tid was made by anybody else");
   CHECK(pack_.horizon < pack_.record || pack_.record.is_zero(), "a pack looks back");
   CHECK(pack_.record <= tids_.last(), "a pack has its place in the log");

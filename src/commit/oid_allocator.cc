@@ -26,6 +26,18 @@ void OidAllocator::cancel_owner(OwnerId owner) {
   std::erase_if(waiting_, [owner](const Request& request) { return request.owner == owner; });
 }
 
+void OidAllocator::lend(Oid reserved) {
+  CHECK(!mark_pending_, "the log has no mark yet");
+  durable_ = std::max(durable_, reserved);
+  lending_ = true;
+}
+
+bool OidAllocator::end_lending() {
+  lending_ = false;
+  durable_ = next_;
+  return lent_;
+}
+
 void OidAllocator::note_written(Oid oid) {
   if (oid < next_) return;
   next_ = oid == kOidLimit ? kOidLimit : oid.next();
@@ -42,6 +54,7 @@ void OidAllocator::take_answers(std::vector<Answer>& answers) {
     if (!exhausted && left() < request.count) return;
     answers.push_back({request, exhausted ? std::nullopt : std::optional(next_)});
     if (!exhausted) next_ = Oid(next_.value() + request.count);
+    lent_ = lent_ || lending_;
     waiting_.pop_front();
   }
 }

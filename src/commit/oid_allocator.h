@@ -35,6 +35,13 @@ class OidAllocator {
   // Forgets the waiting requests of one connection.
   void cancel_owner(OwnerId owner);
 
+  // The log has not begun, and is not to begin for this: oids below `reserved`, which is durable
+  // elsewhere, may be handed out.
+  void lend(Oid reserved);
+  // The log begins: what is left of those is given up. Whether any was handed out, so that the log
+  // has to hold a mark above them.
+  [[nodiscard]] bool end_lending();
+
   // A client wrote `oid` of its own choice: oids up to it are never handed out any more.
   void note_written(Oid oid);
 
@@ -56,6 +63,8 @@ class OidAllocator {
   Oid durable_;  // all below may be handed out
   std::uint32_t reserve_;
   bool mark_pending_ = false;
+  bool lending_ = false;
+  bool lent_ = false;  // at least one
   std::deque<Request> waiting_;
 };
 

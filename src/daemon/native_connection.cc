@@ -79,7 +79,14 @@ void NativeConnection::attach(const std::string& storage, server::SessionEffects
     return;
   }
   hub->take_deliveries();
-  if (std::optional<Error> why = refusal(*hub)) {
+  std::optional<Error> why = refusal(*hub);
+  // Who caches needs a line to begin at. Who commits, too: below it, outcomes are forgotten.
+  const bool needs_line = wants_invalidations() || !session_.hello().accepts_standby;
+  if (!why && needs_line && hub->line().is_zero()) {
+    if (Result<> begun = hub->engine().begin_log(); !begun) why = std::move(begun).error();
+    hub->take_deliveries();
+  }
+  if (why) {
     const bool elsewhere = why->code == ErrorCode::not_primary;
     session_.refused(*std::move(why), effects, elsewhere ? leader() : std::string());
     return;

@@ -187,7 +187,8 @@ void ReplicationService::run(action::Lead& lead) {
   }
   // What was taken from the former primary is part of what the reign begins with.
   applier_.reset();
-  Result<Position> begin = engine_->lead(lead.epoch, lead.takeover);
+  Result<Position> begin =
+      lead.alone ? engine_->lead_alone(lead.epoch) : engine_->lead(lead.epoch, lead.takeover);
   if (!begin) {
     halt(std::move(begin).error());
     return;

@@ -171,7 +171,13 @@ void ReplicationService::tick() {
 void ReplicationService::adopt(int released, wire::ReplicaHello hello) {
   shard_.post([this, released, hello = std::move(hello)]() mutable {
     Result<net::Socket> socket = net::socket_from(shard_.context(), released);
-    if (socket && !stopped_ && node_) add_peer(*std::move(socket), std::move(hello));
+    if (!socket || stopped_ || !node_) return;
+    // Standbys meet no log that is empty (docs/decisions/0009).
+    if (const Result<> begun = engine_->begin_log(); !begun) {
+      events_.log(LogLevel::warning, "a standby is turned away: " + begun.error().detail);
+      return;
+    }
+    add_peer(*std::move(socket), std::move(hello));
   });
 }
 

@@ -284,9 +284,9 @@ Result<> StorageEngine::append_removal(Tid pack_record, std::vector<RevisionKey>
 
 Result<> StorageEngine::wait_visible(Tid record) {
   std::unique_lock lock(mutex_);
-  awaited_ = true;
+  ++awaited_;
   drained_.wait(lock, [&] { return failed_ || abandoned_ || visible() >= record; });
-  awaited_ = false;
+  --awaited_;
   if (visible() >= record) return {};
   if (!failed_) return make_error(ErrorCode::shutting_down, "the server is stopping");
   return make_error(ErrorCode::outcome_unknown,
@@ -590,7 +590,7 @@ Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
   group_durable(*position, now);
   coordinator_->tick(now, effects_);
   run_effects(lock);
-  if (draining_ || awaited_) drained_.notify_all();
+  if (draining_ || awaited_ > 0) drained_.notify_all();
   tell_held(lock);
   return {};
 }

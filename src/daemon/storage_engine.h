@@ -112,6 +112,10 @@ class StorageEngine {
   // Begins a reign after following: appends its epoch record, durably. Nothing else writes to the
   // store meanwhile. `takeover`: the record's tid is by the clock. Nobody is served yet.
   [[nodiscard]] Result<Position> lead(Epoch epoch, bool takeover);
+  // The same on an empty log, whose first record comes later (CommitCoordinator::begin_later).
+  [[nodiscard]] Result<Position> lead_alone(Epoch epoch);
+  // By any thread: it has come, visibly, when this returns. Errors: out_of_space, unavailable.
+  [[nodiscard]] Result<> begin_log();
   // Makes what the reign begins with visible, and commits possible.
   void serve();
   // Following: these became visible, in tid order.
@@ -185,14 +189,13 @@ class StorageEngine {
   void refuse(const server::SessionEffects::EngineCall& call);
   void carry_out(commit::OwnerId owner, server::SessionEffects::EngineCall call);
   void abort_all_of(commit::OwnerId owner);
-  // All calls of `owner` that wait.
   void work_off(commit::OwnerId owner);
   // What the store knows of a commit id, and of a transaction's objects at prefetched.as_of;
   // without the mutex.
   [[nodiscard]] Result<commit::Prefetched> prefetch_outcome(const CommitId& commit_id) const;
   [[nodiscard]] Result<> prefetch_tids(const commit::StagedTransaction& transaction,
                                        commit::Prefetched& prefetched) const;
-  // After its record was queued. One at a time.
+  // After its record was queued.
   [[nodiscard]] Result<> wait_visible(Tid record);
   void wait_for_undos(std::unique_lock<std::mutex>& lock, Tid horizon);
   void submit(commit::OwnerId owner, server::SessionEffects::Submit submit);
@@ -220,7 +223,6 @@ class StorageEngine {
   // those that are acknowledged after that.
   void pace(Tid last, std::size_t commits, Instant began, Instant now);
   void pace_confirmed(Tid up_to, Instant now);
-  // The group that was written is durable.
   void group_durable(const Position& last, Now now);
   void set_durable(const Position& last);
   void settle(std::span<const TransactionRecord> records);
@@ -284,7 +286,8 @@ class StorageEngine {
   bool starved_ = false;                   // the last append was refused for want of space
   bool stopping_ = false;
   bool draining_ = false;
-  bool awaited_ = false;    // somebody waits for drained_ to see what became visible
+  int awaited_ = 0;         // so many wait for drained_ to see what became visible
+  bool alone_ = false;      // led alone, and the log is not begun as far as was looked
   bool abandoned_ = false;  // what is not written by now is not waited for
   bool failed_ = false;
   std::atomic<bool> waiting_ = false;   // what is durable waits for acknowledge(); set with mutex_

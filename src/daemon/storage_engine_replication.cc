@@ -13,6 +13,13 @@ namespace zeolite::daemon {
 using commit::CommitEffects;
 using server::GroupPacer;
 
+namespace {
+
+// How long somebody waits for the first record of a log.
+constexpr auto kBeginTimeout = std::chrono::seconds(3);
+
+}  // namespace
+
 void StorageEngine::make_coordinator(Epoch epoch, Now now) {
   const storage::PackState pack = store_->pack_state();
   coordinator_ = std::make_unique<commit::CommitCoordinator>(
@@ -44,6 +51,40 @@ Result<Position> StorageEngine::lead(Epoch epoch, bool takeover) {
   set_durable(*position);
   if (options_.observer != nullptr) options_.observer->on_durable(*position);
   return position;
+}
+
+Result<Position> StorageEngine::lead_alone(Epoch epoch) {
+  const std::lock_guard lock(mutex_);
+  CHECK(!coordinator_ && store_->last_position() == Position{}, "the first reign of all");
+  make_coordinator(epoch, clock_.now());
+  const std::uint64_t lent = options_.commit.oid_reserve / 2;
+  const Oid reserved(store_->oid_mark().value() + 1 + lent);
+  RETURN_IF_ERROR(store_->reserve_oids(reserved));
+  coordinator_->begin_later(reserved);
+  epoch_.store(epoch);
+  alone_ = true;
+  return Position{};
+}
+
+Result<> StorageEngine::begin_log() {
+  std::unique_lock lock(mutex_);
+  if (!alone_ || failed_) return {};
+  if (coordinator_->begin().is_zero()) {
+    RETURN_IF_ERROR(accepts_more());
+    RETURN_IF_ERROR(store_->check_space());
+    coordinator_->begin_epoch(clock_.now(), effects_);
+  }
+  const Tid begin = coordinator_->begin();
+  end_call(lock);
+  if (!lock.owns_lock()) lock.lock();
+  ++awaited_;
+  drained_.wait_for(lock, kBeginTimeout, [&] { return failed_ || visible() >= begin; });
+  --awaited_;
+  if (visible() < begin) {
+    return make_error(ErrorCode::unavailable, "the log could not be begun yet; ask again");
+  }
+  alone_ = false;
+  return {};
 }
 
 void StorageEngine::serve() { serve(true); }
@@ -191,7 +232,7 @@ Tid StorageEngine::set_waiting(bool on) {
     pace_confirmed(durable, now.instant);
     coordinator_->acknowledged(durable, now, effects_);
     run_effects(lock);
-    if (draining_ || awaited_) drained_.notify_all();
+    if (draining_ || awaited_ > 0) drained_.notify_all();
   }
   return visible();
 }
@@ -203,7 +244,7 @@ void StorageEngine::acknowledge(Tid up_to) {
   const Now now = clock_.now();
   pace_confirmed(up_to, now.instant);
   coordinator_->acknowledged(up_to, now, effects_);
-  const bool watched = draining_ || awaited_;
+  const bool watched = draining_ || awaited_ > 0;
   end_call(lock);
   if (watched) drained_.notify_all();
 }

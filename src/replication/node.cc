@@ -202,6 +202,9 @@ void Node::resign_and_step_down(std::string why, Instant now, Actions& actions) 
 void Node::begin_reign(Epoch epoch, bool takeover, Actions& actions) {
   CHECK(role_ != Role::primary && role_ != Role::promoting, "one reign at a time");
   CHECK(epoch > follower_.promised(), "a reign is later than all that was promised");
+  // Nobody can have anything of this cluster, and nobody is to confirm what is restored here.
+  const bool alone = !takeover && heard() == Epoch{} && follower_.last() == Position{} &&
+                     options_.ask_first.empty() && !options_.sync.strict;
   epoch_ = epoch;
   follower_.promised(epoch);
   actions.emplace_back(action::StorePromise{epoch});
@@ -220,7 +223,7 @@ void Node::begin_reign(Epoch epoch, bool takeover, Actions& actions) {
   retry_at_.reset();
   role_ = Role::promoting;
   actions.emplace_back(action::DiscardCopy{});
-  actions.emplace_back(action::Lead{epoch, takeover});
+  actions.emplace_back(action::Lead{epoch, takeover, alone});
 }
 
 // Whose beats this node echoed may serve readers for a while without the coordination service
@@ -234,7 +237,7 @@ Instant Node::earliest_service() const {
 
 void Node::reign_begun(const Position& begin, Instant now, Actions& actions) {
   if (role_ != Role::promoting) return;
-  CHECK(begin.epoch == epoch_, "the epoch record is of the reign");
+  CHECK(begin.epoch == epoch_ || begin == Position{}, "the epoch record is of the reign");
   begin_ = begin;
   own_ = begin;
   sync_.emplace(options_.sync, begin.tid);

@@ -107,7 +107,7 @@ class Node {
   // Nothing asked for after it is done. This node ends; it answers commands, gives its key back.
   void storing_failed(const Error& why, Instant now, Actions& actions);
   void disk_is_full(bool full) { disk_full_ = full; }  // or nearly: others are to lead first
-  // Leading: the epoch record is durable, at `begin`.
+  // Leading: the epoch record is durable, at `begin`; zero: it comes later (Lead::alone).
   void reign_begun(const Position& begin, Instant now, Actions& actions);
   // Leading: everything up to `own` is durable here.
   void durable(const Position& own, Instant now, Actions& actions);
@@ -290,7 +290,7 @@ class Node {
   // Leading.
   std::optional<SyncSet> sync_;
   Position own_;        // durable
-  Position begin_;      // the epoch record
+  Position begin_;      // the epoch record; zero when it came later
   bool ready_ = false;  // the empty S that a reign begins with is published
   Instant serve_from_{};
   std::optional<Handing> handing_;

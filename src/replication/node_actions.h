@@ -98,11 +98,14 @@ struct DiscardCopy {};
 
 // ---- roles ----
 
-// Begins a reign: appends its epoch record. Answer: reign_begun. `in_place`: after a takeover, so
-// its tid is by the clock.
+// Begins a reign: appends its epoch record. Answer: reign_begun. `takeover`: after another's, so
+// the record's tid is by the clock. `alone`: the first reign of this cluster, and the log is empty.
+// Then the record may come later (docs/decisions/0009), and the answer's position is zero; until it
+// is durable, standbys are turned away, so the owner has it appended before it tells of one.
 struct Lead {
   Epoch epoch;
   bool takeover = false;
+  bool alone = false;
 };
 // The reign is established; clients are served. Everything up to `visible` is acknowledged.
 struct Serve {

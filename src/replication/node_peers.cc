@@ -32,10 +32,10 @@ std::uint32_t to_age_ms(Duration age) {
 
 }  // namespace
 
-// Whether standbys may stream from this node: from the primary, also before it serves, or from a
-// standby that streams itself.
+// Whether standbys may stream from this node: from the primary once its log has something of its
+// reign, also before it serves, or from a standby that streams itself.
 bool Node::feeds() const {
-  if (role_ == Role::promoting || role_ == Role::primary) return sync_.has_value();
+  if (role_ == Role::promoting || role_ == Role::primary) return sync_ && own_.epoch == epoch_;
   return role_ == Role::standby && linked_ && follower_.streaming();
 }
 

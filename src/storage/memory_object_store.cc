@@ -60,6 +60,16 @@ Result<Position> MemoryObjectStore::append(std::span<const TransactionRecord> gr
   return tail_.last();
 }
 
+Result<> MemoryObjectStore::reserve_oids(Oid mark) {
+  const std::unique_lock lock(mutex_);
+  RETURN_IF_ERROR(check_writable());
+  CHECK(log_.empty(), "a log that has entries says which oids are handed out");
+  Marks marks = tail_.marks();
+  marks.oid_mark = std::max(marks.oid_mark, mark);
+  tail_ = LogTail(options_.outcome_retention, Position{}, marks);
+  return {};
+}
+
 Result<> MemoryObjectStore::rollback(const Position& to) {
   Marks marks;
   {

@@ -35,6 +35,7 @@ class MemoryObjectStore final : public ObjectStore {
   [[nodiscard]] Tid outcome_horizon() const override;
   [[nodiscard]] PackState pack_state() const override;
   [[nodiscard]] Result<Position> append(std::span<const TransactionRecord> group) override;
+  [[nodiscard]] Result<> reserve_oids(Oid mark) override;
   [[nodiscard]] Result<> rollback(const Position& to) override;
   [[nodiscard]] Result<> check_room(std::uint64_t bytes) const override;
   [[nodiscard]] Result<Loaded> load_before(Oid oid, Tid before, Tid line,

@@ -132,6 +132,11 @@ class ObjectStore {
   [[nodiscard]] virtual Result<Position> append_hashed(std::span<const TransactionRecord> group,
                                                        std::span<const ChainHash> body_hashes);
 
+  // Oids below `mark` may be handed out though the log does not say so: from now on oid_mark() is
+  // at least that, durably. The log is empty (CHECKed): one that is not says so itself. Errors are
+  // final, as of append.
+  [[nodiscard]] virtual Result<> reserve_oids(Oid mark) = 0;
+
   // What was appended before is durable when it returns; only a store that was opened to be filled
   // (RocksStoreOptions::bulk_load) has to do something for that. An error is final, as of append,
   // and leaves open how much of what was appended since the last sync is there.

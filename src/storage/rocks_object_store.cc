@@ -87,13 +87,9 @@ Result<> RocksObjectStore::recover_tail() {
   const std::unique_ptr<rocksdb::Iterator> log(
       records_->db().NewIterator(rocksdb::ReadOptions(), records_->log()));
   log->SeekToLast();
-  if (!log->Valid()) {
-    if (!log->status().ok()) return rocks_error("read the end of the log", log->status());
-    return {};
+  if (!log->Valid() && !log->status().ok()) {
+    return rocks_error("read the end of the log", log->status());
   }
-  const std::optional<Tid> tid = parse_log_key(to_view(log->key()));
-  if (!tid) return make_error(ErrorCode::corruption, "the log has a key that is not a tid");
-  ASSIGN_OR_RETURN(const LogEntry last, decode_log_entry(*tid, to_view(log->value())));
   Marks marks;
   std::string stored;
   const rocksdb::Status status =
@@ -103,6 +99,13 @@ Result<> RocksObjectStore::recover_tail() {
   } else if (!status.IsNotFound()) {
     return rocks_error("read the marks", status);
   }
+  if (!log->Valid()) {
+    tail_ = LogTail(options_.outcome_retention, Position{}, marks);
+    return {};
+  }
+  const std::optional<Tid> tid = parse_log_key(to_view(log->key()));
+  if (!tid) return make_error(ErrorCode::corruption, "the log has a key that is not a tid");
+  ASSIGN_OR_RETURN(const LogEntry last, decode_log_entry(*tid, to_view(log->value())));
   if (last.kind == RecordKind::transaction) marks.last_transaction = *tid;
   tail_ = LogTail(options_.outcome_retention, last.position, marks);
   return {};
@@ -292,6 +295,25 @@ Result<Position> RocksObjectStore::append_group(std::span<const TransactionRecor
   publish(tail);
   crash_point("append.before_return");
   return tail.last();
+}
+
+// Small, so it may use the reserve, as the record that begins a reign.
+Result<> RocksObjectStore::reserve_oids(Oid mark) {
+  if (options_.read_only) return make_error(ErrorCode::read_only, "opened for reading only");
+  CHECK(last_position() == Position{}, "a log that has entries says which oids are handed out");
+  if (broken_) return check_writable(0);
+  Marks marks = tail_.marks();
+  marks.oid_mark = std::max(marks.oid_mark, mark);
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  const rocksdb::Status status =
+      records_->db().Put(synced, records_->meta(), to_slice(kMarksKey), encode_marks(marks));
+  if (!status.ok()) {
+    broken_ = true;
+    return rocks_error("reserve object ids", status);
+  }
+  publish(LogTail(options_.outcome_retention, Position{}, marks));
+  return {};
 }
 
 void RocksObjectStore::publish(const LogTail& tail) {

@@ -106,6 +106,7 @@ class RocksObjectStore final : public ObjectStore {
   [[nodiscard]] Result<Position> append_hashed(std::span<const TransactionRecord> group,
                                                std::span<const ChainHash> body_hashes) override;
   [[nodiscard]] Result<> sync() override;
+  [[nodiscard]] Result<> reserve_oids(Oid mark) override;
   [[nodiscard]] Result<> rollback(const Position& to) override;
   [[nodiscard]] Result<> check_room(std::uint64_t bytes) const override;
   [[nodiscard]] Result<Loaded> load_before(Oid oid, Tid before, Tid line,

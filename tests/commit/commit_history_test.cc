@@ -156,6 +156,82 @@ TEST_F(CommitHistoryTest, AFreshDatabaseTakesAnOlderHistory) {
   coordinator.check_invariants();
 }
 
+// Leads alone on an empty log: its own records come later.
+class BeginsLaterTest : public CommitHistoryTest {
+ protected:
+  BeginsLaterTest() : later_(CommitOptions{}, Tid(), Oid(50'000)) {}
+
+  // What is in the log, in order.
+  [[nodiscard]] std::vector<RecordKind> kinds() const {
+    std::vector<RecordKind> kinds;
+    for (const TransactionRecord& record : later_.appended) kinds.push_back(record.kind);
+    return kinds;
+  }
+  Ticket restore(std::uint64_t tid) {
+    const Ticket ticket = later_.submit(kAnn, restored(kA, Tid(tid)), true);
+    later_.acknowledge();
+    return ticket;
+  }
+
+  CoordinatorHarness later_;
+};
+
+TEST_F(BeginsLaterTest, TakesAHistoryFromTheFirstTidOn) {
+  for (const std::uint64_t tid : {1U, 2U, 3U}) {
+    const Ticket ticket = restore(tid);
+    ASSERT_TRUE(later_.is(ticket, Kind::committed));
+    EXPECT_EQ(later_.reply(ticket).tid, Tid(tid));
+  }
+  EXPECT_EQ(later_.coordinator().begin(), kNoTid);
+  EXPECT_EQ(later_.appended.at(0).epoch, Epoch(7));
+  const Ticket ticket = later_.submit(kAnn, {CoordinatorHarness::write(Oid(2), kNoTid)});
+  later_.acknowledge();
+  ASSERT_TRUE(later_.is(ticket, Kind::committed));
+  using enum RecordKind;
+  EXPECT_EQ(kinds(), (std::vector{transaction, transaction, transaction, epoch, transaction}));
+  EXPECT_EQ(later_.appended.at(3).tid, Tid(4));
+  EXPECT_EQ(later_.coordinator().begin(), Tid(4));
+  EXPECT_TRUE(later_.failed_with(restore(4), ErrorCode::invalid_argument));
+}
+
+TEST_F(BeginsLaterTest, HandsOutOidsBeforeAndTellsTheLogOfThem) {
+  const Ticket first = later_.allocate(kAnn, 100);
+  EXPECT_TRUE(later_.is(first, Kind::oids));
+  EXPECT_TRUE(later_.appended.empty());
+  EXPECT_TRUE(later_.is(restore(1), Kind::committed));
+  later_.submit(kAnn, {CoordinatorHarness::write(Oid(2), kNoTid)});
+  using enum RecordKind;
+  EXPECT_EQ(kinds(), (std::vector{transaction, epoch, oids, transaction}));
+  EXPECT_GE(later_.appended.at(2).oid_mark, later_.reply(first).first_oid.next());
+  later_.acknowledge();
+  const Ticket next = later_.allocate(kAnn, 100);
+  ASSERT_TRUE(later_.is(next, Kind::oids));
+  EXPECT_GE(later_.reply(next).first_oid.value(), later_.reply(first).first_oid.value() + 100);
+}
+
+TEST_F(BeginsLaterTest, BeginsWhenOidsRunLow) {
+  const Ticket ticket = later_.allocate(kAnn, 10'000);
+  EXPECT_TRUE(later_.is(ticket, Kind::oids));
+  for (int more = 0; more < 5; ++more) later_.allocate(kAnn, 10'000);
+  using enum RecordKind;
+  EXPECT_EQ(kinds(), (std::vector{epoch, oids}));
+}
+
+TEST_F(BeginsLaterTest, BeginsWithARecordOfItsOwn) {
+  restore(1);
+  later_.query(kAnn, CoordinatorHarness::commit_id(9));
+  using enum RecordKind;
+  EXPECT_EQ(kinds(), (std::vector{transaction, epoch, tombstone}));
+}
+
+TEST_F(BeginsLaterTest, BeginsOnceWhenItIsTold) {
+  later_.begin_epoch();
+  EXPECT_EQ(later_.coordinator().begin(), Tid(1));
+  later_.submit(kAnn, {CoordinatorHarness::write(Oid(2), kNoTid)});
+  using enum RecordKind;
+  EXPECT_EQ(kinds(), (std::vector{epoch, transaction}));
+}
+
 TEST_F(CommitHistoryTest, APackIsAnsweredWhenItsRecordIsAcknowledged) {
   const Tid last = commit(kA);
   const Ticket ticket = h_.append_pack(kAnn, Tid(last.value() - 3), true);

@@ -30,6 +30,14 @@ class CoordinatorHarness {
     appended.clear();
   }
 
+  // One that begins later, with oids below `lent`.
+  CoordinatorHarness(const CommitOptions& options, Tid last, Oid lent)
+      : start_tid_(last),
+        now_{.instant = {}, .wall = {kStartUs}},
+        coordinator_(options, {.epoch = Epoch(7), .last_tid = last}, now_) {
+    coordinator_.begin_later(lent);
+  }
+
   // An object that was there before the start.
   void add_object(Oid oid) { revisions_[oid] = {{start_tid_, false}}; }
 
@@ -122,6 +130,10 @@ class CoordinatorHarness {
         coordinator_.append_removal(pack_record, std::move(keys), complete, now_, effects_);
     collect();
     return tid;
+  }
+  void begin_epoch() {
+    coordinator_.begin_epoch(now_, effects_);
+    collect();
   }
   // Makes the log visible up to `tid`, or all of it.
   void acknowledge(Tid tid = kMaxTid) {

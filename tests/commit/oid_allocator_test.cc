@@ -142,5 +142,32 @@ TEST(OidAllocator, TheRootIsNeverHandedOut) {
   EXPECT_EQ(answers.at(0).first, Oid(1));
 }
 
+TEST_F(OidAllocatorTest, WhatIsLentNeedsNoMarkInTheLogUntilItBegins) {
+  oids_.lend(Oid(600));
+  request(1, 10);
+  EXPECT_EQ(answers().at(0).first, Oid(100));
+  EXPECT_FALSE(oids_.take_mark_to_append());
+  EXPECT_TRUE(oids_.end_lending());
+  EXPECT_EQ(move_mark(), Oid(110 + 1'000));
+  request(2, 10);
+  EXPECT_EQ(answers().at(0).first, Oid(110));
+}
+
+TEST_F(OidAllocatorTest, WhatWasLentAndNotHandedOutIsGivenUp) {
+  oids_.lend(Oid(600));
+  EXPECT_FALSE(oids_.end_lending());
+  request(1, 10);
+  EXPECT_TRUE(answers().empty());
+  EXPECT_EQ(move_mark(), Oid(100 + 1'000 + 10));
+  EXPECT_EQ(answers().at(0).first, Oid(100));
+}
+
+TEST_F(OidAllocatorTest, AMarkIsWantedWhenWhatIsLentRunsLow) {
+  oids_.lend(Oid(600));
+  request(1, 400);
+  EXPECT_EQ(answers().size(), 1U);
+  EXPECT_TRUE(oids_.take_mark_to_append());
+}
+
 }  // namespace
 }  // namespace zeolite::commit

@@ -142,6 +142,9 @@ class ControlledStore final : public storage::ObjectStore {
     }
     return control_->content.append(group);
   }
+  [[nodiscard]] Result<> reserve_oids(Oid mark) override {
+    return control_->content.reserve_oids(mark);
+  }
   [[nodiscard]] Result<> rollback(const Position& to) override {
     return control_->content.rollback(to);
   }

@@ -79,6 +79,7 @@ class StorageEngineTest : public ::testing::Test {
     options.shards = shards;
     options.inline_sync_max = inline_sync_max_;
     options.group_bytes_max = group_bytes_max_;
+    options.leads = !alone_;
     options.commit.vote_timeout = vote_timeout_;
     options.run_apart = [this](std::function<void()> work) { apart_.push_back(std::move(work)); };
     auto engine = StorageEngine::start(
@@ -91,6 +92,10 @@ class StorageEngineTest : public ::testing::Test {
     ASSERT_TRUE(engine) << engine.error().detail;
     engine_ = *std::move(engine);
     running_ = engine_.get();
+    if (alone_) {
+      ASSERT_EQ(engine_->lead_alone(Epoch(1)), Position{});
+      engine_->serve();
+    }
     for (std::size_t shard = 0; shard < shards; ++shard) {
       EXPECT_FALSE(engine_->set_attended(shard, true));
     }
@@ -113,6 +118,12 @@ class StorageEngineTest : public ::testing::Test {
     for (std::uint64_t oid = 1; oid <= StorageEngine::kObjectsAtOnceMax + 1; ++oid) {
       transaction.writes.push_back(std::move(write(oid).writes[0]));
     }
+    return transaction;
+  }
+  static commit::StagedTransaction restored(std::uint64_t oid, Tid tid) {
+    commit::StagedTransaction transaction = write(oid);
+    transaction.writes[0].unchecked = true;
+    transaction.fixed_tid = tid;
     return transaction;
   }
   commit::Ticket submit(commit::OwnerId owner, std::uint64_t n, commit::StagedTransaction what,
@@ -143,6 +154,7 @@ class StorageEngineTest : public ::testing::Test {
   std::promise<Error> fatal_;
   Duration inline_sync_max_{};                        // set before start()
   std::uint64_t group_bytes_max_ = UINT64_MAX;        // the same
+  bool alone_ = false;                                // the same: it leads alone
   Duration vote_timeout_ = std::chrono::seconds(60);  // the same
   std::vector<std::function<void()>> apart_;  // what the engine wants done on another thread
   std::unique_ptr<StorageEngine> engine_;

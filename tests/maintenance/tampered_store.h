@@ -35,6 +35,7 @@ class TamperedStore final : public storage::ObjectStore {
   Result<Position> append(std::span<const TransactionRecord> group) override {
     return inner_.append(group);
   }
+  Result<> reserve_oids(Oid below) override { return inner_.reserve_oids(below); }
   Result<> rollback(const Position& to) override { return inner_.rollback(to); }
   Result<> check_room(std::uint64_t bytes) const override { return inner_.check_room(bytes); }
   Result<storage::Loaded> load_before(Oid oid, Tid before, Tid line,

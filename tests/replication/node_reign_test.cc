@@ -11,6 +11,54 @@
 namespace zeolite::replication {
 namespace {
 
+// ---- the first of all ---------------------------------------------------------------------------
+
+TEST_F(NodeTest, LeadsAloneOnlyWhenNobodyCanHaveAnythingOfTheCluster) {
+  options.leads = true;
+  const auto leads_alone = [this](const Position& last, Epoch promised) {
+    durable = {.last = last, .cluster = {}, .promised = promised};
+    forget();
+    start();
+    return NodeTest::last<action::Lead>().alone;
+  };
+  EXPECT_TRUE(leads_alone({}, {}));
+  EXPECT_FALSE(leads_alone(at(1, 1), {})) << "an import";
+  EXPECT_FALSE(leads_alone({}, Epoch(1))) << "it has led, or followed";
+  options.sync.strict = true;
+  EXPECT_FALSE(leads_alone({}, {})) << "a standby is to confirm all";
+}
+
+TEST_F(NodeTest, DoesNotLeadAloneWhenItIsPromoted) {
+  durable = {};
+  options.upstream = "h:2";
+  start();
+  node().promote(1, true, now, actions);
+  EXPECT_TRUE(last<action::Lead>().takeover);
+  EXPECT_FALSE(last<action::Lead>().alone);
+}
+
+TEST_F(NodeTest, ServesAloneAndFeedsNobodyBeforeItsLogHasBegun) {
+  durable = {};
+  options.leads = true;
+  start();
+  node().reign_begun(Position{}, now, actions);
+  node().database_made(kCluster);
+  ASSERT_EQ(node().role(), Role::primary);
+  EXPECT_EQ(last<action::Serve>().epoch, Epoch(1));
+  greet(1, hello_of(kOther, Position{}, 0));
+  ASSERT_TRUE(told<wire::ReplicaWelcome>(1));
+  EXPECT_EQ(told<wire::ReplicaWelcome>(1)->decision, wire::ReplicaWelcome::Decision::reject);
+  forget();
+  durable_up_to(at(1, 4));
+  greet(2, hello_of(kOther, Position{}, 0));
+  compared(2, Comparison::Kind::same);
+  EXPECT_EQ(told<wire::ReplicaWelcome>(2)->decision, wire::ReplicaWelcome::Decision::stream);
+  ack(2, 1, at(1, 4));
+  tick();
+  wait_from(4);
+  EXPECT_TRUE(node().peers().at(0).in_sync);
+}
+
 // ---- told of a later epoch ----------------------------------------------------------------------
 
 TEST_F(NodeTest, StepsDownWhenAGreetingTellsOfALaterEpoch) {

@@ -19,6 +19,8 @@ commit::CommitCoordinator::Start start_of(const SimStore& store, Epoch epoch, Mu
 }
 
 constexpr std::size_t kRemovedAtOnce = 5;
+// So many of the first commits to one that leads alone bring their tids along.
+constexpr std::uint64_t kRestored = 5;
 
 Bytes encoded(std::int64_t balance) {
   std::string bytes;
@@ -36,9 +38,22 @@ Engine::Engine(SimStore& store, const Process& process, Epoch epoch, Outputs out
       mutation_(mutation),
       coordinator_({}, start_of(store, epoch, mutation), outputs_.now()) {}
 
-void Engine::begin(bool takeover) {
+void Engine::begin(const replication::action::Lead& lead) {
   using EpochTid = commit::CommitCoordinator::EpochTid;
-  coordinator_.begin_epoch(outputs_.now(), effects_, takeover ? EpochTid::clock : EpochTid::next);
+  if (lead.alone) {
+    alone_ = begun_ = true;
+    coordinator_.begin_later(Oid(1));
+    outputs_.begun(Position{});
+    return;
+  }
+  coordinator_.begin_epoch(outputs_.now(), effects_,
+                           lead.takeover ? EpochTid::clock : EpochTid::next);
+  run();
+}
+
+void Engine::begin_log() {
+  if (!std::exchange(alone_, false) || !coordinator_.begin().is_zero()) return;
+  coordinator_.begin_epoch(outputs_.now(), effects_);
   run();
 }
 
@@ -167,6 +182,9 @@ void Engine::commit(Caller caller, const CommitRequest& request) {
   for (const CommitRequest::Write& write : request.writes) {
     staged.writes.push_back(
         {.oid = Oid(write.account + 1), .base = write.base, .data = encoded(write.balance)});
+  }
+  if (alone_ && coordinator_.begin().is_zero() && restored_ < kRestored) {
+    staged.fixed_tid = Tid(++restored_);
   }
   commit::Prefetched prefetched = prefetch(staged);
   coordinator_.submit(ticket_for(caller), caller.connection, std::move(staged),

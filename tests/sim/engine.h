@@ -8,6 +8,7 @@
 
 #include "base/time.h"
 #include "commit/commit_coordinator.h"
+#include "replication/node_actions.h"
 #include "sim/event_queue.h"
 #include "sim/messages.h"
 #include "sim/mutation.h"
@@ -35,7 +36,9 @@ class Engine {
 
   Engine(SimStore& store, const Process& process, Epoch epoch, Outputs outputs, Mutation mutation);
 
-  void begin(bool takeover);
+  void begin(const replication::action::Lead& lead);
+  // The log of one that leads alone is to begin; what was asked for before comes first.
+  void begin_log();
   // From now on requests are taken; everything up to `visible` is acknowledged.
   void serve(Tid visible);
   // Returns what was acknowledged until now.
@@ -76,6 +79,8 @@ class Engine {
   commit::CommitCoordinator coordinator_;
   commit::CommitEffects effects_;
   std::vector<TransactionRecord> group_;  // sequenced while the one before is being appended
+  bool alone_ = false;                    // leads without a first record
+  std::uint64_t restored_ = 0;            // the last tid that a client chose
   bool appending_ = false;
   bool begun_ = false;
   bool serving_ = false;

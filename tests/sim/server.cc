@@ -284,6 +284,8 @@ void Server::from_peer(ConnectionId connection, Message& message, Actions& actio
   if (const auto* const hello = std::get_if<wire::ReplicaHello>(&message)) {
     feeders_.erase(connection);
     stop_sending(connection);
+    // This one is turned away; it greets again.
+    if (engine_) engine_->begin_log();
     node_->peer_hello(connection, *hello, at, actions);
   } else if (const auto* const ack = std::get_if<wire::ReplicaAck>(&message)) {
     node_->peer_ack(connection, *ack, at, actions);
@@ -347,7 +349,7 @@ void Server::on_own_durable(const Position& last) {
 
 void Server::on_begun(Position begin) {
   note_durable();
-  if (broken(Mutation::publish_ignores_inherited)) {
+  if (broken(Mutation::publish_ignores_inherited) && begin != Position{}) {
     begin.tid = disk_.entries_after(kNoTid, false).front().position.tid;
   }
   input([&](replication::Node& node, Actions& actions) {

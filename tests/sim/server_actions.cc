@@ -302,7 +302,7 @@ void Server::lead(const action::Lead& lead) {
       world_.checker.begins(index_, lead.epoch, disk_);
       engine_ =
           std::make_unique<Engine>(disk_, process_, lead.epoch, engine_outputs(), world_.mutation);
-      engine_->begin(lead.takeover);
+      engine_->begin(lead);
       done();
     });
   });

@@ -330,6 +330,16 @@ TYPED_TEST(ObjectStoreContract, OutcomesOlderThanTheRetentionAreForgotten) {
   EXPECT_LT(this->store_->outcome_horizon(), Tid(at(30)));
 }
 
+TYPED_TEST(ObjectStoreContract, ReservedOidsCountBeforeTheLogSaysSo) {
+  ASSERT_TRUE(this->store_->reserve_oids(Oid(600)));
+  EXPECT_EQ(this->store_->oid_mark(), Oid(600));
+  ASSERT_TRUE(this->store_->reserve_oids(Oid(500)));
+  EXPECT_EQ(this->store_->oid_mark(), Oid(600));
+  EXPECT_EQ(this->store_->last_position(), Position{});
+  this->append({record(10).data(41, "a")});
+  EXPECT_EQ(this->store_->oid_mark(), Oid(600));
+}
+
 TYPED_TEST(ObjectStoreContract, MarksFollowTheLog) {
   this->append({record(10).data(41, "a")});
   EXPECT_EQ(this->store_->oid_mark(), Oid(42));

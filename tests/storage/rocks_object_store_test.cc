@@ -58,6 +58,13 @@ class RocksObjectStoreTest : public RocksStoreFixture {
   }
 };
 
+TEST_F(RocksObjectStoreTest, ReservedOidsAreRememberedAfterReopening) {
+  ASSERT_TRUE(open()->reserve_oids(Oid(600)));
+  const auto store = open();
+  EXPECT_EQ(store->oid_mark(), Oid(600));
+  EXPECT_EQ(store->last_position(), Position{});
+}
+
 TEST_F(RocksObjectStoreTest, EverythingComesBackAfterReopening) {
   std::uint64_t last = 0;
   Id128 cluster{};

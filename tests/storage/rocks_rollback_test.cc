@@ -83,6 +83,15 @@ TEST_F(RocksRollbackTest, ShorterLogComesBackAfterReopening) {
   expect_same_content(*store, *wanted_store(20));
 }
 
+TEST_F(RocksRollbackTest, OidsStayHandedOutThoughNothingIsLeftOfTheLog) {
+  {
+    const auto store = open();
+    ASSERT_TRUE(store->append(std::vector<TransactionRecord>{record(1).data(41, "a")}));
+    ASSERT_TRUE(store->rollback(Position{}));
+  }
+  EXPECT_EQ(open()->oid_mark(), Oid(42));
+}
+
 TEST_F(RocksRollbackTest, EntryWithManyObjectsIsUndoneWhole) {
   const auto store = open();
   ASSERT_TRUE(store->append(std::vector<TransactionRecord>{record(1).data(1, "a")}));

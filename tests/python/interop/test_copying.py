@@ -13,7 +13,7 @@ import unittest
 import fixture
 import transaction
 import ZODB
-from fixture import ServerTest, commit_record, commit_records
+from fixture import ServerTest, commit_record, commit_records, wait_until
 from persistent.mapping import PersistentMapping
 from ZEO.Exceptions import ServerException
 from ZODB.Connection import TransactionMetaData
@@ -62,6 +62,67 @@ def make_data_fs(path):
             database.undo(database.undoInfo(0, 1)[0]["id"], manager.get())
             manager.commit()
     database.close()
+
+
+def restore_record(storage, tid, oid, serial, data):
+    """A transaction that brings its tid along."""
+    meta = TransactionMetaData()
+    storage.tpc_begin(meta, tid)
+    storage.store(oid, serial, data, "", meta)
+    storage.tpc_vote(meta)
+    return storage.tpc_finish(meta)
+
+
+class FirstTidsTest(ServerTest):
+    """A new server takes a history that begins at the first tid there is."""
+
+    options = {"replicates": True}
+    # A client is given so many more than it asks for.
+    oids_at_once = 0 if fixture.is_python_server() else 99
+
+    def restore(self):
+        """The object that has it, and its tids."""
+        storage = self.storage()
+        oid = storage.new_oid()
+        tids = [z64]
+        for number in (1, 2, 3):
+            tids.append(restore_record(storage, p64(number), oid, tids[-1], b"%d" % number))
+        self.assertEqual([p64(1), p64(2), p64(3)], tids[1:])
+        self.assertEqual((b"1", p64(1), p64(2)), storage.loadBefore(oid, p64(2)))
+        storage.close()
+        return oid, tids[1:]
+
+    def assert_goes_on(self, server, oid, tids):
+        storage = self.storage(server)
+        self.assertEqual(tids[-1], storage.lastTransaction())
+        self.assertGreater(u64(storage.new_oid()), u64(oid) + self.oids_at_once)
+        tids = [*tids, commit_record(storage, oid, b"4", tids[-1])]
+        self.assertEqual(tids, [t.tid for t in storage.iterator()])
+        if not fixture.is_python_server():
+            with self.assertRaises(ServerException):
+                restore_record(storage, p64(4), oid, tids[-1], b"5")
+
+    def test_it_goes_on(self):
+        self.assert_goes_on(self.server, *self.restore())
+
+    def test_it_goes_on_after_a_kill(self):
+        restored = self.restore()
+        self.server.kill()
+        self.server.start()
+        self.assert_goes_on(self.server, *restored)
+
+    @unittest.skipIf(fixture.is_python_server(), "it does not replicate")
+    def test_a_standby_has_it_and_takes_over(self):
+        oid, tids = self.restore()
+        standby = self.start_server("standby", follows=self.server)
+        wait_until(self.server.has_in_sync_standby, "the standby is in sync")
+        digests = {server.run("verify")["digest"] for server in (self.server, standby)}
+        self.assertEqual(1, len(digests))
+        self.server.kill()
+        standby.run("promote", "--force")
+        storage = self.storage(standby)
+        self.assertGreater(storage.lastTransaction(), tids[-1])
+        self.assertGreater(u64(storage.new_oid()), u64(oid) + self.oids_at_once)
 
 
 class IteratorTest(ServerTest):
