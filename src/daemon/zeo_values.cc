@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 #include "model/tid_time.h"
 #include "pickle/codec.h"
@@ -53,6 +56,29 @@ void make_sets_tuples(Value& value) {
   }
 }
 
+// A number's value, if it is whole.
+std::optional<std::int64_t> whole_of(const Value& value) {
+  static constexpr double kEnd = 9'223'372'036'854'775'808.0;
+  if (const bool* flag = value.get<bool>()) return *flag ? 1 : 0;
+  if (const auto* number = value.get<std::int64_t>()) return *number;
+  const double* real = value.get<double>();
+  if (real == nullptr || !(*real >= -kEnd && *real < kEnd) || std::trunc(*real) != *real) {
+    return std::nullopt;
+  }
+  return static_cast<std::int64_t>(*real);
+}
+
+// As Python compares: 1, 1.0 and True are the same.
+bool same(const Value& a, const Value& b) {
+  if (const std::optional<std::int64_t> number = whole_of(a)) return number == whole_of(b);
+  const auto compare = [](const auto* one, const auto* other) {
+    return other != nullptr && std::ranges::equal(one->items, other->items, same);
+  };
+  if (const auto* tuple = a.get<pickle::Tuple>()) return compare(tuple, b.get<pickle::Tuple>());
+  if (const auto* list = a.get<pickle::List>()) return compare(list, b.get<pickle::List>());
+  return a == b;
+}
+
 }  // namespace
 
 Value extension_value(ByteView extension) {
@@ -95,8 +121,19 @@ void set_transaction(Tid tid, const TransactionMetadata& metadata, std::uint64_t
 }
 
 void set_extension(const TransactionMetadata& metadata, Dict& dict) {
-  const Value extension = extension_value(metadata.extension);
-  for (const auto& [key, value] : extension.get<Dict>()->items) set_item(dict, key, value);
+  // No key occurs twice in it: only those that are there already are looked for.
+  const std::size_t there = dict.items.size();
+  Value extension = extension_value(metadata.extension);
+  for (auto& [key, value] : extension.get<Dict>()->items) {
+    const auto end = dict.items.begin() + static_cast<std::ptrdiff_t>(there);
+    const auto place = std::find_if(dict.items.begin(), end,
+                                    [&key](const auto& item) { return item.first == key; });
+    if (place == end) {
+      dict.items.emplace_back(std::move(key), std::move(value));
+    } else {
+      place->second = std::move(value);
+    }
+  }
 }
 
 void set_item(Dict& dict, const Value& key, const Value& value) {
@@ -110,14 +147,14 @@ void set_item(Dict& dict, const Value& key, const Value& value) {
 }
 
 bool has_all(const Dict& dict, const Dict& specification) {
-  return std::ranges::all_of(specification.items, [&](const auto& wanted) {
-    const auto item =
-        std::ranges::find(dict.items, wanted.first, [](const auto& pair) { return pair.first; });
-    if (item == dict.items.end()) return false;
+  return std::ranges::all_of(specification.items, [&dict](const auto& wanted) {
+    const auto item = std::ranges::find_if(
+        dict.items, [&wanted](const auto& pair) { return same(pair.first, wanted.first); });
+    if (item == dict.items.end()) return wanted.second.template is<pickle::None>();
     if (const auto* prefix = wanted.second.template get<pickle::PathPrefix>()) {
       return begins(*prefix, text_of(item->second));
     }
-    return item->second == wanted.second;
+    return same(item->second, wanted.second);
   });
 }
 

@@ -26,7 +26,8 @@ void set_transaction(Tid tid, const TransactionMetadata& metadata, std::uint64_t
 void set_extension(const TransactionMetadata& metadata, pickle::Dict& dict);
 void set_item(pickle::Dict& dict, const zeo::Value& key, const zeo::Value& value);
 
-// Whether `dict` has every item of `specification`; a path prefix equals any path it begins.
+// Whether `dict` has every item of `specification`, as FileStorage sees it: 1 is True, what is not
+// there is None, and a path prefix equals any path it begins.
 [[nodiscard]] bool has_all(const pickle::Dict& dict, const pickle::Dict& specification);
 
 }  // namespace zeolite::daemon

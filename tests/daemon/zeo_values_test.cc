@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <string>
 #include <string_view>
 
@@ -115,6 +116,51 @@ TEST(ZeoValues, EveryItemOfASpecificationMustBeThere) {
   EXPECT_TRUE(has_all(entry, items(dict({{"b", bytes("x")}, {"a", integer(1)}}))));
   EXPECT_FALSE(has_all(entry, items(dict({{"a", integer(2)}}))));
   EXPECT_FALSE(has_all(entry, items(dict({{"c", integer(1)}}))));
+}
+
+// FileStorage asks `desc.get(k) != v`.
+TEST(ZeoValues, ASpecificationIsComparedAsPythonDoes) {
+  const Value none{pickle::None{}};
+  const Value pair = Value::tuple(integer(1), Value(true));
+  const pickle::Dict entry = items(dict({{"one", integer(1)},
+                                         {"yes", Value(true)},
+                                         {"two", Value(2.0)},
+                                         {"pair", pair},
+                                         {"none", none},
+                                         {"text", text("1")}}));
+  const auto has = [&entry](std::string_view key, const Value& value) {
+    return has_all(entry, items(dict({{key, value}})));
+  };
+  EXPECT_TRUE(has("missing", none));
+  EXPECT_TRUE(has("none", none));
+  EXPECT_FALSE(has("one", none));
+  EXPECT_TRUE(has("one", Value(true)));
+  EXPECT_TRUE(has("one", Value(1.0)));
+  EXPECT_TRUE(has("yes", integer(1)));
+  EXPECT_FALSE(has("yes", Value(false)));
+  EXPECT_TRUE(has("two", integer(2)));
+  EXPECT_FALSE(has("two", Value(2.5)));
+  EXPECT_TRUE(has("pair", Value::tuple(Value(1.0), integer(1))));
+  EXPECT_FALSE(has("pair", Value::tuple(integer(1))));
+  EXPECT_FALSE(has("pair", zeo::list({integer(1), integer(1)})));
+  EXPECT_FALSE(has("text", integer(1)));
+  EXPECT_FALSE(has("text", bytes("1")));
+}
+
+// In the processor's time, of which a search for each key takes many seconds.
+TEST(ZeoValues, ALargeExtensionIsMergedOnceThrough) {
+  pickle::Dict large;
+  for (std::int64_t key = 0; key < 8'000; ++key) large.items.emplace_back(integer(key), integer(1));
+  TransactionMetadata metadata;
+  pickle::encode(Value(large), metadata.extension);
+  const std::clock_t begun = std::clock();
+  for (int transaction = 0; transaction < 60; ++transaction) {
+    pickle::Dict entry;
+    set_transaction(Tid(1), metadata, 7, entry);
+    set_extension(metadata, entry);
+    ASSERT_EQ(entry.items.size(), 8'004U);
+  }
+  EXPECT_LT((std::clock() - begun) / CLOCKS_PER_SEC, 4);
 }
 
 TEST(ZeoValues, APrefixIsOfPathElements) {
