@@ -202,8 +202,7 @@ Result<BlobDirectory::SharedUpload> BlobDirectory::find_shared(Oid oid,
   const std::filesystem::path path = directory.path() / name;
   if (!status) {
     return make_error(ErrorCode::not_found, "the client's blob file " + path.string() +
-                                                " is not there: do client and server share the "
-                                                "blob directory?");
+                                                " is not there: is the blob directory shared?");
   }
   // A file with a second name may be one that its owner did not mean to give away.
   if (!S_ISREG(status->st_mode) || status->st_nlink != 1) {
@@ -213,7 +212,8 @@ Result<BlobDirectory::SharedUpload> BlobDirectory::find_shared(Oid oid,
   return SharedUpload{std::move(directory), *status};
 }
 
-Result<StagedBlob> BlobDirectory::adopt(Oid oid, std::string_view file_name) {
+Result<StagedBlob> BlobDirectory::adopt(Oid oid, std::string_view file_name,
+                                        const std::atomic<bool>* abandoned) {
   CHECK(!read_only_, "opened read only");
   const std::string name(file_name);
   ASSIGN_OR_RETURN(const SharedUpload found, find_shared(oid, name));
@@ -226,7 +226,8 @@ Result<StagedBlob> BlobDirectory::adopt(Oid oid, std::string_view file_name) {
   storage::crash_point("blob.after_adopt");
   // Now it is where clients cannot reach it; what it is now counts.
   ASSIGN_OR_RETURN(const auto moved, staging_->directory.status(ours));
-  ASSIGN_OR_RETURN(StagedBlob blob, StagedBlob::take_over(staging_, std::move(ours), std::nullopt));
+  ASSIGN_OR_RETURN(StagedBlob blob,
+                   StagedBlob::take_over(staging_, std::move(ours), std::nullopt, abandoned));
   if (!moved || moved->st_nlink != 1 || !same_file(*moved, found.status)) {
     return make_error(ErrorCode::corruption,
                       path.string() + " was changed while it was taken over");

@@ -87,8 +87,10 @@ class BlobDirectory {
   // A blob that a client put into the object's directory itself. Hashes it and seals it. The file
   // is ours then: whatever the error, but for the two named first, it is gone.
   // Errors: invalid_argument (not a name that a client may use, or no plain file of one name),
-  // not_found; corruption (it was changed under us).
-  [[nodiscard]] Result<StagedBlob> adopt(Oid oid, std::string_view file_name);
+  // not_found; corruption (it was changed under us), aborted (`abandoned`, which may be null,
+  // turned true).
+  [[nodiscard]] Result<StagedBlob> adopt(Oid oid, std::string_view file_name,
+                                         const std::atomic<bool>* abandoned = nullptr);
   // Removes such a blob, which nobody wants any more. Errors: as adopt, for the same files.
   [[nodiscard]] Result<> discard_shared(Oid oid, std::string_view file_name);
   // The blob of the revision (oid, tid) once more, for another revision of the object (undo).

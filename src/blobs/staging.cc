@@ -33,13 +33,14 @@ Result<StagedBlob> StagedBlob::create(std::shared_ptr<Staging> staging) {
 }
 
 Result<StagedBlob> StagedBlob::take_over(std::shared_ptr<Staging> staging, std::string name,
-                                         const std::optional<BlobInfo>& known) {
+                                         const std::optional<BlobInfo>& known,
+                                         const std::atomic<bool>* abandoned) {
   StagedBlob blob(std::move(staging), std::move(name), {});
   ASSIGN_OR_RETURN(blob.file_, blob.staging_->directory.open_file(blob.name_));
   if (known) {
     blob.known_ = known;
   } else {
-    RETURN_IF_ERROR(blob.hash_file());
+    RETURN_IF_ERROR(blob.hash_file(abandoned));
   }
   return blob;
 }
@@ -67,9 +68,12 @@ void StagedBlob::abandon() {
   staging_ = nullptr;
 }
 
-Result<> StagedBlob::hash_file() {
+Result<> StagedBlob::hash_file(const std::atomic<bool>* abandoned) {
   std::string buffer(kReadBytes, '\0');
   while (true) {
+    if (abandoned != nullptr && *abandoned) {
+      return make_error(ErrorCode::aborted, "nobody waits for the blob any more");
+    }
     const ssize_t got = ::read(file_.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return file_error("read", staging_->directory.path() / name_, errno);

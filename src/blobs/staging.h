@@ -45,10 +45,12 @@ class StagedBlob {
   [[nodiscard]] static Result<StagedBlob> create(std::shared_ptr<Staging> staging);
   // Takes over the file `name` of the staging directory, written by someone else: reads and hashes
   // it, if its content is not known. To be sealed.
-  // Errors: corruption (no regular file), io_error; the file is then removed.
+  // Errors: corruption (no regular file), io_error, aborted (`abandoned`, which may be null, turned
+  // true); the file is then removed.
   [[nodiscard]] static Result<StagedBlob> take_over(std::shared_ptr<Staging> staging,
                                                     std::string name,
-                                                    const std::optional<BlobInfo>& known);
+                                                    const std::optional<BlobInfo>& known,
+                                                    const std::atomic<bool>* abandoned = nullptr);
   StagedBlob(StagedBlob&& other) noexcept = default;
   StagedBlob& operator=(StagedBlob&& other) noexcept;
   ~StagedBlob();
@@ -81,7 +83,7 @@ class StagedBlob {
   StagedBlob(std::shared_ptr<Staging> staging, std::string name, storage::FileDescriptor file)
       : staging_(std::move(staging)), name_(std::move(name)), file_(std::move(file)) {}
   void abandon();
-  Result<> hash_file();
+  Result<> hash_file(const std::atomic<bool>* abandoned);
   Result<> make_read_only();
 
   std::shared_ptr<Staging> staging_;  // null: moved from, or released

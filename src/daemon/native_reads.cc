@@ -211,8 +211,8 @@ void answer_verify(ShardHub& hub, const Connection& connection, std::uint32_t re
     return;
   }
   connection->cancel_when_closed(cancelled);
-  hub.check_on_pool(
-      connection,
+  hub.run_on(
+      *hub.environment().check_pool, connection, ShardHub::Pin::no,
       [&checks, cancelled, blobs = hub.engine().blobs()](const storage::ObjectStore& store,
                                                          Tid line) {
         Result<wire::VerifyReport> report = read_verify(store, blobs, line, cancelled.get());

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/milliseconds.h"
+#include "daemon/blob_settler.h"
 #include "daemon/connection_limit.h"
 #include "daemon/connection_register.h"
 #include "daemon/native_connection.h"
@@ -35,7 +36,8 @@ namespace {
 
 constexpr unsigned kIoThreadsMax = 4;
 constexpr auto kSweepInterval = std::chrono::seconds(1);
-constexpr auto kSettleInterval = std::chrono::seconds(10);
+// Each may wait for the disk for long.
+constexpr unsigned kBlobThreads = 4;
 // A client tries a port that refused it again after one to two seconds.
 constexpr auto kRoundAfter = std::chrono::seconds(5);
 constexpr auto kLiving = std::chrono::seconds(1);  // a primary that was heard of so lately
@@ -77,6 +79,7 @@ class Server::Impl {
     };
     hub_environment_.read_pool = &read_pool_;
     hub_environment_.long_reads = &long_reads_;
+    hub_environment_.blob_pool = &blob_pool_;
     hub_environment_.check_pool = &check_pool_;
     hub_environment_.checks = &checks_;
     // Room for the encoding around the items.
@@ -293,6 +296,7 @@ class Server::Impl {
     };
     if (storage.keeps_blobs) {
       ASSIGN_OR_RETURN(engine_options.blobs, open_blobs(config_, storage, *store, log_));
+      settler_.add(*engine_options.blobs);
     }
     engine_options.warn = [log = log_](const Error& why) { log(LogLevel::warning, why.detail); };
     ASSIGN_OR_RETURN(std::unique_ptr<StorageEngine> engine,
@@ -441,7 +445,7 @@ class Server::Impl {
     const Instant now = clock_.now().instant;
     shard.connections.for_each([now](ClientConnection& one) { one.check_progress(now); });
     if (config_.zeo_parks) send_round(shard, now);
-    if (index == 0) settle_blobs(now);
+    if (index == 0) settler_.look(now);
     shard.sweep->expires_after(kSweepInterval);
     shard.sweep->async_wait([this, index](const boost::system::error_code& cancelled) {
       if (cancelled) return;
@@ -460,20 +464,6 @@ class Server::Impl {
     shard.sent_round = true;
     const Instant before{now.since_start - kRoundAfter / 2};
     shard.connections.for_each([&](ClientConnection& one) { one.try_elsewhere(before); });
-  }
-
-  // Tidies up behind blobs that were committed; on the pool, as it waits for the disk.
-  void settle_blobs(Instant now) {
-    if (now - blobs_settled_ < kSettleInterval) return;
-    blobs_settled_ = now;
-    for (const auto& engine : engines_) {
-      if (engine->blobs() == nullptr || engine->blobs()->unsettled() == 0) continue;
-      boost::asio::post(read_pool_, [log = log_, blobs = engine->blobs()] {
-        if (Result<> settled = blobs->settle(); !settled) {
-          log(LogLevel::warning, settled.error().detail);
-        }
-      });
-    }
   }
 
   void fail(Error why) {
@@ -519,10 +509,7 @@ class Server::Impl {
     if (replication_) replication_->stop();
     packs_.stop();
     checks_.stop();
-    for (boost::asio::thread_pool* pool : {&read_pool_, &check_pool_}) {
-      pool->stop();
-      pool->join();
-    }
+    // First, as what is read or uploaded for who is gone is given up.
     for (Shard& shard : shards_) {
       shard.io->run([&] {
         if (shard.sweep) shard.sweep->cancel();
@@ -530,8 +517,11 @@ class Server::Impl {
           one.close(Error{ErrorCode::shutting_down, "the server is stopping"});
         });
       });
-      shard.io->stop();
     }
+    for (boost::asio::thread_pool* pool : {&read_pool_, &check_pool_}) pool->stop();
+    // The blobs' ends by itself: what was uploaded and not committed is removed.
+    for (boost::asio::thread_pool* pool : {&read_pool_, &check_pool_, &blob_pool_}) pool->join();
+    for (Shard& shard : shards_) shard.io->stop();
     for (Shard& shard : shards_) shard.io->join();
     engines_.clear();
   }
@@ -541,7 +531,6 @@ class Server::Impl {
   LogSink log_;
   SystemClock clock_;
   Instant started_{};
-  Instant blobs_settled_{};  // shard 0's
   // When this server, as a standby, first showed what its primary has; zero before.
   std::atomic<Instant> found_primary_{};
   std::int64_t started_s_ = 0;  // since 1970
@@ -564,6 +553,8 @@ class Server::Impl {
   // Reads under way hold connections: it ends before the shards do.
   boost::asio::thread_pool read_pool_;
   LongReads long_reads_{read_pool_};
+  boost::asio::thread_pool blob_pool_{kBlobThreads};
+  BlobSettler settler_{blob_pool_, log_};   // shard 0's
   boost::asio::thread_pool check_pool_{1};  // verify takes long: one at a time, beside the reads
   CheckSlot checks_;
   PackService packs_{clock_, log_};

@@ -46,6 +46,7 @@ class ShardHub {
   struct Environment {
     boost::asio::thread_pool* read_pool = nullptr;
     LongReads* long_reads = nullptr;                 // on the read pool
+    boost::asio::thread_pool* blob_pool = nullptr;   // for what is done to files of blobs
     boost::asio::thread_pool* check_pool = nullptr;  // for verify
     CheckSlot* checks = nullptr;                     // one verify at a time
     std::size_t body_max = 0;                        // largest answer of the native protocol
@@ -90,8 +91,18 @@ class ShardHub {
     no,
     line
   };
-  // Runs `work(store, line)` on the pool of those that wait for the disk, then on the shard
-  // `done(result, line)` with the line it was made at. `client` is kept until then.
+  // Runs `work(store, line)` on `pool`, one of the environment's, then on the shard `done(result,
+  // line)` with the line it was made at. `client` is kept until then.
+  template <typename Work, typename Done>
+  void run_on(boost::asio::thread_pool& pool, std::shared_ptr<HubClient> client, Pin pin, Work work,
+              Done done) {
+    if (pin == Pin::line) history_.pin(line_);
+    client->read_began();
+    std::make_shared<PoolRead<Work, Done>>(*this, pool, std::move(client), pin, std::move(work),
+                                           std::move(done))
+        ->post();
+  }
+  // The same on the pool of those that wait for the disk.
   template <typename Work, typename Done>
   void read_on_pool(std::shared_ptr<HubClient> client, Pin pin, Work work, Done done) {
     run_on(*environment_.read_pool, std::move(client), pin, std::move(work), std::move(done));
@@ -107,11 +118,6 @@ class ShardHub {
     const auto read = std::make_shared<TurnRead<Work, Done>>(*this, std::move(client), pin,
                                                              std::move(work), std::move(done));
     environment_.long_reads->add(owner, [read] { return read->take_turn(); });
-  }
-  // The same on the pool of what takes hours.
-  template <typename Work, typename Done>
-  void check_on_pool(std::shared_ptr<HubClient> client, Work work, Done done) {
-    run_on(*environment_.check_pool, std::move(client), Pin::no, std::move(work), std::move(done));
   }
 
   // In `done` of a pinned read of `line`: what it called current may have ended since.
@@ -265,16 +271,6 @@ class ShardHub {
     Done done;
     std::invoke_result_t<Work&, const storage::ObjectStore&, Tid> found;
   };
-
-  template <typename Work, typename Done>
-  void run_on(boost::asio::thread_pool& pool, std::shared_ptr<HubClient> client, Pin pin, Work work,
-              Done done) {
-    if (pin == Pin::line) history_.pin(line_);
-    client->read_began();
-    std::make_shared<PoolRead<Work, Done>>(*this, pool, std::move(client), pin, std::move(work),
-                                           std::move(done))
-        ->post();
-  }
 
   net::IoShard& shard_;
   std::size_t shard_index_;

@@ -1,5 +1,6 @@
 #include "daemon/zeo_connection.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -145,7 +146,8 @@ void ZeoConnection::run(zeo::SessionEffects& effects) {
   } else {
     for (const auto& step : effects.blobs) uploads_.step(step);
   }
-  if (effects.drop_blobs && !uploads_.empty()) uploads_.drop(*hub_->engine().blobs(), false);
+  if (effects.drop_blobs) abandoned_->store(true);
+  if (effects.drop_blobs && !uploads_.empty()) uploads_.drop(false);
   if (effects.prepare) waiting_preparation_ = std::move(effects.prepare);
   if (waiting_preparation_ || !effects.blobs.empty()) write_uploads();
   for (commit::calls::Call& call : effects.engine) {
@@ -154,6 +156,7 @@ void ZeoConnection::run(zeo::SessionEffects& effects) {
     hub_->engine().call(session_.owner(), std::move(call));
   }
   if (effects.committed) committed(*effects.committed);
+  remove_dropped();
   if (effects.close) socket_->close_after_flush(*std::move(effects.close));
 }
 
@@ -194,13 +197,14 @@ void ZeoConnection::write_uploads() {
     if (session_.is_preparing(preparation.ticket)) prepare(std::move(preparation));
     return;
   }
-  hub_->read_on_pool(
-      shared_from_this(), ShardHub::Pin::no,
-      [blobs = hub_->engine().blobs(), batch = std::move(batch)](const storage::ObjectStore&, Tid) {
-        ZeoUploads::write(*blobs, batch);
-        return Result<>();
+  work_on_blobs(
+      [blobs = hub_->engine().blobs(), batch = std::move(batch)]() mutable -> Result<> {
+        // What it holds must not come back to the shard: letting go of a file may take long.
+        const ZeoUploads::Batch written = std::exchange(batch, {});
+        ZeoUploads::write(*blobs, written);
+        return {};
       },
-      [self = shared_from_this()](const Result<>&, Tid) {
+      [self = shared_from_this()](const Result<>&) {
         self->uploads_.written();
         if (self->socket_->closed()) return;
         self->write_uploads();
@@ -208,26 +212,79 @@ void ZeoConnection::write_uploads() {
       });
 }
 
-void ZeoConnection::prepare(zeo::Preparation preparation) {
-  const ZeoUploads::Uploads uploads = uploads_.of(preparation.blobs);
-  const commit::Ticket ticket = preparation.ticket;
-  hub_->read_on_pool(
-      shared_from_this(), ShardHub::Pin::no,
-      [blobs = hub_->engine().blobs(), wanted = std::move(preparation), uploads](
-          const storage::ObjectStore& store, Tid line) {
-        return prepare_vote(store, line, blobs, wanted, uploads);
+template <typename Work, typename Done>
+void ZeoConnection::work_on_blobs(Work work, Done done) {
+  hub_->run_on(
+      *hub_->environment().blob_pool, shared_from_this(), ShardHub::Pin::no,
+      [work = std::move(work)](const storage::ObjectStore&, Tid) mutable { return work(); },
+      [done = std::move(done)](auto result, Tid) { done(std::move(result)); });
+}
+
+void ZeoConnection::remove_dropped() {
+  ZeoUploads::Dropped dropped = uploads_.take_dropped();
+  if (dropped.empty()) return;
+  work_on_blobs(
+      [blobs = hub_->engine().blobs(), dropped = std::move(dropped)]() mutable -> Result<> {
+        ZeoUploads::remove(*blobs, dropped);
+        return {};
       },
-      [self = shared_from_this(), ticket](Result<VotePreparation> vote, Tid) {
-        if (self->socket_->closed() || !self->session_.is_preparing(ticket)) return;
-        if (vote) self->uploads_.restaged(std::move(vote->restaged));
-        zeo::SessionEffects effects;
-        Result<zeo::Prepared> prepared =
-            vote ? Result<zeo::Prepared>(std::move(vote->prepared))
-                 : Result<zeo::Prepared>(std::unexpected(std::move(vote).error()));
-        self->session_.prepared(ticket, std::move(prepared), effects);
-        self->run(effects);
-        self->after_run();
+      [](const Result<>&) {});
+}
+
+void ZeoConnection::prepare(zeo::Preparation preparation) {
+  abandoned_ = std::make_shared<std::atomic<bool>>(false);
+  const commit::Ticket ticket = preparation.ticket;
+  std::vector<Oid> blobs = preparation.blobs;
+  if (preparation.undos.empty() && preparation.restored.empty()) {
+    prepare_blobs(ticket, {}, blobs);
+    return;
+  }
+  hub_->read_in_turns(shared_from_this(), ShardHub::Pin::no,
+                      VoteReading(std::move(preparation), abandoned_),
+                      [self = shared_from_this(), ticket, blobs](Result<zeo::Prepared> found, Tid) {
+                        if (!self->session_.is_preparing(ticket)) return;
+                        if (found && found->undo_failures.empty()) {
+                          self->prepare_blobs(ticket, *std::move(found), blobs);
+                        } else {
+                          self->prepared(ticket, std::move(found));
+                        }
+                      });
+}
+
+void ZeoConnection::prepare_blobs(commit::Ticket ticket, zeo::Prepared found,
+                                  const std::vector<Oid>& blobs) {
+  const bool undoes_blobs =
+      std::ranges::any_of(found.undone, [](const auto& write) { return write.blob.has_value(); });
+  if (blobs.empty() && !undoes_blobs) {
+    prepared(ticket, std::move(found));
+    return;
+  }
+  work_on_blobs(
+      [blobs = hub_->engine().blobs(), found = std::move(found), uploads = uploads_.of(blobs),
+       abandoned = abandoned_]() mutable {
+        // As in write_uploads().
+        const ZeoUploads::Uploads sealed = std::exchange(uploads, {});
+        return daemon::prepare_blobs(blobs, std::move(found), sealed, abandoned);
+      },
+      [self = shared_from_this(), ticket](Result<VotePreparation> vote) {
+        if (!vote) {
+          self->prepared(ticket, std::unexpected(std::move(vote).error()));
+        } else if (self->socket_->closed() || !self->session_.is_preparing(ticket)) {
+          self->uploads_.drop_restaged(std::move(vote->restaged));
+          self->remove_dropped();
+        } else {
+          self->uploads_.restaged(std::move(vote->restaged));
+          self->prepared(ticket, std::move(vote->prepared));
+        }
       });
+}
+
+void ZeoConnection::prepared(commit::Ticket ticket, Result<zeo::Prepared> result) {
+  if (socket_->closed()) return;
+  zeo::SessionEffects effects;
+  session_.prepared(ticket, std::move(result), effects);
+  run(effects);
+  after_run();
 }
 
 void ZeoConnection::on_reply(commit::CommitEffects::Reply reply) {
@@ -247,7 +304,7 @@ std::string ZeoConnection::info() const {
 
 // The size first, so that the application sees the one that its commit made.
 void ZeoConnection::committed(const zeo::SessionEffects::Committed& committed) {
-  if (!uploads_.empty()) uploads_.drop(*hub_->engine().blobs(), true);
+  if (!uploads_.empty()) uploads_.drop(true);
   std::string messages = info();
   zeo::encode_result(session_.encoding(), committed.id, zeo::value_of(committed.tid), messages);
   socket_->send_encoded(messages);
@@ -343,13 +400,15 @@ void ZeoConnection::on_drained() {
 void ZeoConnection::on_closed(const Error& why) {
   log_end("ZEO client " + name(), hub_ != nullptr, why);
   const std::shared_ptr<ZeoConnection> self = shared_from_this();
+  abandoned_->store(true);
   blob_turns_.clear();
   next_blob_turns_.clear();
   (void)staged_.settle(0);
   output_gone();
   if (hub_ != nullptr) {
     hub_->remove(*this);
-    if (!uploads_.empty()) uploads_.drop(*hub_->engine().blobs(), true);
+    uploads_.drop(true);
+    remove_dropped();
   }
   environment().ended(shard_index_, session_.owner());
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -84,9 +85,18 @@ class ZeoConnection final : public SizedConnection::Handler,
   void run(zeo::SessionEffects& effects);
   void after_run();
   void attach(const zeo::SessionEffects::Register& request, zeo::SessionEffects& effects);
+  // First what must be read, then what must be done with blobs, of which objects the upload is
+  // sealed, then the session goes on.
   void prepare(zeo::Preparation preparation);
+  void prepare_blobs(commit::Ticket ticket, zeo::Prepared found, const std::vector<Oid>& blobs);
+  void prepared(commit::Ticket ticket, Result<zeo::Prepared> result);
   // Has what was uploaded written, then what waits for that prepared.
   void write_uploads();
+  // Has what was dropped of uploads removed.
+  void remove_dropped();
+  // Runs `work()` on the pool for files of blobs, then `done(result)` here.
+  template <typename Work, typename Done>
+  void work_on_blobs(Work work, Done done);
   void committed(const zeo::SessionEffects::Committed& committed);
   // The message that tells of the storage's size.
   [[nodiscard]] std::string info() const;
@@ -109,8 +119,10 @@ class ZeoConnection final : public SizedConnection::Handler,
   ZeoIterators iterators_;
   ZeoUploads uploads_;
   std::optional<zeo::Preparation> waiting_preparation_;  // until all uploads are written
-  std::deque<std::function<void()>> blob_turns_;         // that wait
-  std::vector<std::function<void()>> next_blob_turns_;   // that wait for the output to drain first
+  // The preparation that was begun last is not wanted any more.
+  std::shared_ptr<std::atomic<bool>> abandoned_ = std::make_shared<std::atomic<bool>>(true);
+  std::deque<std::function<void()>> blob_turns_;        // that wait
+  std::vector<std::function<void()>> next_blob_turns_;  // that wait for the output to drain first
   std::size_t pieces_reading_ = 0;
   std::size_t pieces_unsent_ = 0;  // in output that has not drained since
 };

@@ -1,5 +1,7 @@
 #include "daemon/zeo_uploads.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 #include <variant>
 
@@ -10,6 +12,7 @@ using zeo::SessionEffects;
 void ZeoUploads::step(const SessionEffects::BlobStep& step) {
   using Kind = Write::Kind;
   if (std::holds_alternative<SessionEffects::BlobBegin>(step)) {
+    abandon(std::move(current_));
     current_ = std::make_shared<ZeoUpload>();
     waiting_.push_back({Kind::begin, current_});
   } else if (const auto* chunk = std::get_if<SessionEffects::BlobChunk>(&step)) {
@@ -19,12 +22,18 @@ void ZeoUploads::step(const SessionEffects::BlobStep& step) {
   } else if (const auto* end = std::get_if<SessionEffects::BlobEnd>(&step)) {
     if (!current_) return;
     waiting_.push_back({Kind::complete, current_});
-    by_oid_[end->oid] = std::exchange(current_, nullptr);
+    abandon(std::exchange(by_oid_[end->oid], std::exchange(current_, nullptr)));
   } else if (const auto* shared = std::get_if<SessionEffects::BlobShared>(&step)) {
     const auto upload = std::make_shared<ZeoUpload>();
     waiting_.push_back({Kind::adopt, upload, {}, shared->oid, shared->file_name});
-    by_oid_[shared->oid] = upload;
+    abandon(std::exchange(by_oid_[shared->oid], upload));
   }
+}
+
+void ZeoUploads::abandon(std::shared_ptr<ZeoUpload> upload) {
+  if (!upload) return;
+  upload->abandoned = true;
+  dropped_.uploads.push_back(std::move(upload));
 }
 
 ZeoUploads::Batch ZeoUploads::take_batch() {
@@ -35,8 +44,15 @@ ZeoUploads::Batch ZeoUploads::take_batch() {
 
 namespace {
 
+std::unexpected<Error> abandoned_error() {
+  return make_error(ErrorCode::aborted, "nobody waits for the blob any more");
+}
+
 Result<> carry_out(blobs::BlobDirectory& directory, const ZeoUploads::Write& write) {
   std::optional<blobs::StagedBlob>& blob = write.upload->blob;
+  const std::atomic<bool>& abandoned = write.upload->abandoned;
+  // A file that a client has given away is taken over all the same: it is ours to remove.
+  if (abandoned && write.kind != ZeoUploads::Write::Kind::adopt) return abandoned_error();
   switch (write.kind) {
     case ZeoUploads::Write::Kind::begin: {
       ASSIGN_OR_RETURN(blob, directory.stage());
@@ -47,7 +63,7 @@ Result<> carry_out(blobs::BlobDirectory& directory, const ZeoUploads::Write& wri
     case ZeoUploads::Write::Kind::complete:
       return blob->complete();
     case ZeoUploads::Write::Kind::adopt: {
-      ASSIGN_OR_RETURN(blob, directory.adopt(write.oid, write.shared_name));
+      ASSIGN_OR_RETURN(blob, directory.adopt(write.oid, write.shared_name, &abandoned));
       return {};
     }
   }
@@ -75,35 +91,53 @@ ZeoUploads::Uploads ZeoUploads::of(const std::vector<Oid>& oids) const {
   return result;
 }
 
+void ZeoUploads::restaged(std::vector<blobs::StagedBlob> blobs) {
+  drop_restaged(std::exchange(restaged_, std::move(blobs)));
+}
+
+void ZeoUploads::drop_restaged(std::vector<blobs::StagedBlob> blobs) {
+  std::ranges::move(blobs, std::back_inserter(dropped_.restaged));
+}
+
 void ZeoUploads::release(const std::set<Oid>& oids) {
-  for (const auto& [oid, upload] : by_oid_) {
-    if (oids.contains(oid)) released_.push_back(upload->blob->release());
+  for (auto& [oid, upload] : std::exchange(by_oid_, {})) {
+    if (oids.contains(oid)) {
+      released_.push_back(upload->blob->release());
+    } else {
+      abandon(upload);
+    }
   }
-  by_oid_.clear();
   for (blobs::StagedBlob& blob : restaged_) released_.push_back(blob.release());
   restaged_.clear();
 }
 
-void ZeoUploads::drop(blobs::BlobDirectory& directory, bool committed) {
-  current_.reset();
-  for (const Write& write : std::exchange(waiting_, {})) {
-    if (write.kind != Write::Kind::adopt) continue;
+void ZeoUploads::drop(bool committed) {
+  abandon(std::exchange(current_, nullptr));
+  for (auto& [oid, upload] : std::exchange(by_oid_, {})) abandon(upload);
+  for (Write& write : std::exchange(waiting_, {})) {
     // The client has given it away.
-    (void)directory.discard_shared(write.oid, write.shared_name);
+    if (write.kind == Write::Kind::adopt) dropped_.given.push_back(std::move(write));
   }
   waiting_bytes_ = 0;
-  by_oid_.clear();
-  restaged_.clear();
-  for (const std::string& name : std::exchange(released_, {})) {
-    // What cannot be removed now is found when the directory is opened the next time.
-    if (!committed) (void)directory.discard(name);
+  restaged({});
+  std::vector<std::string> names = std::exchange(released_, {});
+  if (!committed) std::ranges::move(names, std::back_inserter(dropped_.released));
+}
+
+void ZeoUploads::remove(blobs::BlobDirectory& directory, Dropped& dropped) {
+  for (const Write& write : dropped.given) {
+    (void)directory.discard_shared(write.oid, write.shared_name);
   }
+  // What cannot be removed now is found when the directory is opened the next time.
+  for (const std::string& name : dropped.released) (void)directory.discard(name);
+  dropped = {};
 }
 
 Result<std::vector<zeo::Prepared::Blob>> seal_uploads(const ZeoUploads::Uploads& uploads) {
   std::vector<zeo::Prepared::Blob> sealed;
   for (const auto& [oid, upload] : uploads) {
     if (upload->failed) return std::unexpected(*upload->failed);
+    if (upload->abandoned) return abandoned_error();
     if (!upload->blob->is_sealed()) RETURN_IF_ERROR(upload->blob->seal(oid));
     sealed.push_back({oid, upload->blob->info(), upload->blob->name()});
   }

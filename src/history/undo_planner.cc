@@ -1,9 +1,12 @@
 #include "history/undo_planner.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <unordered_map>
 #include <utility>
+
+#include "base/check.h"
 
 namespace zeolite::history {
 namespace {
@@ -18,24 +21,47 @@ struct State {
   [[nodiscard]] bool gone() const { return data.is_zero(); }
 };
 
-class Planner {
- public:
-  Planner(const ObjectStore& store, Tid line) : store_(store), line_(line) {}
+}  // namespace
 
-  Result<UndoPlan> run(std::span<const Tid> transactions) {
-    for (const Tid tid : transactions) {
-      ASSIGN_OR_RETURN(const LogEntry entry, find(tid));
-      plan_.oldest = plan_.oldest.is_zero() ? tid : std::min(plan_.oldest, tid);
-      for (const ObjectSummary& object : entry.objects) RETURN_IF_ERROR(undo(tid, object));
+class UndoPlanner::Planning {
+ public:
+  Planning(const ObjectStore& store, Tid line, std::vector<Tid> transactions)
+      : store_(store), line_(line), transactions_(std::move(transactions)) {}
+
+  Result<std::optional<UndoPlan>> advance(std::size_t steps) {
+    for (; next_ < transactions_.size(); ++next_) {
+      ASSIGN_OR_RETURN(const bool looked_at, undo_next(steps));
+      if (!looked_at) return std::nullopt;
       if (plan_.failures.empty()) continue;
       plan_.writes.clear();
       return std::move(plan_);
     }
-    RETURN_IF_ERROR(fill_in_blobs());
+    ASSIGN_OR_RETURN(const bool filled_in, fill_in_blobs(steps));
+    if (!filled_in) return std::nullopt;
     return std::move(plan_);
   }
 
  private:
+  // Undoes the next transaction, in at most `steps`, which it takes from them. False: not all of
+  // it.
+  Result<bool> undo_next(std::size_t& steps) {
+    const Tid tid = transactions_[next_];
+    if (!entry_) {
+      if (steps == 0) return false;
+      --steps;
+      ASSIGN_OR_RETURN(entry_, find(tid));
+      plan_.oldest = plan_.oldest.is_zero() ? tid : std::min(plan_.oldest, tid);
+      object_ = 0;
+    }
+    for (; object_ < entry_->objects.size(); ++object_) {
+      if (steps == 0) return false;
+      --steps;
+      RETURN_IF_ERROR(undo(tid, entry_->objects[object_]));
+    }
+    entry_.reset();
+    return true;
+  }
+
   Result<LogEntry> find(Tid tid) const {
     std::optional<LogEntry> entry;
     if (tid <= line_) {
@@ -163,23 +189,32 @@ class Planner {
     return one.data == other.data;
   }
 
-  // What is gone back to was often made together: each transaction is looked at once.
-  Result<> fill_in_blobs() {
-    std::map<Tid, std::unordered_map<Oid, UndoWrite*>> by_transaction;
-    for (UndoWrite& write : plan_.writes) {
-      if (write.kind != RevisionKind::back_pointer) continue;
-      by_transaction[write.back].emplace(write.oid, &write);
-    }
-    for (const auto& [back, writes] : by_transaction) {
-      ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store_.log_entry(back));
-      if (!entry) continue;
-      for (const ObjectSummary& object : entry->objects) {
-        if (const auto found = writes.find(object.oid); found != writes.end()) {
-          found->second->blob = object.blob;
-        }
+  using Writes = std::unordered_map<Oid, UndoWrite*>;
+  static void fill_in_blobs(const LogEntry& entry, const Writes& writes) {
+    for (const ObjectSummary& object : entry.objects) {
+      if (const auto found = writes.find(object.oid); found != writes.end()) {
+        found->second->blob = object.blob;
       }
     }
-    return {};
+  }
+  // What is gone back to was often made together: each transaction is looked at once. As undo_next.
+  Result<bool> fill_in_blobs(std::size_t& steps) {
+    if (!gone_back_to_) {
+      gone_back_to_.emplace();
+      for (UndoWrite& write : plan_.writes) {
+        if (write.kind != RevisionKind::back_pointer) continue;
+        (*gone_back_to_)[write.back].emplace(write.oid, &write);
+      }
+    }
+    while (!gone_back_to_->empty()) {
+      if (steps == 0) return false;
+      const auto& [back, writes] = *gone_back_to_->begin();
+      ASSIGN_OR_RETURN(const std::optional<LogEntry> entry, store_.log_entry(back));
+      --steps;
+      if (entry) fill_in_blobs(*entry, writes);
+      gone_back_to_->erase(gone_back_to_->begin());
+    }
+    return true;
   }
 
   struct Planned {
@@ -189,15 +224,32 @@ class Planner {
 
   const ObjectStore& store_;
   const Tid line_;
+  const std::vector<Tid> transactions_;
+  std::size_t next_ = 0;           // of transactions_
+  std::optional<LogEntry> entry_;  // of that
+  std::size_t object_ = 0;         // the next one of entry_
   UndoPlan plan_;
   std::map<Oid, Planned> planned_;
   std::map<Tid, std::unordered_map<Oid, Tid>> named_;  // by transaction; see named_by
+  // Transactions that writes of the plan go back to, still to be looked at for their blobs.
+  std::optional<std::map<Tid, Writes>> gone_back_to_;
 };
 
-}  // namespace
+UndoPlanner::UndoPlanner(const ObjectStore& store, Tid line, std::vector<Tid> transactions)
+    : planning_(std::make_unique<Planning>(store, line, std::move(transactions))) {}
+UndoPlanner::~UndoPlanner() = default;
+UndoPlanner::UndoPlanner(UndoPlanner&& other) noexcept = default;
+UndoPlanner& UndoPlanner::operator=(UndoPlanner&& other) noexcept = default;
+
+Result<std::optional<UndoPlan>> UndoPlanner::advance(std::size_t steps) {
+  return planning_->advance(steps);
+}
 
 Result<UndoPlan> plan_undo(const ObjectStore& store, Tid line, std::span<const Tid> transactions) {
-  return Planner(store, line).run(transactions);
+  UndoPlanner planner(store, line, {transactions.begin(), transactions.end()});
+  ASSIGN_OR_RETURN(std::optional<UndoPlan> plan, planner.advance(SIZE_MAX));
+  CHECK(plan.has_value(), "a log with as many objects as there are numbers");
+  return *std::move(plan);
 }
 
 }  // namespace zeolite::history

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -40,8 +42,9 @@ struct UndoPlan {
   Tid oldest;
 };
 
-// What must be written to undo `transactions`, in that order, as one transaction of a reader at
-// `line`. The rules are FileStorage's, less the merge of states that needs the application's code:
+// Finds out what must be written to undo `transactions`, in that order, as one transaction of a
+// reader at `line`. The rules are FileStorage's, less the merge of states that needs the
+// application's code:
 //  - an object goes back to what it was before the undone transaction; if it was not there, it is
 //    deleted;
 //  - it may be undone if its current revision is the undone one or has the same state: goes back to
@@ -50,9 +53,28 @@ struct UndoPlan {
 // A failure is no error; it means UndoError for that object, and FileStorage raises
 // MultipleUndoErrors for all of them.
 //
-// Errors: not_found, for a tid that is no transaction at or below the line, or is packed away;
-// invalid_argument, when its status says that it cannot be undone; both name the tid and stand for
-// UndoError. Else as the store.
+// Used once, by one thread at a time; reads the store.
+class UndoPlanner {
+ public:
+  // `store` outlives it.
+  UndoPlanner(const storage::ObjectStore& store, Tid line, std::vector<Tid> transactions);
+  ~UndoPlanner();
+  UndoPlanner(UndoPlanner&& other) noexcept;
+  UndoPlanner& operator=(UndoPlanner&& other) noexcept;
+
+  // Looks at about `steps` more objects or transactions. The plan when it is made; nothing: there
+  // is more to look at.
+  // Errors: not_found, for a tid that is no transaction at or below the line, or is packed away;
+  // invalid_argument, when its status says that it cannot be undone; both name the tid and stand
+  // for UndoError. Else as the store.
+  [[nodiscard]] Result<std::optional<UndoPlan>> advance(std::size_t steps);
+
+ private:
+  class Planning;
+  std::unique_ptr<Planning> planning_;
+};
+
+// The same in one go.
 [[nodiscard]] Result<UndoPlan> plan_undo(const storage::ObjectStore& store, Tid line,
                                          std::span<const Tid> transactions);
 

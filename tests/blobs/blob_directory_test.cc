@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <barrier>
 #include <thread>
 
@@ -189,6 +190,16 @@ TEST_F(BlobDirectoryTest, AnAdoptedFileOfAnAbortedTransactionIsGone) {
   fs::create_directories(object);
   write_file(object / "x.tmp", "content");
   ASSERT_TRUE(blobs().adopt(kOid, "x.tmp"));
+  EXPECT_TRUE(fs::is_empty(object));
+  EXPECT_TRUE(waiting().empty());
+}
+
+TEST_F(BlobDirectoryTest, AnAdoptedFileThatNobodyWaitsForIsGone) {
+  const fs::path object = blobs().path_of(kOid, kTid).parent_path();
+  fs::create_directories(object);
+  write_file(object / "x.tmp", "content");
+  const std::atomic<bool> abandoned = true;
+  EXPECT_EQ(code_of(blobs().adopt(kOid, "x.tmp", &abandoned)), ErrorCode::aborted);
   EXPECT_TRUE(fs::is_empty(object));
   EXPECT_TRUE(waiting().empty());
 }

@@ -47,6 +47,7 @@ class HubTest : public ::testing::Test {
     };
     hub_environment_.read_pool = &pool_;
     hub_environment_.long_reads = &long_reads_;
+    hub_environment_.blob_pool = &blob_pool_;
     hub_environment_.check_pool = &pool_;
     hub_environment_.checks = &checks_;
     hub_environment_.body_max = 1 << 20;
@@ -70,6 +71,7 @@ class HubTest : public ::testing::Test {
     control_->revision.open();
     pool_.join();
     close_all(connections_);
+    blob_pool_.join();
     for (std::size_t i = 0; i < shards(); ++i) shard(i).stop();
     for (std::size_t i = 0; i < shards(); ++i) shard(i).join();
     engine_.reset();
@@ -192,6 +194,7 @@ class HubTest : public ::testing::Test {
   Gate woken_;                                      // counts wakes that are held
   boost::asio::thread_pool pool_{2};
   LongReads long_reads_{pool_};
+  boost::asio::thread_pool blob_pool_{2};
   boost::asio::io_context peer_context_;
   net::IoShard shard_{"hub-test"};  // the first
   std::vector<std::unique_ptr<net::IoShard>> more_shards_;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -18,6 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 using namespace std::string_literals;
 using zeo::bytes;
+using zeo::integer;
 using zeo::none;
 using zeo::oid;
 using zeo::text;
@@ -370,6 +372,57 @@ TEST_F(ZeoConnectionTest, CallsForNewOidsThatWaitAreBounded) {
   control_->append.open();
   for (std::int64_t id = 1; id <= kCalls; ++id) peer.result(id);
   EXPECT_EQ(waiting(), 0U);
+}
+
+TEST_F(ZeoConnectionTest, VotesThatUndoLeaveAThreadToLoads) {
+  ZeoPeer loader = connect_zeo();
+  std::array<ZeoPeer, 2> undoers = {connect_zeo(), connect_zeo()};
+  const Tid tid = loader.commit(7, kNoTid, "data");
+  const Tid undone = loader.commit(1, kNoTid, "1");
+  loader.commit(1, undone, "2");
+  const std::size_t before = control_->revision.arrived();
+  control_->revision.shut();
+  for (ZeoPeer& undoer : undoers) {
+    for (int commits = 0; commits < 3; ++commits) undoer.told("invalidateTransaction");
+    undoer.begin();
+    undoer.one_way("undoa", {value_of(undone), ZeoPeer::kTransaction});
+    undoer.call(40, "vote", {ZeoPeer::kTransaction});
+    EXPECT_EQ(undoer.ask("ping"), none());
+  }
+  control_->revision.wait_for(before + 1);
+  control_->set_cold(true);
+  EXPECT_EQ(loader.ask("getTid", {oid(7)}), value_of(tid));
+  EXPECT_EQ(control_->revision.arrived(), before + 1);
+  control_->revision.open();
+  for (ZeoPeer& undoer : undoers) {
+    EXPECT_EQ(undoer.error(40).class_name, "ZODB.POSException.MultipleUndoErrors");
+  }
+}
+
+TEST_F(ZeoConnectionTest, WhatAVoteUndoesIsNotLookedAtWhenNobodyWaits) {
+  ZeoPeer peer = connect_zeo();
+  std::vector<Tid> tids = {peer.commit(1, kNoTid, "0")};
+  for (int n = 1; n < 10; ++n) tids.push_back(peer.commit(1, tids.back(), std::to_string(n)));
+  ZeoPeer leaver = connect_zeo();
+  hold_pool();
+  for (ZeoPeer* each : {&leaver, &peer}) {
+    each->begin();
+    for (auto tid = tids.rbegin(); tid != tids.rend(); ++tid) {
+      each->one_way("undoa", {value_of(*tid), ZeoPeer::kTransaction});
+    }
+    each->call(40, "vote", {ZeoPeer::kTransaction});
+    EXPECT_EQ(each->ask("ping"), none());
+  }
+  leaver.close();
+  closed_.wait_for(1);
+  peer.call(41, "tpc_abort", {ZeoPeer::kTransaction});
+  EXPECT_EQ(peer.error(40).class_name, "ZODB.POSException.StorageTransactionError");
+  EXPECT_EQ(peer.result(41), none());
+  const std::size_t before = control_->entries;
+  pool_gate_.open();
+  rest_pool();
+  EXPECT_EQ(peer.ask("history", {oid(1), integer(1)}).get<pickle::List>()->items.size(), 1U);
+  EXPECT_EQ(control_->entries, before + 1);
 }
 
 TEST_F(ZeoConnectionTest, WhoVotesAndLeavesLetsGo) {

@@ -208,6 +208,7 @@ class ZeoHubTest : public HubTest {
     pool_gate_.open();
     pool_.join();
     close_all(zeo_connections_);
+    blob_pool_.join();
     run([] {});
   }
 
@@ -250,21 +251,26 @@ class ZeoHubTest : public HubTest {
     for (std::size_t i = 0; i < shards(); ++i) hub(i).wake();
   }
   // The pool's threads wait: what is to be read from the disk is not read yet.
-  void hold_pool() {
+  void hold_pool() { hold(pool_); }
+  // What is to be done to files of blobs is not done yet.
+  void hold_blob_pool() { hold(blob_pool_); }
+  void hold(boost::asio::thread_pool& pool) {
     const std::size_t before = pool_gate_.arrived();
     pool_gate_.shut();
     for (int thread = 0; thread < 2; ++thread) {
-      boost::asio::post(pool_, [this] { pool_gate_.pass(); });
+      boost::asio::post(pool, [this] { pool_gate_.pass(); });
     }
     pool_gate_.wait_for(before + 2);
   }
-  // Nothing that was given to the pool before is under way any more.
+  // Nothing that was given to the pools before is under way any more.
   void rest_pool() {
-    const auto all_here = std::make_shared<std::latch>(3);  // its two threads, and this one
-    for (int thread = 0; thread < 2; ++thread) {
-      boost::asio::post(pool_, [all_here] { all_here->arrive_and_wait(); });
+    for (boost::asio::thread_pool* pool : {&pool_, &blob_pool_}) {
+      const auto all_here = std::make_shared<std::latch>(3);  // its two threads, and this one
+      for (int thread = 0; thread < 2; ++thread) {
+        boost::asio::post(*pool, [all_here] { all_here->arrive_and_wait(); });
+      }
+      all_here->arrive_and_wait();
     }
-    all_here->arrive_and_wait();
   }
 
   testing::TemporaryDirectory directory_;

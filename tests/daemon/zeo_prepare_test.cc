@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -36,16 +37,24 @@ class ZeoPrepareTest : public ::testing::Test {
     record.writes = std::move(writes);
     ASSERT_TRUE(store_.append({&record, 1}));
   }
-  zeo::Prepared prepare(const zeo::Preparation& wanted) const {
-    return prepare_vote(store_, Tid(30), nullptr, wanted, {}).value().prepared;
+  // In as many parts as it takes, which are counted.
+  zeo::Prepared prepare(const zeo::Preparation& wanted, const storage::ObjectStore& store,
+                        Tid line) {
+    VoteReading reading(wanted, abandoned_);
+    for (parts_ = 1;; ++parts_) {
+      if (auto prepared = reading(store, line)) return *std::move(*prepared);
+    }
   }
-  zeo::Prepared undo(Tid tid) const {
+  zeo::Prepared prepare(const zeo::Preparation& wanted) { return prepare(wanted, store_, Tid(30)); }
+  zeo::Prepared undo(Tid tid) {
     zeo::Preparation wanted;
     wanted.undos = {tid};
     return prepare(wanted);
   }
 
   storage::MemoryObjectStore store_;
+  const std::shared_ptr<std::atomic<bool>> abandoned_ = std::make_shared<std::atomic<bool>>(false);
+  std::size_t parts_ = 0;
 };
 
 TEST_F(ZeoPrepareTest, UndoIsPlanned) {
@@ -105,32 +114,58 @@ TEST_F(ZeoPrepareTest, ARestoredDeletionNamesTheOneItRepeats) {
   EXPECT_EQ(prepared.repeated[0].via, Tid(30));
 }
 
-TEST_F(ZeoPrepareTest, ATransactionWithManyObjectsIsLookedAtOnce) {
-  const auto control = std::make_shared<StoreControl>();
-  ControlledStore store(control);
-  constexpr std::uint64_t kObjects = 1000;
-  for (std::uint64_t tid = 1; tid <= 2; ++tid) {
-    TransactionRecord record;
-    record.tid = Tid(tid);
-    for (std::uint64_t object = 1; object <= kObjects; ++object) {
-      record.writes.push_back(write(object, "data of " + std::to_string(tid), tid - 1));
+// Two transactions, 1 and 2, that write the same objects, 1 and so on.
+class ZeoLongPrepareTest : public ZeoPrepareTest {
+ protected:
+  static constexpr std::uint64_t kObjects = 1000;
+  ZeoLongPrepareTest() {
+    for (std::uint64_t tid = 1; tid <= 2; ++tid) {
+      TransactionRecord record;
+      record.tid = Tid(tid);
+      for (std::uint64_t object = 1; object <= kObjects; ++object) {
+        record.writes.push_back(write(object, "data of " + std::to_string(tid), tid - 1));
+      }
+      EXPECT_TRUE(long_store_.append({&record, 1}));
     }
-    ASSERT_TRUE(store.append({&record, 1}));
   }
+
+  const std::shared_ptr<StoreControl> control_ = std::make_shared<StoreControl>();
+  ControlledStore long_store_{control_};
+};
+
+TEST_F(ZeoLongPrepareTest, UndoIsPlannedInParts) {
+  zeo::Preparation wanted;
+  wanted.undos = {Tid(2)};
+  EXPECT_EQ(prepare(wanted, long_store_, Tid(2)).undone.size(), kObjects);
+  EXPECT_GE(parts_, 4U);
+}
+
+TEST_F(ZeoLongPrepareTest, IsGivenUpWhenNobodyWaits) {
+  zeo::Preparation wanted;
+  wanted.undos = {Tid(2)};
+  VoteReading reading(wanted, abandoned_);
+  EXPECT_FALSE(reading(long_store_, Tid(2)));
+  *abandoned_ = true;
+  const auto ended = reading(long_store_, Tid(2));
+  ASSERT_TRUE(ended && !*ended);
+  EXPECT_EQ(ended->error().code, ErrorCode::aborted);
+}
+
+TEST_F(ZeoLongPrepareTest, ATransactionWithManyObjectsIsLookedAtOnce) {
   zeo::Preparation wanted;
   for (std::uint64_t object = 1; object <= kObjects; ++object) {
     const std::uint64_t tid = 1 + object % 2;
     wanted.restored.push_back(
         {Oid(object), Tid(tid), Bytes::copy_of("data of " + std::to_string(tid))});
   }
-  const auto vote = prepare_vote(store, Tid(2), nullptr, wanted, {});
-  ASSERT_TRUE(vote);
-  EXPECT_EQ(vote->prepared.repeated.size(), kObjects);
-  for (const auto& [object, back, via] : vote->prepared.repeated) {
+  const zeo::Prepared prepared = prepare(wanted, long_store_, Tid(2));
+  EXPECT_EQ(prepared.repeated.size(), kObjects);
+  for (const auto& [object, back, via] : prepared.repeated) {
     EXPECT_EQ(back, Tid(1 + object.value() % 2));
     EXPECT_EQ(via, kNoTid);
   }
-  EXPECT_EQ(control->entries, 2U);
+  EXPECT_EQ(control_->entries, 2U);
+  EXPECT_GE(parts_, 4U);
 }
 
 TEST_F(ZeoPrepareTest, ARepeatedRecordThatRepeatsAnotherIsFollowed) {
@@ -140,17 +175,15 @@ TEST_F(ZeoPrepareTest, ARepeatedRecordThatRepeatsAnotherIsFollowed) {
   append(31, {undone});
   zeo::Preparation wanted;
   wanted.restored.push_back({Oid(1), Tid(31), Bytes::copy_of("one")});
-  const auto vote = prepare_vote(store_, Tid(31), nullptr, wanted, {});
-  ASSERT_TRUE(vote && vote->prepared.repeated.size() == 1);
-  EXPECT_EQ(vote->prepared.repeated[0].back, Tid(10));
-  EXPECT_EQ(vote->prepared.repeated[0].via, Tid(31));
+  const zeo::Prepared prepared = prepare(wanted, store_, Tid(31));
+  ASSERT_EQ(prepared.repeated.size(), 1U);
+  EXPECT_EQ(prepared.repeated[0].back, Tid(10));
+  EXPECT_EQ(prepared.repeated[0].via, Tid(31));
 }
 
 TEST_F(ZeoPrepareTest, UploadsNeedADirectory) {
   const ZeoUploads::Uploads uploads{{Oid(1), std::make_shared<ZeoUpload>()}};
-  zeo::Preparation wanted;
-  wanted.blobs = {Oid(1)};
-  const auto refused = prepare_vote(store_, Tid(30), nullptr, wanted, uploads);
+  const auto refused = prepare_blobs(nullptr, {}, uploads, abandoned_);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::read_only);
 }

@@ -50,6 +50,49 @@ TEST_F(ZeoUploadsTest, AnAbortLeavesNoFile) {
   EXPECT_EQ(staged(), 0U);
 }
 
+// A large one takes long: to be synced, or taken over from the shared directory.
+TEST_F(ZeoUploadsTest, ReadsDoNotWaitForThem) {
+  const Tid tid = peer_.commit(7, kNoTid, "data");
+  ZeoPeer loader = connect_zeo();
+  hold_blob_pool();
+  peer_.begin();
+  upload(peer_, 1, kNoTid, "content");
+  peer_.call(40, "vote", {ZeoPeer::kTransaction});
+  EXPECT_EQ(peer_.ask("ping"), none());
+  control_->set_cold(true);
+  EXPECT_EQ(loader.ask("getTid", {oid(7)}), value_of(tid));
+  pool_gate_.open();
+  EXPECT_EQ(peer_.result(40), list({}));
+}
+
+TEST_F(ZeoUploadsTest, TheyDoNotWaitForReads) {
+  hold_pool();
+  peer_.begin();
+  upload(peer_, 1, kNoTid, "content");
+  EXPECT_EQ(peer_.vote(), list({}));
+  const Tid tid = peer_.finish();
+  pool_gate_.open();
+  EXPECT_EQ(download(peer_, 1, tid), "content");
+}
+
+// To give the room of a large file back takes long as well.
+TEST_F(ZeoUploadsTest, TheShardRemovesNoFile) {
+  ZeoPeer leaver = connect_zeo();
+  for (ZeoPeer* peer : {&peer_, &leaver}) {
+    peer->begin();
+    upload(*peer, peer == &peer_ ? 1 : 2, kNoTid, "content");
+    EXPECT_EQ(peer->vote(), list({}));
+  }
+  hold_blob_pool();
+  EXPECT_EQ(peer_.ask("tpc_abort", {ZeoPeer::kTransaction}), none());
+  leaver.close();
+  closed_.wait_for(1);
+  run([] {});
+  EXPECT_EQ(staged_files(), 2U);
+  pool_gate_.open();
+  EXPECT_EQ(staged(), 0U);
+}
+
 TEST_F(ZeoUploadsTest, ADroppedConnectionLeavesNoFile) {
   ZeoPeer dropped = connect_zeo();
   dropped.begin();
@@ -187,7 +230,7 @@ TEST_F(ZeoSharedUploadsTest, OfAClientThatDiedNoneStays) {
 
 TEST_F(ZeoSharedUploadsTest, OfAClientThatDiedBeforeTheyWereTakenOverNoneStays) {
   ZeoPeer dying = connect_zeo();
-  hold_pool();
+  hold_blob_pool();
   dying.begin();
   tell(dying, "a.tmp-");
   tell(dying, "b.tmp-");
@@ -254,7 +297,7 @@ TEST_F(ZeoUploadsTest, AnEndWithoutABeginningStagesNothing) {
 
 TEST_F(ZeoUploadsTest, WhatWaitsToBeWrittenIsBounded) {
   const std::string content(5'000'000, 'x');
-  hold_pool();
+  hold_blob_pool();
   peer_.begin();
   std::jthread sender([&] { upload(peer_, 1, kNoTid, content); });
   const auto unwritten = [this] {
@@ -275,7 +318,7 @@ TEST_F(ZeoUploadsTest, WhatWaitsToBeWrittenIsBounded) {
 }
 
 TEST_F(ZeoUploadsTest, AnAbortWhileItIsBeingWrittenLeavesNoFile) {
-  hold_pool();
+  hold_blob_pool();
   peer_.begin();
   upload(peer_, 1, kNoTid, std::string(200'000, 'x'));
   peer_.call(40, "vote", {ZeoPeer::kTransaction});  // waits for it
@@ -293,7 +336,7 @@ TEST_F(ZeoUploadsTest, AnAbortWhileItIsBeingWrittenLeavesNoFile) {
 
 TEST_F(ZeoUploadsTest, LeavingWhileItIsBeingWrittenLeavesNoFile) {
   ZeoPeer dropped = connect_zeo();
-  hold_pool();
+  hold_blob_pool();
   dropped.begin();
   upload(dropped, 1, kNoTid, std::string(200'000, 'x'));
   EXPECT_EQ(dropped.ask("ping"), none());

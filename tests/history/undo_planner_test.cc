@@ -35,7 +35,12 @@ class UndoPlannerTest : public testing::Test {
                             std::optional<Tid> line = std::nullopt) const {
     std::vector<Tid> tids;
     for (const std::uint64_t number : numbers) tids.emplace_back(number);
-    return plan_undo(store_, line.value_or(store_.last_position().tid), tids);
+    // A step at a time.
+    UndoPlanner planner(store_, line.value_or(store_.last_position().tid), tids);
+    while (true) {
+      ASSIGN_OR_RETURN(std::optional<UndoPlan> plan, planner.advance(1));
+      if (plan) return *std::move(plan);
+    }
   }
   UndoPlan plan(std::vector<std::uint64_t> numbers, std::optional<Tid> line = std::nullopt) const {
     Result<UndoPlan> made = try_plan(std::move(numbers), line);
