@@ -29,8 +29,8 @@ namespace {
 
 using Connection = std::shared_ptr<ZeoConnection>;
 
-// Log entries read at a time.
-constexpr std::size_t kPage = 4'096;
+// What a client missed is read so much at a time.
+constexpr storage::LogLimit kPage{.entries = 4'096, .bytes = std::size_t{1} << 20};
 // A client that missed more objects than this drops its cache: that is cheaper, and always right.
 constexpr std::size_t kInvalidationsMax = 2'000'000;
 // Revisions of one object, at most, that history tells.
@@ -266,26 +266,44 @@ void answer(ShardHub& hub, const Connection& connection, const Value& id,
 struct Missed {
   bool known = false;  // it is few enough, and the client's tid is of our history, or as good
   std::size_t transactions = 0;
-  std::vector<Oid> oids;
+  std::size_t objects = 0;  // repeated ones, too
+  std::optional<zeo::InvalidationsAnswer> answer;
 };
+std::size_t answer_bytes(const Result<Missed>& missed) {
+  return missed && missed->answer ? missed->answer->bytes() : 0;
+}
 
 void bound(Missed& missed, std::size_t transactions_max) {
-  if (missed.transactions > transactions_max || missed.oids.size() > kInvalidationsMax) {
+  if (missed.transactions > transactions_max || missed.objects > kInvalidationsMax) {
     missed.known = false;
   }
 }
 
-// It, some of the log at a time.
+// In order, each once.
+void make_unique(std::vector<Oid>& oids) {
+  std::ranges::sort(oids);
+  const auto repeated = std::ranges::unique(oids);
+  oids.erase(repeated.begin(), repeated.end());
+}
+
+// It, some of the log at a time. Its answer is written here as well: it may be long.
 class MissedRead {
  public:
-  MissedRead(Tid after, std::size_t transactions_max)
-      : after_(after), transactions_max_(transactions_max) {}
+  MissedRead(zeo::Encoding encoding, Value id, Tid after, std::size_t transactions_max)
+      : encoding_(encoding),
+        id_(std::move(id)),
+        after_(after),
+        transactions_max_(transactions_max) {}
 
   // Nothing: there is more to read.
   std::optional<Result<Missed>> operator()(const ObjectStore& store, Tid line) {
     const Result<bool> done = read(store, line);
     if (!done) return std::unexpected(done.error());
     if (!*done) return std::nullopt;
+    if (missed_.known) {
+      make_unique(oids_);
+      missed_.answer.emplace(encoding_, id_, std::exchange(oids_, {}));
+    }
     return std::move(missed_);
   }
 
@@ -299,49 +317,49 @@ class MissedRead {
     }
     if (after_ > line) missed_.known = false;
     if (!missed_.known || after_ == line) return true;
-    ASSIGN_OR_RETURN(const std::vector<LogEntry> entries,
-                     store.read_log(after_, line, {.entries = kPage}));
+    ASSIGN_OR_RETURN(const std::vector<LogEntry> entries, store.read_log(after_, line, kPage));
     if (entries.empty()) return true;
     for (const LogEntry& entry : entries) {
       if (entry.kind == RecordKind::transaction) ++missed_.transactions;
-      for (const ObjectSummary& object : entry.objects) missed_.oids.push_back(object.oid);
+      for (const ObjectSummary& object : entry.objects) oids_.push_back(object.oid);
     }
+    missed_.objects = oids_.size();
     after_ = entries.back().position.tid;
     bound(missed_, transactions_max_);
     return false;
   }
 
+  zeo::Encoding encoding_;
+  Value id_;
   Tid after_;
   std::size_t transactions_max_;
   bool begun_ = false;
+  std::vector<Oid> oids_;
   Missed missed_;
 };
-
-Value missed_value(Missed missed, Tid up_to) {
-  if (!missed.known) return Value(None{});
-  std::ranges::sort(missed.oids);
-  const auto repeated = std::ranges::unique(missed.oids);
-  missed.oids.erase(repeated.begin(), repeated.end());
-  List oids;
-  oids.items.reserve(missed.oids.size());
-  for (const Oid oid : missed.oids) oids.items.push_back(zeo::value_of(oid));
-  return Value::tuple(zeo::value_of(up_to), Value(std::move(oids)));
-}
 
 void answer(ShardHub& hub, const Connection& connection, const Value& id,
             const requests::GetInvalidations& request) {
   const std::size_t limit = hub.environment().invalidations_max;
-  hub.read_in_turns(connection, ShardHub::Pin::line, MissedRead(request.tid, limit),
-                    [&hub, connection, id, limit](Result<Missed> missed, Tid line) {
-                      if (!missed) {
-                        connection->fail(id, zeo::exception_of(missed.error()));
-                        return;
-                      }
-                      // The answer reaches up to what the client was told meanwhile.
-                      missed->transactions += hub.published_since(line, missed->oids);
-                      bound(*missed, limit);
-                      connection->reply(id, missed_value(*std::move(missed), hub.last_told()));
-                    });
+  hub.read_in_turns(
+      connection, ShardHub::Pin::line, MissedRead(connection->encoding(), id, request.tid, limit),
+      [&hub, connection, id, limit](Result<Missed> missed, Tid line) {
+        if (!missed) {
+          connection->fail(id, zeo::exception_of(missed.error()));
+          return;
+        }
+        // The answer reaches up to what the client was told meanwhile.
+        std::vector<Oid> since;
+        missed->transactions += hub.published_since(line, since);
+        missed->objects += since.size();
+        bound(*missed, limit);
+        if (!missed->known) {
+          connection->reply(id, Value(None{}));
+          return;
+        }
+        make_unique(since);
+        connection->send_encoded(std::move(*missed->answer).finish(hub.last_told(), since));
+      });
 }
 
 void answer(ShardHub& hub, const Connection& connection, const Value& id,

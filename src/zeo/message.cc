@@ -60,17 +60,26 @@ Result<Call> call_of(Value& message) {
   return call;
 }
 
+// What a list of objects takes for each, and what is around it, at most; in either encoding.
+constexpr std::size_t kOidBytesMax = 11;
+constexpr std::size_t kAnswerOverhead = 256;
+
+// Sets the length of the message that begins at `start`, where there is room for it, to the end.
+void set_length(std::size_t start, std::string& out) {
+  const std::size_t size = out.size() - start - kLengthBytes;
+  CHECK(size <= std::numeric_limits<std::uint32_t>::max(), "a message of more than 4 GiB");
+  std::string length;
+  put_u32(length, static_cast<std::uint32_t>(size));
+  out.replace(start, kLengthBytes, length);
+}
+
 // Appends what `put` appends, with its length before it.
 template <typename Put>
 void put_sized(std::string& out, Put put) {
   const std::size_t start = out.size();
   out.append(kLengthBytes, '\0');
   put();
-  const std::size_t size = out.size() - start - kLengthBytes;
-  CHECK(size <= std::numeric_limits<std::uint32_t>::max(), "a message of more than 4 GiB");
-  std::string length;
-  put_u32(length, static_cast<std::uint32_t>(size));
-  out.replace(start, kLengthBytes, length);
+  set_length(start, out);
 }
 
 void encode_reply(Encoding encoding, const Value& id, bool is_error, const Value& value,
@@ -136,6 +145,27 @@ void encode_invalidation(Encoding encoding, Tid tid, std::span<const Oid> oids, 
       msgpack_message::encode_invalidation(tid, oids, out);
     }
   });
+}
+
+InvalidationsAnswer::InvalidationsAnswer(Encoding encoding, const Value& id,
+                                         std::span<const Oid> oids)
+    : encoding_(encoding), message_(kLengthBytes, '\0') {
+  message_.reserve(kLengthBytes + kAnswerOverhead + oids.size() * kOidBytesMax);
+  tid_at_ = encoding == Encoding::pickle ? pickle_message::begin_invalidations(id, oids, message_)
+                                         : msgpack_message::begin_invalidations(id, oids, message_);
+}
+
+std::string InvalidationsAnswer::finish(Tid tid, std::span<const Oid> more) && {
+  if (encoding_ == Encoding::pickle) {
+    pickle_message::end_invalidations(more, message_);
+  } else {
+    msgpack_message::end_invalidations(tid_at_, more, message_);
+  }
+  std::string bytes;
+  put_u64(bytes, tid.value());
+  message_.replace(tid_at_, bytes.size(), bytes);
+  set_length(0, message_);
+  return std::move(message_);
 }
 
 }  // namespace zeolite::zeo

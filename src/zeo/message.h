@@ -56,4 +56,19 @@ void encode_loaded(Encoding encoding, const Value& id, ByteView data, Tid tid, T
 // invalidateTransaction(tid, [oid...]).
 void encode_invalidation(Encoding encoding, Tid tid, std::span<const Oid> oids, std::string& out);
 
+// The answer to getInvalidations, (tid, [oid...]), of which most is written where there is time.
+class InvalidationsAnswer {
+ public:
+  InvalidationsAnswer(Encoding encoding, const Value& id, std::span<const Oid> oids);
+
+  [[nodiscard]] std::size_t bytes() const { return message_.size(); }
+  // The message with its length, with more objects. Once.
+  [[nodiscard]] std::string finish(Tid tid, std::span<const Oid> more) &&;
+
+ private:
+  Encoding encoding_;
+  std::string message_;     // its length and tid are missing, and its end
+  std::size_t tid_at_ = 0;  // in message_
+};
+
 }  // namespace zeolite::zeo

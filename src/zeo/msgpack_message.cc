@@ -299,6 +299,7 @@ void put_value(const Value& value, std::string& out) {
 }
 
 constexpr std::size_t kParts = 4;
+constexpr char kArray32 = '\xDD';
 
 void begin_reply(const Value& id, std::int64_t flag, std::string& out) {
   put_array(kParts, out);
@@ -347,6 +348,26 @@ void encode_invalidation(Tid tid, std::span<const Oid> oids, std::string& out) {
   put_id(tid.value(), out);
   put_array(oids.size(), out);
   for (const Oid oid : oids) put_id(oid.value(), out);
+}
+
+std::size_t begin_invalidations(const Value& id, std::span<const Oid> oids, std::string& out) {
+  begin_reply(id, kResultFlag, out);
+  put_array(2, out);
+  put_id(0, out);
+  const std::size_t tid_at = out.size() - sizeof(std::uint64_t);
+  // In the long form, as there may be more.
+  out.push_back(kArray32);
+  put_u32(out, count_of(oids.size()));
+  for (const Oid oid : oids) put_id(oid.value(), out);
+  return tid_at;
+}
+
+void end_invalidations(std::size_t tid_at, std::span<const Oid> more, std::string& out) {
+  for (const Oid oid : more) put_id(oid.value(), out);
+  const std::size_t count_at = tid_at + sizeof(std::uint64_t) + sizeof kArray32;
+  std::string count;
+  put_u32(count, count_of(get_u32(out.data() + count_at) + more.size()));
+  out.replace(count_at, count.size(), count);
 }
 
 }  // namespace zeolite::zeo::msgpack_message

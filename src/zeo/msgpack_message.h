@@ -21,5 +21,11 @@ void encode_reply(const Value& id, bool is_error, const Value& value, std::strin
 void encode_one_way(std::string_view method, std::span<const Value> arguments, std::string& out);
 void encode_loaded(const Value& id, ByteView data, Tid tid, Tid end, std::string& out);
 void encode_invalidation(Tid tid, std::span<const Oid> oids, std::string& out);
+// For InvalidationsAnswer: all but the end, with room for the tid, whose place in `out` is
+// returned.
+[[nodiscard]] std::size_t begin_invalidations(const Value& id, std::span<const Oid> oids,
+                                              std::string& out);
+// The end, with more objects; `tid_at` is what begin_invalidations returned.
+void end_invalidations(std::size_t tid_at, std::span<const Oid> more, std::string& out);
 
 }  // namespace zeolite::zeo::msgpack_message

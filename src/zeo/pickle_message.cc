@@ -82,4 +82,21 @@ void encode_invalidation(Tid tid, std::span<const Oid> oids, std::string& out) {
   end_message(out);
 }
 
+std::size_t begin_invalidations(const Value& id, std::span<const Oid> oids, std::string& out) {
+  begin_reply(id, kResultFlag, out);
+  put_id(out, 0);
+  const std::size_t tid_at = out.size() - sizeof(std::uint64_t);
+  pickle::put_list(out, oids.size(), [&](std::size_t i) { put_id(out, oids[i].value()); });
+  return tid_at;
+}
+
+void end_invalidations(std::span<const Oid> more, std::string& out) {
+  for (const Oid oid : more) {
+    put_id(out, oid.value());
+    put_op(out, Op::append);
+  }
+  put_op(out, Op::tuple2);
+  end_message(out);
+}
+
 }  // namespace zeolite::zeo::pickle_message

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "zeo/client_messages.h"
 #include "zeo/sample_messages.h"
 
 // What holds in both encodings.
@@ -185,6 +187,30 @@ TEST_P(MessageTest, WritesInvalidations) {
   out = "before";
   encode_invalidation(encoding(), kTid, std::array{kOid, kOtherOid}, out);
   expect_written(out, kInvalidateTwo);
+}
+
+TEST_P(MessageTest, WritesWhatWasMissedInTwoSteps) {
+  for (const std::size_t count : {0U, 1U, 2U, 15U, 16U, 1000U, 70'000U}) {
+    for (const std::size_t added : {0U, 1U, 2U}) {
+      std::vector<Oid> oids;
+      pickle::List list;
+      for (std::size_t i = 0; i < count + added; ++i) {
+        oids.emplace_back(i);
+        list.items.push_back(id_value(i));
+      }
+      const std::span<const Oid> all = oids;
+      InvalidationsAnswer answer(encoding(), number(7), all.first(count));
+      const std::string written = std::move(answer).finish(kTid, all.subspan(count));
+      ASSERT_EQ(get_u32(written.data()) + 4, written.size());
+      const ServerMessage read =
+          read_server_message(encoding(), Bytes::copy_of(ByteView(written).substr(4)));
+      EXPECT_EQ(read.id, number(7));
+      EXPECT_EQ(read.name, ".reply");
+      const Value items = encoding() == Encoding::pickle ? Value(std::move(list))
+                                                         : Value(pickle::Tuple{list.items});
+      EXPECT_TRUE(read.value == Value::tuple(id_value(kTid.value()), items)) << count;
+    }
+  }
 }
 
 TEST_P(MessageTest, TheShortcutsWriteWhatTheirValuesWould) {
