@@ -1,5 +1,6 @@
 #include "zeo/message.h"
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -18,8 +19,24 @@ std::vector<Value>* sequence(Value& value) {
   return nullptr;
 }
 
+// What a part of a tuple may have. An oid or tid has 8 bytes; of another size it names nothing,
+// which the answer tells.
+constexpr std::size_t kIdPartMax = 64;
+constexpr std::size_t kIntegerMax = 16;
+
+bool is_id_part(const Value& value) {
+  if (const Bytes* bytes = value.get<Bytes>()) return bytes->size() <= kIdPartMax;
+  if (const auto* text = value.get<pickle::Text>()) return text->utf8.size() <= kIdPartMax;
+  return value.is<pickle::None>() || value.is<std::int64_t>();
+}
+
+// It is kept until the call is answered.
 bool is_id(const Value& value) {
-  return value.is<std::int64_t>() || value.is<pickle::BigInteger>() || value.is<pickle::Tuple>();
+  if (const auto* big = value.get<pickle::BigInteger>()) return big->bytes.size() <= kIntegerMax;
+  if (const auto* tuple = value.get<pickle::Tuple>()) {
+    return tuple->items.size() == 2 && std::ranges::all_of(tuple->items, is_id_part);
+  }
+  return value.is<std::int64_t>();
 }
 
 // A flag is a bool or a number.
@@ -45,7 +62,7 @@ Result<Call> call_of(Value& message) {
   if (parts == nullptr || parts->size() != 4) return bad_call("is not a sequence of four");
   Call call;
   call.id = std::move((*parts)[0]);
-  if (!is_id(call.id)) return bad_call("has an id that is neither number nor tuple");
+  if (!is_id(call.id)) return bad_call("has an id that is neither number nor pair");
   call.heartbeat = call.id == Value(kHeartbeatId);
   if (call.heartbeat) return call;
   const std::optional<bool> one_way = truth((*parts)[1]);

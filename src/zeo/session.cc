@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::string_view kVersion = "5";
 constexpr std::string_view kAreYouOk = "ruok";
+// What does not belong to a transaction is small. As many calls may wait, little is kept of each.
+constexpr std::size_t kPlainCallMax = std::size_t{64} << 10;
 
 }  // namespace
 
@@ -123,6 +125,12 @@ void Session::on_call(const Call& call, std::size_t message_bytes, SessionEffect
   }
   if (state_ != State::live && call.method != "register") {
     protocol_error(call.method + " was called before register", effects);
+    return;
+  }
+  if (method->part == Method::Part::no && message_bytes > kPlainCallMax) {
+    protocol_error(call.method + " came in a message of " + std::to_string(message_bytes) +
+                       " bytes; it may have " + std::to_string(kPlainCallMax),
+                   effects);
     return;
   }
   Answer answer = (this->*method->run)(call, effects);

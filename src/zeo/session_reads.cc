@@ -16,6 +16,34 @@ namespace {
   if (!name) return std::unexpected(type_error(std::move(name).error().detail)); \
   declaration = *std::move(name)
 
+// What a specification may be: each entry of the log is compared with it, and many may wait.
+constexpr std::size_t kSpecificationKeysMax = 100;
+constexpr std::size_t kSpecificationWeightMax = 4'096;
+constexpr std::size_t kBytesOfOne = 16;  // of a string, that weigh as much as a value
+
+std::size_t weight_of(const Value& value);
+std::size_t weight_of(const std::vector<Value>& items) {
+  std::size_t weight = 0;
+  for (const Value& item : items) weight += weight_of(item);
+  return weight;
+}
+std::size_t weight_of(const pickle::Dict& dict) {
+  std::size_t weight = 0;
+  for (const auto& [key, value] : dict.items) weight += weight_of(key) + weight_of(value);
+  return weight;
+}
+// How many values it is, each string by its length. (The decoder bounds the depth.)
+std::size_t weight_of(const Value& value) {
+  if (const auto* text = value.get<pickle::Text>()) return 1 + text->utf8.size() / kBytesOfOne;
+  if (const auto* bytes = value.get<Bytes>()) return 1 + bytes->size() / kBytesOfOne;
+  if (const auto* tuple = value.get<pickle::Tuple>()) return 1 + weight_of(tuple->items);
+  if (const auto* list = value.get<pickle::List>()) return 1 + weight_of(list->items);
+  if (const auto* set = value.get<pickle::Set>()) return 1 + weight_of(set->items);
+  if (const auto* dict = value.get<pickle::Dict>()) return 1 + weight_of(*dict);
+  const auto* prefix = value.get<pickle::PathPrefix>();
+  return 1 + (prefix == nullptr ? 0 : prefix->path.size());
+}
+
 // Ids of another length than 8 bytes name nothing.
 std::expected<Oid, Exception> known_oid(const Call& call, std::size_t i) {
   const Arguments arguments(call);
@@ -162,6 +190,10 @@ Session::Answer Session::undo_info(const Call& call, SessionEffects& effects) {
     const auto* specification = arguments.at(2)->get<pickle::Dict>();
     if (specification == nullptr) {
       return std::unexpected(type_error("undoInfo: the specification must be a dict"));
+    }
+    if (specification->items.size() > kSpecificationKeysMax ||
+        weight_of(*specification) > kSpecificationWeightMax) {
+      return std::unexpected(value_error("undoInfo: the specification is too large"));
     }
     request.specification = *specification;
   }

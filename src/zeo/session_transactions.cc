@@ -27,6 +27,8 @@ constexpr std::size_t kMetadataMax = 65'535;
 constexpr unsigned kRoundsMax = 8;
 // Undos that were planned anew because another transaction came in between.
 constexpr unsigned kPlansMax = 10;
+// Transactions that one may undo. Planning it takes as long as all that they changed.
+constexpr std::size_t kUndosMax = 1'000;
 // What every protocol can carry back in one message.
 constexpr std::size_t kRecordMax = (std::size_t{512} << 20) - (std::size_t{64} << 10);
 // A record shares the memory it came in, with whatever came beside it. A shorter one is copied, so
@@ -206,10 +208,13 @@ Session::Answer Session::undoa(const Call& call, SessionEffects& /*effects*/) {
   const Result<Bytes> undo_id = Arguments(call).bytes(0);
   if (!undo_id) return wrong(undo_id.error());
   const std::optional<Tid> tid = parse_undo_id(undo_id->view());
-  if (tid) {
-    (*transaction)->undo(*tid);
-  } else {
+  if (!tid) {
     doomed_ = multiple_undo_errors({{{Oid{}, "Invalid undo transaction id"}}});
+  } else if ((*transaction)->undos().size() >= kUndosMax) {
+    doomed_ = storage_error("a transaction may undo " + std::to_string(kUndosMax) +
+                            " transactions, no more");
+  } else {
+    (*transaction)->undo(*tid);
   }
   return Value(None{});
 }

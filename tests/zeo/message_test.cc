@@ -141,6 +141,24 @@ TEST_P(MessageTest, OtherShapesAreRefused) {
               HasSubstr("arguments"));
 }
 
+// It is kept until the call is answered.
+TEST_P(MessageTest, AnIdIsANumberOrAShortPair) {
+  const auto said = [](const Value& id) {
+    return refusal(Value::tuple(id, Value(false), Value::text("ping"), Value::tuple()));
+  };
+  const Value oid = id_value(kOid.value());
+  EXPECT_EQ(said(Value::tuple(oid, oid)), "read");
+  EXPECT_EQ(said(Value::tuple(Value::bytes("short"), Value::text("text"))), "read");
+  EXPECT_EQ(said(Value::tuple(Value(None{}), number(1))), "read");
+  EXPECT_THAT(said(Value::tuple(oid, oid, oid)), HasSubstr("id"));
+  EXPECT_THAT(said(Value::tuple(oid, Value::tuple(oid, oid))), HasSubstr("id"));
+  EXPECT_THAT(said(Value::tuple(oid, Value::bytes(std::string(65, 'x')))), HasSubstr("id"));
+  EXPECT_THAT(said(Value::tuple(oid, Value::text(std::string(65, 'x')))), HasSubstr("id"));
+  if (encoding() == Encoding::pickle) {
+    EXPECT_THAT(said(Value(pickle::BigInteger{std::string(17, '\x7f')})), HasSubstr("id"));
+  }
+}
+
 TEST_P(MessageTest, BombsAreRefused) {
   Value deep = Value::tuple();
   for (int i = 0; i < 101; ++i) deep = Value::tuple(deep);

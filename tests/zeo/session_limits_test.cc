@@ -129,6 +129,39 @@ TEST_F(SessionLimitsTest, BeginningAgainAfterTheVoteDoesNotCount) {
   EXPECT_EQ(engine_call<commit::calls::Finish>().ticket, ticket_);
 }
 
+class SessionUndosTest : public SessionTransactionsTest {};
+
+// Planning them takes long.
+TEST_F(SessionUndosTest, MoreThanATransactionMayUndoIsToldByTheVote) {
+  for (const bool too_many : {false, true}) {
+    begin();
+    for (std::uint64_t undone = 1; undone <= (too_many ? 1'001U : 1'000U); ++undone) {
+      one_way("undoa", {tid(undone), id()});
+      EXPECT_TRUE(silent());
+    }
+    if (too_many) {
+      vote();
+      EXPECT_EQ(error(), storage_error("a transaction may undo 1000 transactions, no more"));
+    } else {
+      EXPECT_EQ(prepare().undos.size(), 1'000U);
+      call("tpc_abort", {id()});
+    }
+  }
+}
+
+// Calls that wait for their answer are kept, and many may.
+TEST_F(SessionUndosTest, OnlyWhatBelongsToATransactionMayBeLarge) {
+  const Value large = bytes(std::string(100'000, 'x'));
+  begin();
+  one_way("storea", {oid(1), tid(0), large, id()});
+  EXPECT_TRUE(silent());
+  call("undoInfo", {integer(0), integer(-1), dict({{"k", bytes(std::string(10'000, 'x'))}})});
+  EXPECT_EQ(effects_.reads.size(), 1U);
+  call("undoInfo", {integer(0), integer(-1), dict({{"k", large}})});
+  EXPECT_TRUE(ended());
+  EXPECT_TRUE(effects_.reads.empty());
+}
+
 TEST_F(SessionLimitsTest, SmallMessagesWithoutEndAreBounded) {
   begin();
   for (int stored = 0; stored < 100; ++stored) {

@@ -36,6 +36,7 @@ class SessionReadsTest : public SessionTest {
 };
 
 constexpr std::string_view kTypeError = "builtins.TypeError";
+constexpr std::string_view kValueError = "builtins.ValueError";
 constexpr std::string_view kPosKeyError = "ZODB.POSException.POSKeyError";
 
 TEST_F(SessionReadsTest, CallsWithoutArguments) {
@@ -149,6 +150,12 @@ TEST_F(SessionReadsTest, UndoInfo) {
   EXPECT_TRUE(asked<requests::UndoLog>("undoInfo", {integer(0), integer(7), none()})
                   .specification.items.empty());
   EXPECT_EQ(refused("undoInfo", {integer(0), integer(7), list({})}), kTypeError);
+  // Of a few bytes much may be made.
+  const Value many = list(std::vector<Value>(5'000));
+  EXPECT_EQ(refused("undoInfo", {integer(0), integer(7), dict({{"k", many}})}), kValueError);
+  pickle::Dict keys;
+  for (std::int64_t key = 0; key < 101; ++key) keys.items.emplace_back(integer(key), none());
+  EXPECT_EQ(refused("undoInfo", {integer(0), integer(7), Value(keys)}), kValueError);
 }
 
 TEST_F(SessionReadsTest, PackIsForReadersToo) {
