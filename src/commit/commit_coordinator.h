@@ -125,6 +125,11 @@ class CommitCoordinator {
   void query_outcome(Ticket ticket, OwnerId owner, const CommitId& commit_id, Tid begun,
                      const Prefetched& prefetched, Now now, CommitEffects& effects);
 
+  // Whether this id may be known already, under way or as an outcome: then a transaction or query
+  // with it is told what became of the first one, and takes no room in the log.
+  [[nodiscard]] bool may_be_known(const CommitId& commit_id, Tid begun,
+                                  const Prefetched& prefetched) const;
+
   // Hands out `count` (1 to 10,000) fresh oids. Replies at once while the durable reserve lasts,
   // else after the record that moves the mark is acknowledged. Fails with invalid_argument when
   // no oids are left. A client may also write oids of its own choice: later ones lie above them.

@@ -124,6 +124,13 @@ void CommitCoordinator::publish_outcome(const Sequenced& record, CommitEffects& 
   }
 }
 
+bool CommitCoordinator::may_be_known(const CommitId& commit_id, Tid begun,
+                                     const Prefetched& prefetched) const {
+  if (commit_id.empty()) return false;
+  return attempts_.contains(commit_id) || !recent_outcomes_.covers(prefetched.as_of) ||
+         known_outcome(0, commit_id, begun, prefetched, true).has_value();
+}
+
 void CommitCoordinator::query_outcome(Ticket ticket, OwnerId owner, const CommitId& commit_id,
                                       Tid begun, const Prefetched& prefetched, Now now,
                                       CommitEffects& effects) {

@@ -207,13 +207,10 @@ void StorageEngine::submit(commit::OwnerId owner, server::SessionEffects::Submit
   // fits is taken, after all that was taken before.
   const RoomClaim claim(
       claimed_, storage::append_size(submit.transaction.metadata, submit.transaction.writes));
+  Result<> more = store_->check_room(claimed_ + kRoomMargin);
   // A store that has failed may say so before the append under way does; after that nobody is
   // answered, so this is left to an append to tell.
-  if (Result<> space = store_->check_room(claimed_ + kRoomMargin);
-      !space && space.error().code != ErrorCode::io_error) {
-    reply_error(submit.ticket, std::move(space).error());
-    return;
-  }
+  if (!more && more.error().code == ErrorCode::io_error) more = {};
   Result<commit::Prefetched> prefetched = prefetch_outcome(submit.transaction.commit_id);
   if (!prefetched) {
     reply_error(submit.ticket, std::move(prefetched).error());
@@ -229,7 +226,9 @@ void StorageEngine::submit(commit::OwnerId owner, server::SessionEffects::Submit
     lock.lock();
   }
   if (failed_) return;
-  if (Result<> more = accepts_more(); !more) {
+  if (more) more = accepts_more();
+  const commit::StagedTransaction& staged = submit.transaction;
+  if (!more && !coordinator_->may_be_known(staged.commit_id, staged.begun, *prefetched)) {
     lock.unlock();
     reply_error(submit.ticket, std::move(more).error());
     return;
@@ -317,7 +316,8 @@ void StorageEngine::query_outcome(commit::OwnerId owner,
   }
   std::unique_lock lock(mutex_);
   if (failed_) return;
-  if (starved_) {  // it may need a tombstone
+  if (starved_ && !coordinator_->may_be_known(query.commit_id, query.begun, *prefetched)) {
+    // It needs a tombstone.
     lock.unlock();
     reply_error(query.ticket, Error{ErrorCode::unavailable, "the disk is full; ask again later"});
     return;

@@ -430,6 +430,43 @@ TEST_F(StorageEngineTest, AFullDiskRefusesNewTransactions) {
   commit(1, 2, write(1));
 }
 
+// Its answer was lost. A refusal would say that it did not happen.
+TEST_F(StorageEngineTest, ACommitThatIsSentAgainIsToldItsOutcomeThoughTheDiskIsFull) {
+  start();
+  commit::StagedTransaction sent = write(1);
+  sent.commit_id = {{1}, 7};
+  sent.begun = engine_->visible();
+  const Tid tid = commit(1, 1, sent);
+  control_->content.set_out_of_space(true);
+  const Reply again = inbox_.wait_for(submit(2, 1, sent)).reply;
+  EXPECT_EQ(again.kind, Reply::Kind::committed) << again.error.to_string();
+  EXPECT_EQ(again.tid, tid);
+  sent.commit_id.number = 8;
+  EXPECT_EQ(inbox_.wait_for(submit(2, 2, sent)).reply.error.code, ErrorCode::out_of_space);
+}
+
+TEST_F(StorageEngineTest, ACommitThatWaitsForSpaceIsTakenOverWhenItIsSentAgain) {
+  start();
+  commit::StagedTransaction sent = write(1);
+  sent.commit_id = {{1}, 7};
+  const std::size_t before = control_->append.arrived();
+  control_->append.shut();
+  const commit::Ticket first = submit(1, 1, sent);
+  control_->append.wait_for(before + 1);
+  control_->fail_appends(ErrorCode::out_of_space, SIZE_MAX);
+  control_->append.open();
+  control_->append.wait_for(before + 2);  // again
+  const commit::Ticket second = submit(2, 1, sent);
+  EXPECT_EQ(inbox_.wait_for(first).reply.error.code, ErrorCode::outcome_unknown);
+  engine_->call(3, Effects::QueryOutcome{ticket(3, 1), sent.commit_id, sent.begun});
+  engine_->call(3, Effects::QueryOutcome{ticket(3, 2), {{2}, 7}, sent.begun});
+  EXPECT_EQ(inbox_.wait_for(ticket(3, 2)).reply.error.code, ErrorCode::unavailable)
+      << "it would need a tombstone";
+  control_->fail_appends(ErrorCode::out_of_space, 0);
+  EXPECT_EQ(inbox_.wait_for(second).reply.kind, Reply::Kind::committed);
+  EXPECT_EQ(inbox_.wait_for(ticket(3, 1)).reply.kind, Reply::Kind::committed);
+}
+
 TEST_F(StorageEngineTest, ACommitThatDoesNotFitIsRefusedAndOthersGoOn) {
   start();
   control_->set_room(2 << 20);
