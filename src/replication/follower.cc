@@ -327,7 +327,7 @@ void Follower::acknowledge(Instant now, Actions& actions) {
   actions.emplace_back(Send{wire::ReplicaAck{.epoch = promised_,
                                              .flushed = last_,
                                              .visible = visible_,
-                                             .free_bytes = 0,
+                                             .disk_full = disk_full_,
                                              .echo = echo_,
                                              .question = question_}});
 }

@@ -118,6 +118,10 @@ class Follower {
   // The database was made, for the cluster that the welcome named.
   void database_made(const Id128& cluster) { cluster_ = cluster; }
 
+  // Whether the own disk is, or nearly; what the upstream is told of it.
+  void disk_is_full(bool full) { disk_full_ = full; }
+  [[nodiscard]] bool disk_full() const { return disk_full_; }
+
   void tick(Instant now, Actions& actions);
 
   [[nodiscard]] const Position& last() const { return last_; }
@@ -180,6 +184,7 @@ class Follower {
   Tid upstream_visible_;
   Tid visible_;
   bool in_sync_ = false;
+  bool disk_full_ = false;
   std::optional<Instant> heard_at_;  // a message of this connection
   Instant moved_at_{};               // link_moves(), of this connection
   Instant acknowledged_at_{};

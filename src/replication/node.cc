@@ -113,7 +113,7 @@ Election::Local Node::local(Instant now) const {
   local.heard = heard();
   local.settled = follower_.settled();
   local.abstains = now < abstain_until_;
-  local.disk_full = disk_full_;
+  local.disk_full = follower_.disk_full();
   local.role = role_ == Role::primary ? "primary" : "standby";
   return local;
 }

@@ -106,7 +106,8 @@ class Node {
   void database_made(const Id128& cluster);
   // Nothing asked for after it is done. This node ends; it answers commands, gives its key back.
   void storing_failed(const Error& why, Instant now, Actions& actions);
-  void disk_is_full(bool full) { disk_full_ = full; }  // or nearly: others are to lead first
+  // Following: it is, or nearly, so that others are to lead first.
+  void disk_is_full(bool full) { follower_.disk_is_full(full); }
   // Leading: the epoch record is durable, at `begin`; zero: it comes later (Lead::alone).
   void reign_begun(const Position& begin, Instant now, Actions& actions);
   // Leading: everything up to `own` is durable here.
@@ -166,8 +167,8 @@ class Node {
     Position flushed;
     Tid visible;
     Instant heard_at{};
-    std::uint64_t echo = 0;
-    std::uint64_t question = 0;  // heard last
+    std::uint64_t echo = 0, question = 0;  // heard last
+    bool disk_full = false;                // so it said
     std::optional<Instant> behind_since{};
   };
   struct Handing {
@@ -244,7 +245,6 @@ class Node {
   Options options_;
   Role role_ = Role::starting;
   bool stepped_down_ = false;
-  bool disk_full_ = false;
   Epoch epoch_;  // of the own reign, or of the one that is followed
   Epoch heard_;  // as stored; the own promise may be later
   Follower follower_;

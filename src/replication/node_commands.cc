@@ -111,14 +111,13 @@ void Node::answer_promoted(Actions& actions) {
 
 std::optional<PeerId> Node::choose_target(const std::string& name) const {
   std::optional<PeerId> best;
-  Tid furthest;
+  const auto rank = [](const Peer& peer) { return std::pair(!peer.disk_full, peer.flushed.tid); };
   for (const auto& [id, peer] : peers_) {
     if (peer.state != Peer::State::streaming) continue;
     if (!name.empty() && peer.hello.name != name) continue;
     if (name.empty() && !sync_->is_waited_for(peer.hello.node)) continue;
-    if (best && peer.flushed.tid <= furthest) continue;
+    if (best && rank(peer) <= rank(peers_.at(*best))) continue;
     best = id;
-    furthest = peer.flushed.tid;
   }
   return best;
 }
@@ -139,7 +138,14 @@ void Node::switchover(CommandId command, const wire::Switchover& request, Instan
                   request.target.empty() ? "no standby is in sync"
                                          : "no standby named " + request.target + " is connected");
   }
-  if (!may_count(peers_.at(*target).hello)) {
+  const Peer& chosen = peers_.at(*target);
+  if (chosen.disk_full) {
+    // It might not even find room for its promise, and then nobody would lead.
+    return refuse(ErrorCode::out_of_space,
+                  "the disk of the standby " + chosen.hello.name +
+                      " is full, so it could not lead: free space there, and try again");
+  }
+  if (!may_count(chosen.hello)) {
     return refuse(ErrorCode::conflict, "the standby " + request.target +
                                            " takes part in no election (it has no --etcd), so it "
                                            "does not lead this cluster");
@@ -172,6 +178,10 @@ void Node::hand_over_when_ready(Instant now, Actions& actions) {
   }
   // One that greets anew takes no handover.
   if (target->second.state != Peer::State::streaming) return;
+  if (target->second.disk_full) {
+    give_up_handover("the disk of the standby is full", actions);
+    return;
+  }
   const Position& own = *handing_->last;
   const Position& end = target->second.flushed;
   // It refuses while anything is on its way to it that it is not told of.

@@ -269,6 +269,7 @@ void Node::peer_ack(PeerId peer, const wire::ReplicaAck& ack, Instant now, Actio
   }
   if (ack.flushed.tid > state.flushed.tid) state.flushed = ack.flushed;
   state.visible = ack.visible;
+  state.disk_full = ack.disk_full;
   state.echo = std::max(state.echo, ack.echo);
   state.question = std::max(state.question, ack.question);
   note_lags(now);

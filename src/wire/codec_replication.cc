@@ -89,7 +89,7 @@ struct Codec<ReplicaAck> {
     to.setEpoch(m.epoch.value());
     wire::build(m.flushed, to.initFlushed());
     to.setVisible(m.visible.value());
-    to.setFreeBytes(m.free_bytes);
+    to.setDiskFull(m.disk_full);
     to.setEcho(m.echo);
     to.setQuestion(m.question);
   }
@@ -97,7 +97,7 @@ struct Codec<ReplicaAck> {
     return {body.epoch(from.getEpoch()),
             body.position(from.getFlushed()),
             Tid(from.getVisible()),
-            from.getFreeBytes(),
+            from.getDiskFull(),
             from.getEcho(),
             from.getQuestion()};
   }

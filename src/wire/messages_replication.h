@@ -70,8 +70,8 @@ struct ReplicaAck {
   Epoch epoch;       // promised
   Position flushed;  // the end of its log, durable
   Tid visible;
-  std::uint64_t free_bytes = 0;  // on its disk
-  std::uint64_t echo = 0;        // the sequence of the newest heartbeat it has obeyed
+  bool disk_full = false;  // or nearly: it could take no commits
+  std::uint64_t echo = 0;  // the sequence of the newest heartbeat it has obeyed
   // Counts up, by the standby's own clock: the heartbeat that names it was made after this was
   // sent.
   std::uint64_t question = 0;

@@ -370,7 +370,7 @@ struct ReplicaAck {
   epoch @0 :UInt64;
   flushed @1 :Position;
   visible @2 :UInt64;
-  freeBytes @3 :UInt64;
+  diskFull @3 :Bool;
   echo @4 :UInt64;
   question @5 :UInt64;
 }

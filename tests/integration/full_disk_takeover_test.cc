@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "integration/elected_pair.h"
 #include "integration/small_disk.h"
@@ -87,6 +88,39 @@ TEST_F(FullDiskTakeover, WaitsForRoomAndThenLeadsByCommand) {
     return zeolite({"promote", "--force", "--at", b.address()}).exit_code == 0;
   };
   ASSERT_TRUE(wait_until(promoted)) << b.standard_error();
+  load_.check_everything(b.port());
+}
+
+// Who hands over has nobody lead if the other cannot: without a service there is no way back.
+TEST_F(FullDiskTakeover, IsNotSwitchedOverTo) {
+  const std::optional<ServerPair> pair = start_pair();
+  ASSERT_TRUE(pair);
+  const ServerProcess& a = *pair->primary;
+  const ServerProcess& b = *pair->standby;
+  load_.start(a.port());
+  ASSERT_TRUE(load_.wait_acknowledged(100));
+  stop_load();
+  disk_.fill(0);
+  std::this_thread::sleep_for(seconds(1));  // the standby looks, and tells
+  for (const std::vector<std::string>& named : {{}, std::vector<std::string>{"--to", "b"}}) {
+    std::vector<std::string> command = {"switchover", "--at", a.address()};
+    command.insert(command.end(), named.begin(), named.end());
+    const auto begun = Clock::now();
+    const ProgramResult refused = zeolite(command);
+    EXPECT_EQ(refused.exit_code, 1) << refused.out;
+    EXPECT_NE(refused.error.find("the disk of the standby b is full"), std::string::npos)
+        << refused.error;
+    EXPECT_LT(Clock::now() - begun, seconds(2));
+  }
+  EXPECT_EQ(role(a), "primary");
+  load_.start(a.port());
+  EXPECT_TRUE(load_.wait_acknowledged(load_.acknowledged() + 100)) << "it goes on";
+  stop_load();
+  disk_.release();
+  ASSERT_TRUE(wait_until([&] { return same_end(a, b) && in_sync(a); })) << b.standard_error();
+  const auto switched = [&] { return zeolite({"switchover", "--at", a.address()}).exit_code == 0; };
+  ASSERT_TRUE(wait_until(switched)) << a.standard_error();
+  ASSERT_TRUE(wait_until([&] { return role(b) == "primary"; })) << b.standard_error();
   load_.check_everything(b.port());
 }
 

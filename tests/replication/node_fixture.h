@@ -190,8 +190,10 @@ class NodeTest : public ::testing::Test, protected PlayedService {
     compared(peer, Comparison::Kind::same);
     ASSERT_TRUE(told<wire::ReplicaHeartbeat>(peer));
   }
-  void ack(PeerId peer, std::uint64_t epoch, const Position& flushed, std::uint64_t echo = 0) {
+  void ack(PeerId peer, std::uint64_t epoch, const Position& flushed, std::uint64_t echo = 0,
+           bool disk_full = false) {
     wire::ReplicaAck ack;
+    ack.disk_full = disk_full;
     ack.epoch = Epoch(epoch);
     ack.flushed = flushed;
     ack.echo = echo;

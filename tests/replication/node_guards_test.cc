@@ -423,5 +423,71 @@ TEST_F(NodeGuards, AStandbyTellsTheAgeOfWhatItShows) {
   EXPECT_GE(told<wire::ReplicaHeartbeat>(1)->age_ms, 500U);
 }
 
+// ---- full disks ---------------------------------------------------------------------------------
+
+class NodeFullDisk : public NodeTest {
+ protected:
+  void switch_over(const std::string& target = {}) {
+    node().switchover(kCommand, {.target = target, .timeout_ms = 2000}, now, actions);
+  }
+  static constexpr CommandId kCommand = 5;
+};
+
+TEST_F(NodeFullDisk, TheUpstreamIsToldOfIt) {
+  follow();
+  for (const bool full : {true, false}) {
+    forget();
+    node().disk_is_full(full);
+    upstream_beat(2, 20);
+    ASSERT_TRUE(told_upstream<wire::ReplicaAck>());
+    EXPECT_EQ(told_upstream<wire::ReplicaAck>()->disk_full, full);
+  }
+}
+
+TEST_F(NodeFullDisk, OfTheOnlyStandbyMakesASwitchoverFailAtOnce) {
+  lead();
+  attach_in_sync(3, at(3, 30));
+  ack(1, 3, at(3, 30), 0, true);
+  for (const char* target : {"", "b"}) {
+    forget();
+    switch_over(target);
+    EXPECT_EQ(refused(kCommand), ErrorCode::out_of_space);
+    EXPECT_EQ(count<action::HoldCommits>(), 0U);
+  }
+  ack(1, 3, at(3, 30));
+  forget();
+  switch_over();
+  EXPECT_EQ(count<action::HoldCommits>(), 1U) << "there is room again";
+}
+
+TEST_F(NodeFullDisk, OfOneStandbyMakesAnotherTheTarget) {
+  lead();
+  attach_in_sync(3, at(3, 30));
+  attach(2, kThird, at(3, 29));
+  ack(2, 3, at(3, 30));
+  tick();
+  durable_up_to(at(3, 31));
+  ack(1, 3, at(3, 31), 0, true);
+  forget();
+  switch_over();
+  ASSERT_EQ(count<action::HoldCommits>(), 1U);
+  node().commits_held(at(3, 31), Tid(31), now, actions);
+  ack(2, 3, at(3, 31));
+  EXPECT_TRUE(told<wire::Handover>(2));
+}
+
+TEST_F(NodeFullDisk, ThatFillsDuringASwitchoverEndsIt) {
+  lead();
+  attach_in_sync(3, at(3, 30));
+  forget();
+  switch_over();
+  node().commits_held(at(3, 31), Tid(31), now, actions);
+  ack(1, 3, at(3, 31), 0, true);
+  EXPECT_FALSE(told<wire::Handover>(1));
+  EXPECT_EQ(refused(kCommand), ErrorCode::timeout);
+  EXPECT_EQ(count<action::ReleaseCommits>(), 1U);
+  EXPECT_EQ(node().role(), Role::primary);
+}
+
 }  // namespace
 }  // namespace zeolite::replication

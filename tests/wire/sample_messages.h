@@ -139,7 +139,7 @@ inline std::vector<Message> sample_replication_messages() {
                      .leader = "10.0.0.1:8090"},
       ReplicaAppend{Epoch(8), sample_position(), sample_records()},
       ReplicaAppend{Epoch(9), {}, {}},
-      ReplicaAck{Epoch(1), sample_position(), Tid(2), 1ULL << 50, 7, 8},
+      ReplicaAck{Epoch(1), sample_position(), Tid(2), true, 7, 8},
       ReplicaHeartbeat{Epoch(1), Tid(2), Tid(3), true, 8, 9, 10},
       ReplicaBlob{Oid(1), Tid(2), 3, 10, Bytes::copy_of("a piece")},
       StaleEpoch{Epoch(9), "10.0.0.1:8090"},
