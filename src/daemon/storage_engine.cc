@@ -9,7 +9,6 @@
 #include "base/check.h"
 #include "base/overloaded.h"
 #include "blobs/recovery.h"
-#include "daemon/record_bytes.h"
 #include "daemon/room_claim.h"
 #include "storage/append_size.h"
 
@@ -182,7 +181,7 @@ void StorageEngine::carry_out(commit::OwnerId owner, server::SessionEffects::Eng
 Result<> StorageEngine::accepts_more() const {
   if (draining_) return make_error(ErrorCode::shutting_down, "the server is stopping");
   RETURN_IF_ERROR(check_fed());
-  if (open_group_bytes_ > kOpenGroupBytesMax) {
+  if (open_size_ > kOpenGroupBytesMax) {
     return make_error(ErrorCode::unavailable, "the disk is behind; try again later");
   }
   return {};
@@ -349,8 +348,9 @@ void StorageEngine::abort_all_of(commit::OwnerId owner) {
 
 void StorageEngine::run_effects(std::unique_lock<std::mutex>& lock) {
   while (true) {
-    open_group_bytes_ += data_bytes(effects_.append);
-    claimed_ += storage::append_size(effects_.append);
+    const std::uint64_t size = storage::append_size(effects_.append);
+    open_size_ += size;
+    claimed_ += size;
     for (TransactionRecord& record : effects_.append) open_group_.push_back(std::move(record));
     const std::vector<commit::Ticket> refetch = std::exchange(effects_.refetch, {});
     deliver_effects();
@@ -539,22 +539,22 @@ void StorageEngine::wait_idle(std::unique_lock<std::mutex>& lock) {
 void StorageEngine::take_group() {
   writing_group_.clear();
   // Starved, one by one: what fits goes out.
-  if (!starved_ && open_group_bytes_ <= options_.group_bytes_max) {
+  const std::uint64_t most = starved_ ? 0 : options_.group_bytes_max;
+  if (open_size_ <= most) {
     writing_group_.swap(open_group_);
-    open_group_bytes_ = 0;
+    writing_size_ = std::exchange(open_size_, 0);
     return;
   }
-  std::uint64_t bytes = 0;
-  const std::uint64_t most = starved_ ? 0 : options_.group_bytes_max;
+  writing_size_ = 0;
   const auto end = std::ranges::find_if(open_group_, [&](const TransactionRecord& record) {
-    const std::uint64_t size = data_bytes(std::span(&record, 1));
-    const bool fits = &record == &open_group_.front() || bytes + size <= most;
-    if (fits) bytes += size;
+    const std::uint64_t size = storage::append_size(std::span(&record, 1));
+    const bool fits = &record == &open_group_.front() || writing_size_ + size <= most;
+    if (fits) writing_size_ += size;
     return !fits;
   });
   writing_group_.assign(std::make_move_iterator(open_group_.begin()), std::make_move_iterator(end));
   open_group_.erase(open_group_.begin(), end);
-  open_group_bytes_ -= bytes;
+  open_size_ -= writing_size_;
 }
 
 Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
@@ -567,7 +567,7 @@ Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
     options_.observer->on_writing(store_->last_position(), writing_group_);
   }
   Result<Position> position = append_settled(writing_group_);
-  if (position) claimed_ -= storage::append_size(writing_group_);
+  if (position) claimed_ -= writing_size_;
   const Now now = clock_.now();
   lock.lock();
   writing_ = false;
@@ -577,7 +577,7 @@ Result<> StorageEngine::append_group(std::unique_lock<std::mutex>& lock) {
       // Nothing was written and nobody was answered: ahead of what came in meanwhile.
       open_group_.insert(open_group_.begin(), std::make_move_iterator(writing_group_.begin()),
                          std::make_move_iterator(writing_group_.end()));
-      open_group_bytes_ += data_bytes(writing_group_);
+      open_size_ += writing_size_;
       tell_held(lock);
     }
     return std::unexpected(std::move(position).error());

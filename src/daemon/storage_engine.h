@@ -47,8 +47,8 @@ class StorageEngine {
     commit::CommitOptions commit;
     Duration group_wait_max{};  // server/group_pacer.h tells both
     Duration inline_sync_max{};
-    // Of objects' data in a group that is written at once, unless one transaction has more: the
-    // standbys take it as one message.
+    // A group that is written at once has at most this size (storage/append_size.h), unless one
+    // transaction has more: the standbys take it as one message.
     std::uint64_t group_bytes_max = 256ULL << 20;
     std::size_t shards = 1;
     // The files beside the records; null: the storage keeps no blobs. Recovered already.
@@ -254,7 +254,7 @@ class StorageEngine {
   std::atomic<std::uint64_t> objects_ = 0;
   std::atomic<std::uint64_t> bytes_ = 0;
   std::atomic<std::uint64_t> stores_ = 0;
-  // Room for what is in the groups below or being submitted (storage/append_size.h).
+  // Room for what is in the groups below (their sizes) or being submitted.
   std::atomic<std::uint64_t> claimed_ = 0;
 
   mutable std::mutex settling_;       // while records are appended and settled
@@ -282,8 +282,8 @@ class StorageEngine {
   Counters counters_;
   std::size_t wake_writer_at_ = SIZE_MAX;  // group size that is worth waking the writer for
   std::optional<Instant> idle_until_;      // set while the writer sleeps with nothing to write
-  std::uint64_t open_group_bytes_ = 0;     // record data in open_group_
-  bool starved_ = false;                   // the last append was refused for want of space
+  std::uint64_t open_size_ = 0, writing_size_ = 0;  // of the groups (storage/append_size.h)
+  bool starved_ = false;                            // the last append was refused for want of space
   bool stopping_ = false;
   bool draining_ = false;
   int awaited_ = 0;         // so many wait for drained_ to see what became visible
