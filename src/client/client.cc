@@ -74,8 +74,7 @@ Transaction Client::begin() {
 Tid Client::sync() {
   const Answer answer = core_->call(core_->request(wire::Ping{}));
   const ::zeolite::Tid visible = reply_of<wire::Pong>(answer).visible;
-  // Normally there already: the pong follows the invalidations. What is missing is an own commit
-  // whose answer is on its way.
+  // There already, unless the connection was lost since.
   if (!core_->view().wait_for(visible, core_->wait_deadline())) {
     throw TimeoutError("the server's transaction " + to_hex(visible) + " was not told in time");
   }

@@ -278,6 +278,14 @@ void ClientSession::on_own_commit(const CommitRequest& commit, const wire::Commi
   view_.advance(position_);
 }
 
+// Records of the server's own move its line, and nothing is told of them. A pong follows all
+// invalidations and answers to own commits up to its tid, so the cache is right for that tid.
+void ClientSession::on_pong(const wire::Pong& pong) {
+  if (partial_ || pong.visible <= position_.tid) return;
+  position_ = Position{epoch_, pong.visible, {}};
+  view_.advance(position_);
+}
+
 void ClientSession::protocol_error(std::string detail, SessionEffects& effects) {
   effects.log.push_back({true, "the server broke the protocol: " + detail});
   effects.close = Error{ErrorCode::protocol_error, std::move(detail)};

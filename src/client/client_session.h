@@ -163,6 +163,7 @@ class ClientSession {
   // The line.
   void on_invalidate(wire::Invalidate message, SessionEffects& effects);
   void on_own_commit(const CommitRequest& commit, const wire::Committed& committed);
+  void on_pong(const wire::Pong& pong);
 
   // Requests.
   void on_reply(std::uint32_t request_id, wire::Message message, Instant now,

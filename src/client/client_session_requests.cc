@@ -145,6 +145,7 @@ void ClientSession::ask_later(PendingMap::iterator entry, Instant now) {
 
 void ClientSession::on_reply(std::uint32_t request_id, wire::Message message, Instant now,
                              SessionEffects& effects) {
+  if (const auto* pong = std::get_if<wire::Pong>(&message)) on_pong(*pong);
   if (request_id == kOwnId) return;
   // The youngest serial with these low bits.
   std::uint64_t serial = (next_serial_ & ~0xFFFFFFFFULL) | request_id;

@@ -112,6 +112,38 @@ TEST_F(ClientSessionOrder, TheLineHasMovedWhenAnAnswerIsHandedOn) {
   EXPECT_EQ(line_at_answer_, second);
 }
 
+TEST_F(ClientSessionOrder, APongMovesTheLineOverWhatNothingIsToldOf) {
+  load(Oid(1));
+  const Tid oids_mark = client_.server.commit_elsewhere({}, false);
+  client_.submit(client_.request(wire::Ping{}));
+  client_.deliver_all();
+  EXPECT_EQ(client_.view().point().tid, oids_mark);
+  EXPECT_EQ(cached(client_, Oid(1)), "old");
+  const Tid pack = client_.server.commit_elsewhere({}, false);
+  client_.submit(client_.request(wire::Await{Epoch(), pack, 1'000}));
+  client_.deliver_all();
+  EXPECT_EQ(client_.view().point().tid, pack);
+  // So does the answer to a ping of the session's own.
+  const Tid last = client_.server.commit_elsewhere({}, false);
+  client_.pass(std::chrono::seconds(5));
+  client_.deliver_all();
+  EXPECT_EQ(client_.view().point().tid, last);
+}
+
+TEST_F(ClientSessionOrder, APongBetweenThePartsOfAnInvalidationMovesNothing) {
+  load(Oid(1));
+  client_.deliver_all();
+  client_.submit(client_.request(wire::Ping{}));
+  const std::uint32_t id = client_.sent.back().request_id;
+  client_.receive(0, wire::Invalidate{Tid(200), {Oid(1)}, false});
+  client_.receive(id, wire::Pong{{}, Tid(200)});
+  EXPECT_EQ(client_.view().point().tid, first_);
+  EXPECT_EQ(cached(client_, Oid(1)), "old");
+  client_.receive(0, wire::Invalidate{Tid(200), {Oid(2)}, true});
+  EXPECT_EQ(client_.view().point().tid, Tid(200));
+  EXPECT_FALSE(client_.closed);
+}
+
 TEST_F(ClientSessionOrder, AnOwnCommitEndsTheOldRevisionAndIsCachedAtTheNewLine) {
   load(Oid(1));
   client_.deliver_all();

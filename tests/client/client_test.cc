@@ -32,6 +32,11 @@ TEST_F(ClientTest, SyncSeesWhatOthersCommitted) {
   EXPECT_EQ(client_.begin().load(Oid{1}).str(), "new");
 }
 
+TEST_F(ClientTest, SyncDoesNotWaitForNewsOfWhatTheServerWritesForItself) {
+  const ::zeolite::Tid tid = server().commit_elsewhere({}, false);
+  EXPECT_EQ(client_.sync().value, tid.value());
+}
+
 TEST_F(ClientTest, SyncWaitsForATransactionThatWasToldElsewhere) {
   core_->deliver = false;
   const ::zeolite::Tid tid = server().put(::zeolite::Oid(1), "new");

@@ -177,6 +177,18 @@ TEST_F(ClientLibrary, SnapshotStaysWhileAnotherClientCommits) {
   }
 }
 
+TEST_F(ClientLibrary, SyncIsAnsweredAfterARecordOfTheServersOwn) {
+  zdb::Client writer(options());
+  zdb::Options impatient = options();
+  impatient.call_timeout = seconds(5);
+  zdb::Client reader(impatient);
+  const zdb::Tid before = reader.sync();
+  static_cast<void>(writer.new_oid());  // the server notes that it gave oids away
+  const zdb::Tid after = reader.sync();
+  EXPECT_GT(after, before);
+  EXPECT_EQ(reader.snapshot(), after);
+}
+
 TEST_F(ClientLibrary, PrefetchedObjectsAreLoadedWithoutTheServer) {
   zdb::Client writer(options());
   const std::vector<zdb::Oid> oids = create_objects(writer, kObjects);
