@@ -198,7 +198,7 @@ class Client {
   // process. Waits until the server has it, which a standby may not yet. Returns the new snapshot.
   // A standby that does not get there in time is left for another server. Throws TimeoutError.
   Tid sync(Tid at_least);
-  // What begin() would take as its snapshot; 0 before the first connection.
+  // What begin() would take as its snapshot; 0 when it would have to wait for one.
   [[nodiscard]] Tid snapshot() const;
   // How old that snapshot can be: time since the server was last heard of.
   [[nodiscard]] std::chrono::nanoseconds snapshot_age() const;

@@ -33,6 +33,12 @@ std::string no_connection(const ClientCore& core) {
   return "there was no connection to the primary in time" + (why.empty() ? "" : ": " + why);
 }
 
+// Waits until there is a line to begin at.
+client_core::ConnectionView::Point wait_point(const ClientCore& core) {
+  if (const auto point = core.view().wait_point(core.wait_deadline())) return *point;
+  throw DisconnectedError(no_connection(core));
+}
+
 }  // namespace
 
 Client::Client(Options options) : core_(client_core::NetClient::start(std::move(options))) {}
@@ -62,13 +68,12 @@ void Client::wait_connected() {
 bool Client::connected() const { return core_->view().connected(); }
 
 Transaction Client::begin() {
-  if (core_->view().history() == 0) {
+  client_core::ConnectionView::Point point = core_->view().point();
+  if (point.history == 0) {
     core_->check_may_block();
-    if (!core_->view().wait_established(core_->wait_deadline())) {
-      throw DisconnectedError(no_connection(*core_));
-    }
+    point = wait_point(*core_);
   }
-  return Transaction(std::make_unique<Transaction::Impl>(core_, core_->view().point()));
+  return Transaction(std::make_unique<Transaction::Impl>(core_, point));
 }
 
 Tid Client::sync() {
@@ -83,7 +88,9 @@ Tid Client::sync() {
 
 Tid Client::sync(Tid at_least) {
   const ::zeolite::Tid wanted = internal(at_least);
-  if (core_->view().history() != 0 && core_->view().point().tid >= wanted) return snapshot();
+  if (const auto now = core_->view().point(); now.history != 0 && now.tid >= wanted) {
+    return external(now.tid);
+  }
   wire::Await await;
   await.at_least = wanted;
   await.timeout_ms = static_cast<std::uint32_t>(
@@ -113,10 +120,7 @@ bool Client::wait_for(Tid tid, std::chrono::milliseconds timeout) {
 
 Bytes Client::load_at(Oid public_oid, Tid public_tid) {
   core_->check_may_block();
-  if (!core_->view().wait_established(core_->wait_deadline())) {
-    throw DisconnectedError(no_connection(*core_));
-  }
-  const client_core::ConnectionView::Point point = core_->view().point();
+  const client_core::ConnectionView::Point point = wait_point(*core_);
   Transaction::Impl reader(core_, {std::min(internal(public_tid), point.tid), point.history});
   const ::zeolite::Oid oid = internal(public_oid);
   if (auto revision = reader.cached(oid)) return Bytes(std::move(revision->data));

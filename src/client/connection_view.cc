@@ -6,7 +6,7 @@ namespace zeolite::client_core {
 
 ConnectionView::Point ConnectionView::point() const {
   const std::lock_guard lock(mutex_);
-  return {established_ ? place_.position.tid : kNoTid, place_.history};
+  return established_ ? Point{place_.position.tid, place_.history} : Point{};
 }
 
 ConnectionView::Place ConnectionView::place() const {
@@ -15,8 +15,8 @@ ConnectionView::Place ConnectionView::place() const {
 }
 
 template <typename Predicate>
-bool ConnectionView::wait(Deadline deadline, Predicate predicate) const {
-  std::unique_lock lock(mutex_);
+bool ConnectionView::wait(std::unique_lock<std::mutex>& lock, Deadline deadline,
+                          Predicate predicate) const {
   ++waiters_;
   changed_.wait_until(lock, deadline, [&] { return shut_down_ || predicate(); });
   --waiters_;
@@ -24,15 +24,19 @@ bool ConnectionView::wait(Deadline deadline, Predicate predicate) const {
 }
 
 bool ConnectionView::wait_for(Tid tid, Deadline deadline) const {
-  return wait(deadline, [&] { return established_ && place_.position.tid >= tid; });
+  std::unique_lock lock(mutex_);
+  return wait(lock, deadline, [&] { return established_ && place_.position.tid >= tid; });
 }
 
-bool ConnectionView::wait_established(Deadline deadline) const {
-  return wait(deadline, [&] { return established_; });
+std::optional<ConnectionView::Point> ConnectionView::wait_point(Deadline deadline) const {
+  std::unique_lock lock(mutex_);
+  if (!wait(lock, deadline, [&] { return established_; })) return std::nullopt;
+  return Point{place_.position.tid, place_.history};
 }
 
 bool ConnectionView::wait_connected(Deadline deadline) const {
-  return wait(deadline, [&] { return connected_; });
+  std::unique_lock lock(mutex_);
+  return wait(lock, deadline, [&] { return connected_; });
 }
 
 bool ConnectionView::connected() const {
@@ -53,6 +57,7 @@ void ConnectionView::set_initial(const Position& position, const Id128& cluster_
 
 void ConnectionView::begin_history() {
   const std::lock_guard lock(mutex_);
+  established_ = false;
   history_.store(++place_.history, std::memory_order_release);
 }
 

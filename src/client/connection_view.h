@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/time.h"
@@ -26,8 +27,9 @@ class ConnectionView {
 
   struct Point {
     Tid tid;
-    std::uint64_t history = 0;  // from 1; 0 before the first connection
+    std::uint64_t history = 0;  // from 1
   };
+  // Zero before the first connection, and while a history begins: it has no line yet.
   [[nodiscard]] Point point() const;
   // Of the present history; to be read after what is to be checked.
   [[nodiscard]] std::uint64_t history() const { return history_.load(std::memory_order_acquire); }
@@ -40,9 +42,10 @@ class ConnectionView {
   };
   [[nodiscard]] Place place() const;
 
-  // Wait until that is so; false at the deadline or after shut_down().
+  // Wait until that is so, or until there is a point; false or nothing at the deadline or after
+  // shut_down().
   [[nodiscard]] bool wait_for(Tid tid, Deadline deadline) const;
-  [[nodiscard]] bool wait_established(Deadline deadline) const;
+  [[nodiscard]] std::optional<Point> wait_point(Deadline deadline) const;
   [[nodiscard]] bool wait_connected(Deadline deadline) const;
 
   [[nodiscard]] bool connected() const;
@@ -58,7 +61,9 @@ class ConnectionView {
   // For the session.
   void set_epoch(Epoch epoch) { epoch_.store(epoch.value(), std::memory_order_release); }
   void set_initial(const Position& position, const Id128& cluster_id);  // from the cache file
-  void begin_history();  // before the cache is cleared, so that no reader mixes the two
+  // Before the cache is cleared, so that no reader mixes the two. Until set_connected() there is no
+  // line to begin a transaction at: the old history's is not one of the new.
+  void begin_history();
   void set_connected(const Position& position, const Id128& cluster_id);
   void advance(const Position& position);
   void set_disconnected(std::string why);
@@ -68,15 +73,16 @@ class ConnectionView {
   void shut_down();
 
  private:
+  // With the lock held, which it gives up while it waits.
   template <typename Predicate>
-  bool wait(Deadline deadline, Predicate predicate) const;
+  bool wait(std::unique_lock<std::mutex>& lock, Deadline deadline, Predicate predicate) const;
 
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   mutable int waiters_ = 0;  // spares the notification nearly always
   Place place_;
   std::string last_failure_;
-  bool established_ = false;  // there was a connection, so the line is one
+  bool established_ = false;  // there was a connection of this history, so the line is one
   bool connected_ = false;
   bool shut_down_ = false;
   std::atomic<std::uint64_t> history_{0};

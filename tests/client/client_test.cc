@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <future>
+
 #include "client/fake_client.h"
 
 namespace zeolite::client {
@@ -47,6 +50,21 @@ TEST_F(ClientTest, SyncWaitsForATransactionThatWasToldElsewhere) {
   EXPECT_EQ(client_.sync(Tid{first_.value()}).value, tid.value());
   EXPECT_EQ(server().count_received<wire::Await>(), 1U);
   EXPECT_THROW(client_.sync(Tid{tid.value() + 1}), TimeoutError);
+}
+
+TEST_F(ClientTest, BeginsAtTheLineOfAHistoryThatIsJustBeginning) {
+  client_core::ConnectionView& view = core_->view();
+  view.begin_history();
+  auto begun = std::async(std::launch::async, [this] { return client_.begin(); });
+  EXPECT_EQ(begun.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  const ::zeolite::Tid second = server().commit_elsewhere({{::zeolite::Oid(2), "two"}}, false);
+  view.set_connected({::zeolite::Epoch(1), second, {}}, server().cluster_id);
+  Transaction transaction = begun.get();
+  EXPECT_EQ(transaction.snapshot().value, second.value());
+  // It is of the history that has begun.
+  core_->cache().insert(::zeolite::Oid(2),
+                        {second, ::zeolite::kNoTid, std::make_shared<const std::string>("two")});
+  EXPECT_EQ(transaction.load(Oid{2}).str(), "two");
 }
 
 TEST_F(ClientTest, TellsTheEpochOfTheServerThatAnswers) {

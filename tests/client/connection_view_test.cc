@@ -17,7 +17,8 @@ TEST(ConnectionView, HasNoLineBeforeTheFirstConnection) {
   view.set_initial(at(10), Id128{1});
   EXPECT_EQ(view.point().tid, kNoTid);
   EXPECT_EQ(view.place().position.tid, Tid(10));
-  EXPECT_FALSE(view.wait_established(kPast));
+  EXPECT_EQ(view.point().history, 0U);
+  EXPECT_FALSE(view.wait_point(kPast));
 }
 
 TEST(ConnectionView, MovesWithTheSession) {
@@ -33,7 +34,25 @@ TEST(ConnectionView, MovesWithTheSession) {
   view.set_disconnected("cut");
   EXPECT_FALSE(view.connected());
   EXPECT_EQ(view.last_failure(), "cut");
-  EXPECT_TRUE(view.wait_established(kPast));  // the line stays readable
+  ASSERT_TRUE(view.wait_point(kPast));  // the line stays readable
+  EXPECT_EQ(view.wait_point(kPast)->tid, Tid(20));
+}
+
+TEST(ConnectionView, HasNoLineWhileAHistoryBegins) {
+  ConnectionView view;
+  view.begin_history();
+  EXPECT_EQ(view.point().history, 0U);
+  EXPECT_FALSE(view.wait_point(kPast));
+  view.set_connected(at(20), Id128{1});
+  EXPECT_EQ(view.point().tid, Tid(20));
+  view.begin_history();
+  EXPECT_EQ(view.point().history, 0U);
+  EXPECT_EQ(view.point().tid, kNoTid);
+  EXPECT_FALSE(view.wait_point(kPast));
+  EXPECT_FALSE(view.wait_for(Tid(20), kPast));
+  view.set_connected(at(10), Id128{1});
+  EXPECT_EQ(view.point().history, 2U);
+  EXPECT_EQ(view.point().tid, Tid(10));
 }
 
 TEST(ConnectionView, WakesWhoWaits) {
@@ -47,7 +66,7 @@ TEST(ConnectionView, WakesWhoWaits) {
 
 TEST(ConnectionView, ShutDownEndsEveryWait) {
   ConnectionView view;
-  auto waiting = std::async(std::launch::async, [&] { return view.wait_established(kNever); });
+  auto waiting = std::async(std::launch::async, [&] { return view.wait_point(kNever); });
   view.shut_down();
   EXPECT_FALSE(waiting.get());
 }
