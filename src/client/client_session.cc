@@ -212,7 +212,7 @@ void ClientSession::disconnected(const Error& why, SessionEffects& effects) {
     const auto request = next++;
     Pending& pending = request->second;
     if (pending.abandoned) {
-      pending_.erase(request);
+      finish(request, {}, effects);
     } else if (pending.stage == Pending::Stage::queued) {
       continue;
     } else if (pending.request.kind == Request::Kind::repeatable) {
@@ -295,11 +295,11 @@ void ClientSession::protocol_error(std::string detail, SessionEffects& effects) 
 
 void ClientSession::tick(Instant now, SessionEffects& effects) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
-    expire(pending_.find(deadlines_.begin()->second), effects);
+    expire(entry_of(deadlines_.begin()->second), effects);
   }
   if (state_ != State::ready) return;
   while (!asks_.empty() && asks_.begin()->first <= now) {
-    ask_outcome(pending_.find(asks_.begin()->second), effects);
+    ask_outcome(entry_of(asks_.begin()->second), effects);
   }
   if (const auto impatient = impatient_at(); impatient && *impatient <= now) {
     effects.close = Error{ErrorCode::unavailable, "the standby does not get on"};
@@ -315,6 +315,12 @@ void ClientSession::tick(Instant now, SessionEffects& effects) {
     pinged_at_ = now;
     effects.send.push_back({kOwnId, wire::Ping{}});
   }
+}
+
+ClientSession::PendingMap::iterator ClientSession::entry_of(std::uint64_t serial) {
+  const auto entry = pending_.find(serial);
+  CHECK(entry != pending_.end(), "what is due is due for a request");
+  return entry;
 }
 
 // Sooner when something is to be answered: the answer may take its time, a pong does not.
@@ -356,7 +362,7 @@ void ClientSession::shut_down(SessionEffects& effects) {
     const auto request = pending_.begin();
     const Pending& pending = request->second;
     if (pending.abandoned) {
-      pending_.erase(request);
+      finish(request, {}, effects);
       continue;
     }
     const bool may_have_committed =

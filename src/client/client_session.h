@@ -179,7 +179,10 @@ class ClientSession {
   void send_request(PendingMap::iterator request, SessionEffects& effects);
   [[nodiscard]] bool send_commit(PendingMap::iterator request, SessionEffects& effects);
   void ask_outcome(PendingMap::iterator request, SessionEffects& effects);
-  void ask_later(PendingMap::iterator request, Instant now);
+  // Ends it when nobody waits for the outcome.
+  void ask_later(PendingMap::iterator request, Instant now, SessionEffects& effects);
+  // The entry of a serial number from deadlines_ or asks_.
+  [[nodiscard]] PendingMap::iterator entry_of(std::uint64_t serial);
   [[nodiscard]] LoadedRecord take_record(Oid oid, const wire::Loaded& loaded,
                                          SessionEffects& effects);
   [[nodiscard]] Instant ping_at() const;

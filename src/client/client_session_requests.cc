@@ -126,6 +126,7 @@ bool ClientSession::send_commit(PendingMap::iterator entry, SessionEffects& effe
 
 void ClientSession::ask_outcome(PendingMap::iterator entry, SessionEffects& effects) {
   Pending& pending = entry->second;
+  CHECK(!pending.abandoned, "nobody asks for what nobody waits for");
   asks_.erase({pending.ask_at, entry->first});
   pending.stage = Pending::Stage::asking;
   counters_.outcomes_asked.fetch_add(1, std::memory_order_relaxed);
@@ -133,8 +134,9 @@ void ClientSession::ask_outcome(PendingMap::iterator entry, SessionEffects& effe
                           wire::OutcomeQuery{pending.request.commit_id, pending.request.begun}});
 }
 
-void ClientSession::ask_later(PendingMap::iterator entry, Instant now) {
+void ClientSession::ask_later(PendingMap::iterator entry, Instant now, SessionEffects& effects) {
   Pending& pending = entry->second;
+  if (pending.abandoned) return finish(entry, {}, effects);
   pending.ask_pause = std::clamp(pending.ask_pause * 2, kAskPauseMin, kAskPauseMax);
   pending.stage = Pending::Stage::unknown;
   pending.ask_at = now + pending.ask_pause;
@@ -253,7 +255,7 @@ void ClientSession::on_outcome_reply(PendingMap::iterator entry, const wire::Mes
   // The invalidation for it came to this connection like anybody's, or in its catch-up, so the line
   // is there already.
   if (known->tid > position_.tid) {
-    ask_later(entry, now);
+    ask_later(entry, now, effects);
     return;
   }
   counters_.commits.fetch_add(1, std::memory_order_relaxed);
@@ -279,7 +281,7 @@ void ClientSession::on_error_reply(PendingMap::iterator entry, const wire::Error
                  "the server does not remember what became of the commit: " + error.detail},
            effects);
     } else if (!elsewhere) {
-      ask_later(entry, now);
+      ask_later(entry, now, effects);
     }
     return;
   }
@@ -290,7 +292,7 @@ void ClientSession::on_error_reply(PendingMap::iterator entry, const wire::Error
       break;
     case Request::Kind::commit:
     case Request::Kind::finish:
-      if (leaves_open(error.code) && !pending.abandoned) return ask_later(entry, now);
+      if (leaves_open(error.code)) return ask_later(entry, now, effects);
       break;
     case Request::Kind::vote:
       break;

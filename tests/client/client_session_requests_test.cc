@@ -288,6 +288,32 @@ TEST(ClientSessionRequests, APendingOutcomeIsAskedAgainUntilItIsKnown) {
   EXPECT_FALSE((*answer)->error);
 }
 
+TEST(ClientSessionRequests, AnOutcomeThatNobodyWaitsForIsNotAskedForAgain) {
+  FakeClient client;
+  client.connect();
+  client.deliver = false;
+  const auto answer = ask(client, commit_of(client, Oid(1), "a"));
+  client.disconnect();
+  client.server.hold_outcome = true;
+  client.connect();
+  client.deliver_one();  // the invalidation of the catch-up
+  client.deliver_one();  // the welcome; the outcome is asked for
+  client.pass(std::chrono::seconds(6));
+  client.receive(0, wire::Invalidate{Tid(200), {}, true});  // alive
+  client.pass(std::chrono::seconds(6));
+  ASSERT_TRUE(*answer);
+  EXPECT_EQ((*answer)->error->code, ErrorCode::outcome_unknown);
+  ASSERT_EQ(client.session.requests(), 1U);
+  client.deliver_all();  // ask again later
+  EXPECT_EQ(client.session.requests(), 0U);
+  client.server.visible = Tid(200);
+  client.reconnect();
+  client.deliver_all();
+  client.pass(std::chrono::seconds(1));
+  EXPECT_EQ(client.server.count_received<wire::OutcomeQuery>(), 1U);
+  EXPECT_TRUE(client.session.ready());
+}
+
 TEST(ClientSessionRequests, AnExpiredOutcomeIsUnknown) {
   FakeClient client;
   client.connect();
