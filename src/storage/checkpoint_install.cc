@@ -33,9 +33,18 @@ Result<> rename_entry(const fs::path& from, const fs::path& to) {
   return {};
 }
 
-bool is_there(const fs::path& path) {
+// Of the name itself, not of what a link leads to. not_found only for what is certainly missing:
+// on that, other things are removed.
+Result<fs::file_type> type_of(const fs::path& path) {
   std::error_code error;
-  return fs::exists(fs::symlink_status(path, error));
+  const fs::file_type type = fs::symlink_status(path, error).type();
+  if (type == fs::file_type::none) return system_error("look at", path, error.value());
+  return type;
+}
+
+Result<bool> is_there(const fs::path& path) {
+  ASSIGN_OR_RETURN(const fs::file_type type, type_of(path));
+  return type != fs::file_type::not_found;
 }
 
 // The content of COMPLETE. Once the installation has begun, it says where the former database goes.
@@ -77,8 +86,9 @@ Result<std::optional<Complete>> read_complete(const fs::path& incoming) {
 }
 
 // Where the log ended that the database in `data` had acknowledged; nothing: it is damaged.
-std::optional<Position> acknowledged_in(const fs::path& data) {
-  if (!is_there(data / "FORMAT")) return Position{};
+Result<std::optional<Position>> acknowledged_in(const fs::path& data) {
+  ASSIGN_OR_RETURN(const bool any, is_there(data / "FORMAT"));
+  if (!any) return Position{};
   const auto mark = HighWaterMark::open(data / "HWM", true);
   if (!mark) return std::nullopt;
   return (*mark)->position();
@@ -92,17 +102,24 @@ bool has_gone_on(const Position& acknowledged, const Complete& complete) {
   return to_hex(acknowledged.chain) != complete.replaces_chain;
 }
 
+// `name`, or with a number if that is there already.
+Result<std::string> free_name(const fs::path& data, const std::string& name) {
+  std::string free = name;
+  for (int number = 2;; ++number) {
+    ASSIGN_OR_RETURN(const bool taken, is_there(data / free));
+    if (!taken) return free;
+    free = name + "-" + std::to_string(number);
+  }
+}
+
 // Decides where the former database goes, once: a call that goes on finds only parts of it. False:
 // the copy is not to be installed.
 Result<bool> begin(const fs::path& data, const fs::path& incoming, Complete& complete) {
-  const std::optional<Position> acknowledged = acknowledged_in(data);
+  ASSIGN_OR_RETURN(const std::optional<Position> acknowledged, acknowledged_in(data));
   if (acknowledged && has_gone_on(*acknowledged, complete)) return false;
   std::string old(kNowhere);  // one that has acknowledged nothing is not worth keeping
   if (!acknowledged || !acknowledged->tid.is_zero()) {
-    old = kFormerPrefix + complete.tid;
-    for (int number = 2; is_there(data / old); ++number) {
-      old = kFormerPrefix + complete.tid + "-" + std::to_string(number);
-    }
+    ASSIGN_OR_RETURN(old, free_name(data, kFormerPrefix + complete.tid));
   }
   RETURN_IF_ERROR(
       replace_file(incoming / kComplete, complete.text + std::string(kOldWord) + old + "\n"));
@@ -116,7 +133,9 @@ Result<> put_old_aside(const fs::path& data, const fs::path& incoming, const std
   std::shared_ptr<const DirectoryLock> lock;  // made for who opens it later, and held meanwhile
   // FORMAT first: what is left of it then is no database any more.
   for (auto part = kParts.rbegin(); part != kParts.rend(); ++part) {
-    if (!is_there(incoming / *part) || !is_there(data / *part)) continue;
+    ASSIGN_OR_RETURN(const bool has_new, is_there(incoming / *part));
+    ASSIGN_OR_RETURN(const bool has_old, is_there(data / *part));
+    if (!has_new || !has_old) continue;
     if (name == kNowhere) {
       std::error_code error;
       fs::remove_all(data / *part, error);
@@ -133,8 +152,26 @@ Result<> put_old_aside(const fs::path& data, const fs::path& incoming, const std
   return sync_directory(data);
 }
 
+// What has the name already may be damaged, or another database's; what has come was checked.
+Result<> move_file(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::rename(from, to, error);
+  if (error == std::errc::cross_device_link) {
+    const fs::path copy = to.string() + ".copy";
+    error.clear();
+    fs::copy_file(from, copy, fs::copy_options::overwrite_existing, error);
+    if (!error) {
+      RETURN_IF_ERROR(sync_file(copy));
+      fs::rename(copy, to, error);
+    }
+  }
+  if (error) return system_error("move", from, error.value());
+  return {};
+}
+
 Result<> move_blobs(const fs::path& from, const fs::path& to) {
-  if (!is_there(from)) return {};
+  ASSIGN_OR_RETURN(const bool any, is_there(from));
+  if (!any) return {};
   std::error_code error;
   fs::create_directories(to, error);
   if (error) return system_error("create directory", to, error.value());
@@ -142,22 +179,9 @@ Result<> move_blobs(const fs::path& from, const fs::path& to) {
   for (auto entry = Walk(from, error); !error && entry != Walk(); entry.increment(error)) {
     const fs::path path = entry->path();
     const fs::path target = to / path.filename();
-    if (fs::is_directory(fs::symlink_status(path, error))) {
-      RETURN_IF_ERROR(move_blobs(path, target));
-      continue;
-    }
-    if (is_there(target)) continue;  // its name says what is in it
-    fs::rename(path, target, error);
-    if (error == std::errc::cross_device_link) {
-      const fs::path copy = target.string() + ".copy";
-      error.clear();
-      fs::copy_file(path, copy, fs::copy_options::overwrite_existing, error);
-      if (!error) {
-        RETURN_IF_ERROR(sync_file(copy));
-        fs::rename(copy, target, error);
-      }
-    }
-    if (error) return system_error("move", path, error.value());
+    ASSIGN_OR_RETURN(const fs::file_type type, type_of(path));
+    const bool folder = type == fs::file_type::directory;
+    RETURN_IF_ERROR(folder ? move_blobs(path, target) : move_file(path, target));
   }
   if (error) return system_error("list", from, error.value());
   return sync_directory(to);
@@ -188,7 +212,8 @@ Result<> complete_incoming(const fs::path& data_directory, const CompleteCopy& c
 
 Result<> discard_incoming(const fs::path& data_directory) {
   const fs::path incoming = data_directory / kIncomingFolder;
-  if (!is_there(incoming)) return {};
+  ASSIGN_OR_RETURN(const bool any, is_there(incoming));
+  if (!any) return {};
   RETURN_IF_ERROR(forget_complete(incoming));
   std::error_code error;
   fs::remove_all(incoming, error);
@@ -229,7 +254,8 @@ Result<InstallOutcome> install_checkpoint(const DirectoryLock& lock, const fs::p
   crash_point("install.after_blobs");
   RETURN_IF_ERROR(put_old_aside(data, incoming, *complete->old));
   for (const char* part : kParts) {
-    if (!is_there(incoming / part)) continue;  // moved by an earlier call
+    ASSIGN_OR_RETURN(const bool waits, is_there(incoming / part));
+    if (!waits) continue;  // moved by an earlier call
     crash_point("install.before_part");
     RETURN_IF_ERROR(rename_entry(incoming / part, data / part));
   }

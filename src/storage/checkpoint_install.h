@@ -51,8 +51,9 @@ enum class InstallOutcome : std::uint8_t {
 
 // Puts a complete copy in the place of the database, before that is opened. A database that had
 // acknowledged anything is kept beside, in `old-` and the tid of the copy (and a number, if that is
-// there already); files of blobs go into `blobs`, where those that are there stay. A kill at any
-// moment leaves what the next call completes. Errors: io_error; corruption (COMPLETE is damaged).
+// there already); files of blobs go into `blobs`, in place of those of the same names, which were
+// not looked at as these were. A kill at any moment leaves what the next call completes. Errors:
+// io_error; corruption (COMPLETE is damaged).
 [[nodiscard]] Result<InstallOutcome> install_checkpoint(const DirectoryLock& lock,
                                                         const std::filesystem::path& blobs);
 

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -97,6 +98,28 @@ TEST(CheckpointInstall, AnEmptyDatabaseIsNotKept) {
   expect_installed(data, position);
   EXPECT_FALSE(fs::exists(data / ("old-" + to_hex(position.tid))));
   EXPECT_EQ(former_databases(data).count, 0U);
+}
+
+// What came was checked; what is there may be damaged, or of another history.
+TEST(CheckpointInstall, ABlobOfTheSameNameIsReplaced) {
+  const TemporaryDirectory directory;
+  const fs::path data = directory / "data";
+  prepare(data, directory / "other", 3);
+  const fs::path blob = data / "blobs" / "0x00" / "1.blob";
+  fs::create_directories(blob.parent_path());
+  std::ofstream(blob) << "damaged";
+  ASSERT_EQ(*install(data), InstallOutcome::installed);
+  std::ifstream in(blob);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), "content");
+}
+
+TEST(CheckpointInstall, WhatCannotBeLookedAtIsNotTakenForMissing) {
+  const TemporaryDirectory directory;
+  const fs::path loop = directory / "loop";
+  fs::create_symlink("loop", loop);
+  const Result<> discarded = discard_incoming(loop);
+  ASSERT_FALSE(discarded);
+  EXPECT_EQ(discarded.error().code, ErrorCode::io_error);
 }
 
 TEST(CheckpointInstall, WhatIsNotCompleteIsNotTaken) {
