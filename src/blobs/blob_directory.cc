@@ -593,8 +593,8 @@ Result<bool> BlobDirectory::is_installed(const std::string& staged_name, Oid oid
 
 Result<> forget_owner(const std::filesystem::path& path) {
   const std::filesystem::path owner = path / kPrivate / kOwnerFile;
-  if (::unlink(owner.c_str()) == 0 || errno == ENOENT) return {};
-  return file_error("remove", owner, errno);
+  if (::unlink(owner.c_str()) == 0) return storage::sync_directory(owner.parent_path());
+  return errno == ENOENT ? Result<>() : file_error("remove", owner, errno);
 }
 
 }  // namespace zeolite::blobs

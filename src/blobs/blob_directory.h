@@ -181,7 +181,7 @@ class BlobDirectory {
 };
 
 // The directory at `path`, which nobody has open, belongs to no database any more: whoever opens it
-// next claims it. For a node whose database is replaced. Nothing to do when there is none.
+// next claims it. For a node whose database is replaced. Durable. Nothing to do when there is none.
 [[nodiscard]] Result<> forget_owner(const std::filesystem::path& path);
 
 }  // namespace zeolite::blobs

@@ -7,6 +7,7 @@
 #include "daemon/incoming_copy.h"
 #include "daemon/outgoing_checkpoints.h"
 #include "storage/checkpoint_install.h"
+#include "storage/crash_point.h"
 #include "storage/high_water_mark.h"
 #include "storage/rocks_object_store.h"
 
@@ -35,17 +36,19 @@ std::string configured_upstream(const ReplicationConfig& config) {
   return config.standby_of ? config.standby_of->to_string() : std::string();
 }
 
-// Which database the directory of blobs belongs to is settled anew when it is opened.
-Result<> release_blobs(const StorageConfig& storage) {
+// Which database the directory of blobs belongs to is settled anew when it is opened. To be done
+// before the database is another one: after a kill in between, nobody knows any more that it is not
+// another's.
+Result<> release_blobs(const StorageConfig& storage, const std::filesystem::path& blobs) {
   if (!storage.keeps_blobs) return {};
-  ASSIGN_OR_RETURN(const std::filesystem::path path,
-                   blobs::locate_blobs(storage.directory, storage.blobs));
-  return blobs::forget_owner(path);
+  RETURN_IF_ERROR(blobs::forget_owner(blobs));
+  storage::crash_point("join.blobs_released");
+  return {};
 }
 
 // Only one without a single log entry is forgotten: nothing can depend on it.
 Result<> forget_empty_database(const StorageConfig& storage, const NodeDirectory& directory,
-                               const Id128& cluster) {
+                               const std::filesystem::path& blobs, const Id128& cluster) {
   ASSIGN_OR_RETURN(const std::optional<Id128> own,
                    storage::DataDirectory::read_cluster_id(storage.directory));
   if (!own || *own == cluster) return {};
@@ -61,12 +64,8 @@ Result<> forget_empty_database(const StorageConfig& storage, const NodeDirectory
                             " belongs to another cluster than the one it is to join");
     }
   }
-  for (const char* name : {"FORMAT", "HWM", "records"}) {
-    std::error_code error;
-    std::filesystem::remove_all(storage.directory / name, error);
-    if (error) return storage::system_error("remove", storage.directory / name, error.value());
-  }
-  return release_blobs(storage);
+  RETURN_IF_ERROR(release_blobs(storage, blobs));
+  return storage::DataDirectory::forget_database(*directory.lock);
 }
 
 // What is left of a copy that was begun, and is of no use any more.
@@ -106,6 +105,8 @@ Result<NodeDirectory> open_node_directory(const StorageConfig& storage,
   if (storage.keeps_blobs) {
     ASSIGN_OR_RETURN(blobs, blobs::locate_blobs(storage.directory, storage.blobs));
   }
+  ASSIGN_OR_RETURN(const bool copied, storage::has_complete_copy(storage.directory));
+  if (copied) RETURN_IF_ERROR(release_blobs(storage, blobs));
   using storage::InstallOutcome;
   ASSIGN_OR_RETURN(const InstallOutcome outcome,
                    storage::install_checkpoint(*directory.lock, blobs));
@@ -116,9 +117,8 @@ Result<NodeDirectory> open_node_directory(const StorageConfig& storage,
   RETURN_IF_ERROR(remove_outdated_copy(storage));
   if (outcome == InstallOutcome::installed) {
     log(LogLevel::info, "the copy of the primary's database is installed");
-    RETURN_IF_ERROR(release_blobs(storage));
   } else if (config.resume.cluster) {
-    RETURN_IF_ERROR(forget_empty_database(storage, directory, *config.resume.cluster));
+    RETURN_IF_ERROR(forget_empty_database(storage, directory, blobs, *config.resume.cluster));
   }
   tell_of_former_databases(storage.directory, log);
   return directory;

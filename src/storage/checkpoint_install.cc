@@ -210,6 +210,10 @@ Result<> complete_incoming(const fs::path& data_directory, const CompleteCopy& c
   return replace_file(data_directory / kIncomingFolder / kComplete, text);
 }
 
+Result<bool> has_complete_copy(const fs::path& data_directory) {
+  return is_there(data_directory / kIncomingFolder / kComplete);
+}
+
 Result<> discard_incoming(const fs::path& data_directory) {
   const fs::path incoming = data_directory / kIncomingFolder;
   ASSIGN_OR_RETURN(const bool any, is_there(incoming));

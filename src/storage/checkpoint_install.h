@@ -32,6 +32,9 @@ struct CompleteCopy {
 [[nodiscard]] Result<> complete_incoming(const std::filesystem::path& data_directory,
                                          const CompleteCopy& copy);
 
+// Whether install_checkpoint() has something to do. Error: io_error.
+[[nodiscard]] Result<bool> has_complete_copy(const std::filesystem::path& data_directory);
+
 // Removes what is in `incoming`, in such an order that a kill in between leaves nothing that would
 // be installed. Error: io_error.
 [[nodiscard]] Result<> discard_incoming(const std::filesystem::path& data_directory);

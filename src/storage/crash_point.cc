@@ -54,7 +54,7 @@ constexpr std::array<std::string_view, 5> kPackNames = {
     "pack.before_complete",  // all is removed; the log does not say so
 };
 
-constexpr std::array<std::string_view, 15> kNodeNames = {
+constexpr std::array<std::string_view, 19> kNodeNames = {
     "replace.before_rename",   // the new content is synced, under another name
     "replace.after_rename",    // it has its name, which is not synced
     "node.before_create",      // a new node: it has an id, which is not stored
@@ -64,6 +64,10 @@ constexpr std::array<std::string_view, 15> kNodeNames = {
     "rollback.after_mark",     // the high-water mark is lowered, nothing is undone
     "rollback.before_write",   // a batch of entries is about to be undone
     "rollback.after_write",    // they are gone, and older ones may follow
+    "join.blobs_released",     // the directory of blobs is nobody's; the database is as it was
+    "forget.records_aside",    // an empty database has lost its records, and can be opened
+    "forget.format_gone",      // nothing counts as a database any more
+    "forget.before_end",       // only the records are left, under another name
     "install.begun",           // where the old database goes is decided
     "install.after_blobs",     // the files of its blobs are where they belong
     "install.old_part_aside",  // a part of the old database is put aside

@@ -17,6 +17,8 @@ namespace {
 constexpr std::string_view kFormatFile = "FORMAT";
 constexpr std::string_view kHighWaterMarkFile = "HWM";
 constexpr std::string_view kRecordsDirectory = "records";
+// The records of a database that is being forgotten, or was.
+constexpr std::string_view kForgottenRecords = "records.gone";
 constexpr std::string_view kFormatWord = "zeolite ";
 constexpr std::string_view kClusterWord = "cluster ";
 
@@ -60,18 +62,19 @@ Result<Format> decode_format(const std::filesystem::path& path, std::string_view
   return format;
 }
 
-// A copy of a database that is to be installed (storage/checkpoint_install.h).
-bool has_checkpoint(const std::filesystem::path& directory) {
+Result<> remove_entry(const std::filesystem::path& path) {
   std::error_code error;
-  return std::filesystem::exists(directory / "incoming" / "COMPLETE", error);
+  std::filesystem::remove_all(path, error);
+  if (error) return system_error("remove", path, error.value());
+  return {};
 }
 
 // Refuses to build a database among files that are not one's leftovers.
 Result<> check_nothing_else(const std::filesystem::path& directory) {
-  static constexpr std::array<std::string_view, 14> kOurs = {
+  static constexpr std::array<std::string_view, 15> kOurs = {
       "LOCK",     kHighWaterMarkFile, "HWM.new", "FORMAT.new", kRecordsDirectory,
       "NODE",     "NODE.new",         "ROLE",    "ROLE.new",   "divergence",
-      "incoming", "outgoing",         "blobs",   "lost+found"};
+      "incoming", "outgoing",         "blobs",   "lost+found", kForgottenRecords};
   std::error_code error;
   for (const auto& item : std::filesystem::directory_iterator(directory, error)) {
     const std::string name = item.path().filename().string();
@@ -94,7 +97,8 @@ Result<> check_nothing_else(const std::filesystem::path& directory) {
 
 // The FORMAT file comes last: until it is there, the directory counts as empty.
 Result<Id128> create_database(const DataDirectory::Options& options) {
-  if (has_checkpoint(options.path)) {
+  ASSIGN_OR_RETURN(const bool waits, has_complete_copy(options.path));
+  if (waits) {
     return make_error(ErrorCode::invalid_argument,
                       "the copy of a database in " + (options.path / "incoming").string() +
                           " is not installed yet: start the server, which does it");
@@ -128,11 +132,34 @@ Result<> DataDirectory::write_format(const std::filesystem::path& path, const Id
   return replace_file(path / kFormatFile, encode_format({kFormatVersion, cluster_id}));
 }
 
+// The records first, and aside at one blow: without FORMAT they would be taken for somebody else's,
+// while FORMAT without them is a database that has just been made.
+Result<> DataDirectory::forget_database(const DirectoryLock& lock) {
+  CHECK(lock.may_write(), "the lock is one for writing");
+  const std::filesystem::path& path = lock.path();
+  const std::filesystem::path forgotten = path / kForgottenRecords;
+  RETURN_IF_ERROR(remove_entry(forgotten));
+  std::error_code error;
+  std::filesystem::rename(path / kRecordsDirectory, forgotten, error);
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return system_error("rename", path / kRecordsDirectory, error.value());
+  }
+  RETURN_IF_ERROR(sync_directory(path));
+  crash_point("forget.records_aside");
+  RETURN_IF_ERROR(remove_entry(path / kFormatFile));
+  RETURN_IF_ERROR(sync_directory(path));
+  crash_point("forget.format_gone");
+  RETURN_IF_ERROR(remove_entry(path / kHighWaterMarkFile));
+  crash_point("forget.before_end");
+  return remove_entry(forgotten);
+}
+
 Result<> DataDirectory::check_usable(const std::filesystem::path& path) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return {};  // it will be made
-  if (std::filesystem::exists(path / kFormatFile, error) || has_checkpoint(path)) return {};
-  return check_nothing_else(path);
+  if (std::filesystem::exists(path / kFormatFile, error)) return {};
+  ASSIGN_OR_RETURN(const bool waits, has_complete_copy(path));
+  return waits ? Result<>() : check_nothing_else(path);
 }
 
 Result<DataDirectory> DataDirectory::open(const Options& given) {
@@ -152,6 +179,7 @@ Result<DataDirectory> DataDirectory::open(const Options& given) {
   }
   CHECK(options.lock->path() == options.path, "the lock is that of the directory");
   CHECK(options.read_only || options.lock->may_write(), "the lock is one for writing");
+  if (!options.read_only) RETURN_IF_ERROR(remove_entry(options.path / kForgottenRecords));
   ASSIGN_OR_RETURN(std::optional<Id128> cluster_id, read_cluster_id(options.path));
   if (!cluster_id) {
     ASSIGN_OR_RETURN(cluster_id, create_database(options));

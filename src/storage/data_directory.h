@@ -42,6 +42,9 @@ class DataDirectory {
   // Makes `path` the directory of a database whose records are there already. Error: io_error.
   [[nodiscard]] static Result<> write_format(const std::filesystem::path& path,
                                              const Id128& cluster_id);
+  // Removes the database in the directory and leaves what stands beside it. For one that nothing
+  // depends on: a kill in between leaves an empty database, or none. Error: io_error.
+  [[nodiscard]] static Result<> forget_database(const DirectoryLock& lock);
   // Whether a database is in `path`, or can be made there: else invalid_argument, as of open().
   [[nodiscard]] static Result<> check_usable(const std::filesystem::path& path);
 

@@ -86,6 +86,23 @@ class Copy : public ClusterTest {
     EXPECT_EQ(result.exit_code, 0) << result.out << result.error;
     EXPECT_EQ(json_of(result).at("blobs").to_number<std::int64_t>(), count);
   }
+  // A new standby of `a` that ends at `point` while it joins becomes in the next process what it
+  // was to be.
+  void expect_joins_after(const ServerProcess& a, const std::string& point, std::int64_t blobs) {
+    SCOPED_TRACE(point);
+    const std::string name = "killed at " + point;
+    ServerProcess b(options(name, standby_of(a)));
+    b.set_environment({"ZEOLITE_CRASH_POINT=" + point});
+    b.launch();
+    ASSERT_EQ(b.wait_exit(seconds(20)), 137) << b.standard_error();
+    b.set_environment({});
+    ASSERT_TRUE(b.start()) << b.standard_error();
+    ASSERT_TRUE(wait_until([&] { return same_end(a, b); })) << b.standard_error();
+    EXPECT_EQ(digest(a), digest(b));
+    EXPECT_EQ(b.stop(), 0) << b.standard_error();
+    expect_blobs(directory_ / name, blobs);
+    EXPECT_FALSE(fs::exists(directory_ / name / "records.gone"));
+  }
 };
 
 // Killed while it is being sent them: what it has in its log, it has with its blobs.
@@ -176,6 +193,28 @@ TEST_F(Copy, GoesOnInTheNextProcess) {
   EXPECT_EQ(log.find(" 0 of them are here already"), std::string::npos) << log;
   EXPECT_EQ(digest(a), digest(b));
   EXPECT_FALSE(fs::exists(directory_ / "b" / "incoming"));
+}
+
+TEST_F(Copy, ANewStandbyThatIsKilledWhileItForgetsItsEmptyDatabaseGoesOn) {
+  import_blobs("a", 3);
+  ServerProcess a(options("a"));
+  ASSERT_TRUE(a.start()) << a.standard_error();
+  for (const char* point : {"join.blobs_released", "forget.records_aside", "forget.format_gone",
+                            "forget.before_end", "create.before_format:2", "create.after_format:2",
+                            "open.before_records:3", "open.after_records:3"}) {
+    ASSERT_NO_FATAL_FAILURE(expect_joins_after(a, point, 3));
+  }
+}
+
+TEST_F(Copy, ANewStandbyThatIsKilledWhileItInstallsItsCopyGoesOn) {
+  import_blobs("a", 3);
+  ServerProcess a(options("a"));
+  ASSERT_NO_FATAL_FAILURE(start_to_be_copied(a));
+  for (const char* point : {"join.blobs_released", "install.begun", "install.after_blobs",
+                            "install.before_part", "install.before_part:2", "install.before_part:3",
+                            "install.before_end", "install.forgotten"}) {
+    ASSERT_NO_FATAL_FAILURE(expect_joins_after(a, point, 3));
+  }
 }
 
 // Each is sent its copy to the end, whatever the other asks for meanwhile.

@@ -120,6 +120,7 @@ TEST(CheckpointInstall, WhatCannotBeLookedAtIsNotTakenForMissing) {
   const Result<> discarded = discard_incoming(loop);
   ASSERT_FALSE(discarded);
   EXPECT_EQ(discarded.error().code, ErrorCode::io_error);
+  EXPECT_FALSE(has_complete_copy(loop));
 }
 
 TEST(CheckpointInstall, WhatIsNotCompleteIsNotTaken) {

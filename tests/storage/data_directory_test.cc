@@ -110,6 +110,23 @@ TEST_F(DataDirectoryTest, DatabaseIsMadeBesideWhatANodeKeeps) {
   EXPECT_TRUE(DataDirectory::check_usable(path_));
 }
 
+TEST_F(DataDirectoryTest, AForgottenDatabaseIsMadeAnew) {
+  const Id128 before = open()->cluster_id();
+  std::ofstream(path_ / "records" / "CURRENT") << "something";
+  std::ofstream(path_ / "NODE") << "not looked at";
+  {
+    const auto lock = DirectoryLock::take(path_, DirectoryLock::Access::create);
+    ASSERT_TRUE(DataDirectory::forget_database(**lock));
+  }
+  EXPECT_FALSE(DataDirectory::read_cluster_id(path_).value());
+  EXPECT_TRUE(DataDirectory::check_usable(path_));
+  EXPECT_TRUE(std::filesystem::exists(path_ / "NODE"));
+  const auto created = open();
+  ASSERT_TRUE(created) << created.error().to_string();
+  EXPECT_NE(created->cluster_id(), before);
+  EXPECT_TRUE(std::filesystem::is_empty(path_ / "records"));
+}
+
 TEST_F(DataDirectoryTest, NoDatabaseIsMadeBesideACopyThatIsToBeInstalled) {
   std::filesystem::create_directories(path_ / "incoming");
   std::ofstream(path_ / "incoming" / "COMPLETE") << "not looked at";
