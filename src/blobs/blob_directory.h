@@ -98,7 +98,7 @@ class BlobDirectory {
   [[nodiscard]] Result<StagedBlob> restage(Oid oid, Tid tid, const BlobInfo& info);
   // A file from elsewhere (import), linked or copied and hashed. Sealed. Error: not_found.
   [[nodiscard]] Result<StagedBlob> take_in(Oid oid, const std::filesystem::path& file, Sync sync);
-  // Makes durable what was sealed with Sync::later.
+  // Makes durable what was sealed with Sync::later, and what was removed.
   [[nodiscard]] Result<> sync_staged();
 
   // --- Committed blobs.
@@ -133,6 +133,10 @@ class BlobDirectory {
 
   // --- For recovery.
 
+  // The folder that is ours alone. Not of one that was opened read only.
+  [[nodiscard]] const std::filesystem::path& private_path() const {
+    return staging_->directory.path();
+  }
   // What is sealed and not yet forgotten.
   [[nodiscard]] Result<std::vector<StagedName>> staged() const;
   // Removes a staged file that belongs to no transaction.

@@ -1,14 +1,19 @@
 #include "blobs/recovery.h"
 
+#include <filesystem>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
+
+#include "storage/file_descriptor.h"
 
 namespace zeolite::blobs {
 
 namespace {
 
 constexpr std::size_t kRevisionsAtATime = 1000;
+constexpr const char* kRemovedFile = "REMOVED";
 
 // Calls `visit` with the tid of each revision of the staged blob's object whose blob it could be,
 // newest first, until it returns true.
@@ -55,19 +60,38 @@ Result<Place> find_place(const BlobDirectory& blobs, const storage::ObjectStore&
   return place;
 }
 
-// The process may have ended between a removal and its files.
+// What REMOVED says when the files of this removal, and of all before it, are gone. The chain tells
+// it from what another log has at the same tid.
+std::string mark_of(const LogEntry& removal) {
+  const ChainHash& chain = removal.position.chain;
+  return to_hex(removal.position.tid) + " " + to_hex(chain) + "\n";
+}
+
+// The process may have ended between a removal and its files. Each is repeated at one start only:
+// a pack removes millions of revisions.
 Result<> repeat_removals(BlobDirectory& blobs, const storage::ObjectStore& store,
                          std::uint64_t& removed) {
+  const std::filesystem::path path = blobs.private_path() / kRemovedFile;
+  ASSIGN_OR_RETURN(const std::optional<std::string> done, storage::read_small_file(path));
+  std::optional<std::string> newest;
+  bool met = false;
   Tid before = kMaxTid.next();
-  for (std::size_t read = 0; read < kRemovalsRepeated;) {
+  for (std::size_t read = 0; read < kRemovalsRepeated && !met;) {
     ASSIGN_OR_RETURN(const std::vector<LogEntry> entries, store.read_log_back(before, {}));
-    if (entries.empty()) return {};
+    if (entries.empty()) break;
     for (const LogEntry& entry : entries) {
+      if (entry.removed.empty()) continue;
+      const std::string mark = mark_of(entry);
+      met = mark == done;
+      if (met) break;
       RETURN_IF_ERROR(remove_packed(blobs, entry.removed, removed));
+      if (!newest) newest = mark;
     }
     read += entries.size();
     before = entries.back().position.tid;
   }
+  // If it cannot be written, on a full disk say, the next start repeats them once more.
+  if (newest && blobs.sync_staged()) (void)storage::replace_file(path, *newest);
   return {};
 }
 

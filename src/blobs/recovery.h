@@ -19,8 +19,8 @@ struct RecoveryReport {
 };
 
 // After opening both, before anyone uses them: brings the directory to what the log says. Looks at
-// what is staged, and at what the last entries of the log removed, so it costs next to nothing
-// after an orderly end. When it returns nothing is staged.
+// what is staged, and at what the last entries of the log removed since the last time, so it costs
+// next to nothing after an orderly end. When it returns nothing is staged.
 // Nobody else may append to the store or stage meanwhile.
 // Errors: of the store and of the directory; to be repeated at the next open.
 [[nodiscard]] Result<RecoveryReport> recover(BlobDirectory& blobs,

@@ -111,7 +111,7 @@ class BlobFixture : public ::testing::Test {
     std::vector<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(private_path())) {
       std::string name = entry.path().filename();
-      if (name != "LOCK" && name != "OWNER") names.push_back(std::move(name));
+      if (name != "LOCK" && name != "OWNER" && name != "REMOVED") names.push_back(std::move(name));
     }
     return names;
   }

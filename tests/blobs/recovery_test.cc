@@ -18,6 +18,17 @@ using storage::testing::kKilled;
 
 constexpr Oid kOid{7};
 
+// A pack whose record has tid 8, and one removal at 9.
+void append_pack(storage::ObjectStore& store, const std::vector<RevisionKey>& removed) {
+  TransactionRecord pack;
+  pack.kind = RecordKind::pack;
+  pack.epoch = Epoch(1);
+  pack.tid = Tid(8);
+  pack.pack_horizon = Tid(7);
+  const TransactionRecord gone = storage::testing::removal(9, 8, removed);
+  ASSERT_TRUE(store.append(std::vector{pack, gone}));
+}
+
 class Recovery : public BlobFixture {
  protected:
   // As after a crash: what is staged stays, what is only in memory is forgotten.
@@ -104,15 +115,7 @@ TEST_F(Recovery, OrphansAreRemovedAndNothingElse) {
   commit(Tid(5), kOid, "a");
   commit(Tid(6), kOid, "b");
   commit(Tid(7), Oid(8), "c");
-  TransactionRecord pack;
-  pack.kind = RecordKind::pack;
-  pack.epoch = Epoch(1);
-  pack.tid = Tid(8);
-  pack.pack_horizon = Tid(7);
-  ASSERT_TRUE(store_.append(std::span(&pack, 1)));
-  const TransactionRecord gone =
-      storage::testing::removal(9, 8, {{kOid, Tid(5)}, {Oid(8), Tid(7)}});
-  ASSERT_TRUE(store_.append(std::span(&gone, 1)));
+  append_pack(store_, {{kOid, Tid(5)}, {Oid(8), Tid(7)}});
   EXPECT_EQ(remove_orphans(blobs(), store_, nullptr), 2U);
   EXPECT_EQ(remove_orphans(blobs(), store_, nullptr), 0U);
   EXPECT_EQ(content_of(kOid, Tid(6)), "b");
@@ -145,13 +148,7 @@ TEST_F(Recovery, AFileThatCannotBeRemovedDoesNotKeepTheOthers) {
 TEST_F(Recovery, RemovalsAtTheEndOfTheLogAreRepeated) {
   commit(Tid(5), kOid, "a");
   commit(Tid(6), kOid, "b");
-  TransactionRecord pack;
-  pack.kind = RecordKind::pack;
-  pack.epoch = Epoch(1);
-  pack.tid = Tid(8);
-  pack.pack_horizon = Tid(7);
-  const TransactionRecord gone = storage::testing::removal(9, 8, {{kOid, Tid(5)}}, true);
-  ASSERT_TRUE(store_.append(std::vector{pack, gone}));
+  append_pack(store_, {{kOid, Tid(5)}});
   for (std::uint64_t tid = 10; tid < 3000; ++tid) {
     const TransactionRecord later = storage::testing::record(tid).data(1, "x");
     ASSERT_TRUE(store_.append(std::span(&later, 1)));
@@ -160,6 +157,47 @@ TEST_F(Recovery, RemovalsAtTheEndOfTheLogAreRepeated) {
   EXPECT_EQ(recover(blobs(), store_)->packed, 0U);
   EXPECT_EQ(content_of(kOid, Tid(6)), "b");
   EXPECT_FALSE(fs::exists(blobs().path_of(kOid, Tid(5))));
+}
+
+// Has started after the removal of a revision. A file of its blob tells whether that is looked for
+// again.
+class RemovedOnce : public Recovery {
+ protected:
+  RemovedOnce() {
+    commit(Tid(5), kOid, "a");
+    commit(Tid(6), Oid(8), "b");
+    append_pack(store_, {{kOid, Tid(5)}});
+    EXPECT_EQ(recover(blobs(), store_)->packed, 1U);
+    fs::create_directories(removed_.parent_path());
+    write_file(removed_, "a");
+  }
+
+  const fs::path removed_ = blobs().path_of(kOid, Tid(5));
+};
+
+TEST_F(RemovedOnce, IsNotRepeatedAtEveryStart) {
+  EXPECT_EQ(crash_and_recover().packed, 0U);
+  EXPECT_TRUE(fs::exists(removed_));
+}
+
+TEST_F(RemovedOnce, WhatWasRemovedSinceIsRepeated) {
+  const TransactionRecord gone = storage::testing::removal(10, 8, {{Oid(8), Tid(6)}});
+  ASSERT_TRUE(store_.append(std::span(&gone, 1)));
+  EXPECT_EQ(crash_and_recover().packed, 1U);
+  EXPECT_FALSE(fs::exists(blobs().path_of(Oid(8), Tid(6))));
+  EXPECT_TRUE(fs::exists(removed_));
+}
+
+// That of a copy that took the place of the database.
+TEST_F(RemovedOnce, InAnotherLogTheSameTidIsAnotherRemoval) {
+  storage::MemoryObjectStore other;
+  for (const auto& [tid, oid] : {std::pair(Tid(5), kOid), std::pair(Tid(6), Oid(8))}) {
+    const TransactionRecord record = blob_transaction(tid, oid, info_of("a"));
+    ASSERT_TRUE(other.append(std::span(&record, 1)));
+  }
+  append_pack(other, {{Oid(8), Tid(6)}});
+  EXPECT_EQ(recover(blobs(), other)->packed, 1U);
+  EXPECT_FALSE(fs::exists(blobs().path_of(Oid(8), Tid(6))));
 }
 
 // --- Killed processes
