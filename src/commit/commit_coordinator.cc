@@ -46,6 +46,15 @@ bool stands_in_the_way(const StagedWrite& write, Tid current) {
   return write.base != current;
 }
 
+// The write that would use up the oids, if there is one. Clients of ZODB choose as they like, as
+// FileStorage lets them: what is copied from another database may have any oid.
+const StagedWrite* find_too_high(const StagedTransaction& staged, const OidAllocator& oids) {
+  const auto wrong = std::ranges::find_if(staged.writes, [&oids](const StagedWrite& write) {
+    return !write.as_file_storage && !write.unchecked && !oids.may_be_written(write.oid);
+  });
+  return wrong == staged.writes.end() ? nullptr : &*wrong;
+}
+
 }  // namespace
 
 CommitCoordinator::CommitCoordinator(const CommitOptions& options, const Start& start, Now now)
@@ -101,6 +110,13 @@ void CommitCoordinator::submit(Ticket ticket, OwnerId owner, StagedTransaction t
       effects.reply.push_back(*std::move(known));
       return;
     }
+  }
+  if (const StagedWrite* const wrong = find_too_high(transaction, oids_)) {
+    effects.reply.push_back(Reply::failure(ticket, ErrorCode::invalid_argument,
+                                           "object id " + to_hex(wrong->oid) +
+                                               " is above the highest that is allowed; use ids "
+                                               "that the server handed out"));
+    return;
   }
   const auto [place, inserted] = transactions_.try_emplace(ticket);
   CHECK(inserted, "a ticket names one transaction");

@@ -93,8 +93,10 @@ class CommitCoordinator {
   // (unless one_request), committed, conflicted or failed: aborted (a tombstone was there first),
   // expired (`begun` below the horizon and nothing known), timeout (waited for locks), unavailable
   // (ask again later), invalid_argument (the commit id names a transaction on other objects, or
-  // fixed_tid is not above the last tid), conflict (a back-pointer may point to what a pack
-  // removes: choose its target again; once the sweep is complete, if it is under way).
+  // fixed_tid is not above the last tid, or an oid is too high: as_file_storage and unchecked
+  // writes may have any, others see OidAllocator::may_be_written), conflict (a back-pointer may
+  // point to what a pack removes: choose its target again; once the sweep is complete, if it is
+  // under way).
   void submit(Ticket ticket, OwnerId owner, StagedTransaction transaction, Prefetched prefetched,
               bool one_request, Now now, CommitEffects& effects);
   // Fills in the tids of `prefetched` from memory, when every object of the transaction was written

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -42,6 +43,9 @@ class OidAllocator {
   // has to hold a mark above them.
   [[nodiscard]] bool end_lending();
 
+  // Whether an object may be made under `oid`: it was handed out or written before, or is not so
+  // high that all below it would be used up by that.
+  [[nodiscard]] bool may_be_written(Oid oid) const { return oid < std::max(next_, kChosenLimit); }
   // A client wrote `oid` of its own choice: oids up to it are never handed out any more.
   void note_written(Oid oid);
 
@@ -57,6 +61,9 @@ class OidAllocator {
   void check_invariants() const;
 
  private:
+  // Oids that clients choose are below it.
+  static constexpr Oid kChosenLimit{1ULL << 56};
+
   [[nodiscard]] std::uint64_t left() const;
 
   Oid next_;     // the first that is free

@@ -26,10 +26,6 @@ constexpr std::size_t kTransactionsMax = 4096;
 // Features this side understands.
 constexpr std::uint64_t kFeatures = wire::kFeatureTopology;
 
-// Oids from here on are refused: one write of a very high oid would use up all oids below it, as
-// those handed out later must lie above every oid in use.
-constexpr Oid kOidLimit{1ULL << 56};
-
 // The first oid that stands twice in `entries`, if one does.
 template <typename Entries>
 std::optional<Oid> find_repeated(const Entries& entries) {
@@ -52,12 +48,6 @@ Result<> check_objects(const commit::StagedTransaction& staged) {
   if (repeated) {
     return make_error(ErrorCode::invalid_argument,
                       "object " + to_hex(*repeated) + " stands twice in the transaction");
-  }
-  for (const commit::StagedWrite& write : staged.writes) {
-    if (write.oid < kOidLimit) continue;
-    return make_error(ErrorCode::invalid_argument, "object id " + to_hex(write.oid) +
-                                                       " is above the highest that is allowed; "
-                                                       "use ids that the server handed out");
   }
   return {};
 }

@@ -547,8 +547,35 @@ TEST_F(CommitCoordinatorTest, NoOidsForALostConnection) {
 }
 
 TEST_F(CommitCoordinatorTest, WhenOidsAreUsedUpARequestFails) {
-  commit({CoordinatorHarness::write(Oid(~std::uint64_t{0}), kNoTid)});
+  StagedWrite highest = CoordinatorHarness::write(Oid(~std::uint64_t{0}), kNoTid);
+  highest.as_file_storage = true;
+  commit({highest});
   EXPECT_TRUE(h_.failed_with(h_.allocate(kAnn, 1), ErrorCode::invalid_argument));
+}
+
+TEST_F(CommitCoordinatorTest, AnIdThatWasHandedOutIsNeverTooHigh) {
+  constexpr Oid kHighest{(1ULL << 56) - 1};  // that may be chosen
+  const Ticket chosen = h_.submit(kAnn, {CoordinatorHarness::write(kHighest.next(), kNoTid)});
+  EXPECT_TRUE(h_.failed_with(chosen, ErrorCode::invalid_argument));
+  commit({CoordinatorHarness::write(kHighest, kNoTid)});
+  const Ticket ids = h_.allocate(kAnn, 2);
+  h_.acknowledge();
+  ASSERT_TRUE(h_.is(ids, Kind::oids));
+  const Oid first = h_.reply(ids).first_oid;
+  EXPECT_EQ(first, kHighest.next());
+  commit({CoordinatorHarness::write(first.next(), kNoTid)});
+  commit({CoordinatorHarness::write(first, kNoTid)});
+  const Ticket above = h_.submit(kAnn, {CoordinatorHarness::write(Oid(first.value() + 2), kNoTid)});
+  EXPECT_TRUE(h_.failed_with(above, ErrorCode::invalid_argument));
+}
+
+TEST_F(CommitCoordinatorTest, ClientsOfZodbChooseAnyId) {
+  StagedWrite stored = CoordinatorHarness::write(Oid(1ULL << 60), kNoTid);
+  stored.as_file_storage = true;
+  commit({stored});
+  StagedWrite restored = CoordinatorHarness::write(Oid(1ULL << 61), kNoTid);
+  restored.unchecked = true;
+  commit({restored});
 }
 
 TEST_F(CommitCoordinatorTest, TidsFollowTheClock) {

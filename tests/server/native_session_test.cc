@@ -439,6 +439,12 @@ TEST_F(NativeSessionTest, AnObjectMayBeReadAndWritten) {
   called<SessionEffects::Submit>();
 }
 
+TEST_F(NativeSessionTest, AnyIdMayHaveBeenHandedOut) {
+  go_live();
+  send(body<wire::Commit>(1, {write(1ULL << 60)}), 11);
+  called<SessionEffects::Submit>();
+}
+
 TEST_F(NativeSessionTest, ATransactionLargerThanTheLimitEndsTheConnection) {
   go_live();
   const std::string half(kTransactionBytesMax / 2, 'x');
