@@ -47,7 +47,7 @@ struct Options {
   std::string cache_file;
   std::chrono::milliseconds cache_save_interval{60'000};  // it is saved at close() too
 
-  std::chrono::milliseconds connect_timeout{3'000};  // per address, with the handshake
+  std::chrono::milliseconds connect_timeout{3'000};  // per address, as long as nothing comes
   std::chrono::milliseconds call_timeout{30'000};    // of every call, with waiting to reconnect
   // Pause between rounds over the addresses: doubles from min to max, each with jitter.
   std::chrono::milliseconds backoff_min{50};

@@ -131,16 +131,7 @@ void NetClient::run_saver() {
 
 void NetClient::attempt() {
   const std::uint64_t mine = ++attempt_;
-  io_->connecting.expires_after(timer_duration(options_.connect_timeout));
-  io_->connecting.async_wait([this, mine](const boost::system::error_code& cancelled) {
-    if (cancelled || mine != attempt_ || session_->ready()) return;
-    const Error why{ErrorCode::timeout, address().to_string() + " did not answer in time"};
-    if (connection_) {
-      connection_->close(why);
-    } else {
-      attempt_failed(why, {});
-    }
-  });
+  limit_attempt(0);
   io_->resolver.async_resolve(
       address().host, std::to_string(address().port),
       [this, mine](const boost::system::error_code& error, const auto& endpoints) {
@@ -151,6 +142,23 @@ void NetClient::attempt() {
                          {});
         } else {
           connect_to(endpoints);
+        }
+      });
+}
+
+void NetClient::limit_attempt(std::uint64_t received) {
+  io_->connecting.expires_after(timer_duration(options_.connect_timeout));
+  io_->connecting.async_wait(
+      [this, received, mine = attempt_](const boost::system::error_code& cancelled) {
+        if (cancelled || mine != attempt_ || session_->ready()) return;
+        const Error why{ErrorCode::timeout, address().to_string() + " did not answer in time"};
+        if (!connection_) {
+          attempt_failed(why, {});
+        } else if (const std::uint64_t now_received = connection_->received_bytes();
+                   now_received != received) {
+          limit_attempt(now_received);
+        } else {
+          connection_->close(why);
         }
       });
 }
@@ -176,6 +184,7 @@ void NetClient::on_socket(tcp::socket socket) {
   limits.outbound_max = SIZE_MAX;  // bounded by what our own callers wait for
   connection_ = std::make_shared<net::FramedConnection>(
       *shard_, std::move(socket), static_cast<net::FramedConnection::Handler&>(*this), limits);
+  seen_bytes_ = 0;
   connection_->start();
   if (!connection_) return;  // closed already
   session_->connected(now(), effects_);
@@ -211,6 +220,7 @@ void NetClient::try_again_after(Duration pause) {
 // ---- the connection ----------------------------------------------------------------------------
 
 void NetClient::on_frame(wire::Frame frame) {
+  seen_bytes_ = connection_->received_bytes();
   Result<wire::Message> message = wire::decode(frame);
   if (!message) {
     connection_->close(std::move(message).error());
@@ -337,8 +347,11 @@ void NetClient::on_tick() {
   timer_at_ = Instant{Duration::max()};
   const Instant present = now();
   if (connection_) {
-    // A request that is still leaving is a sign of life; one that is stuck is noticed by the check.
-    if (connection_->outbound() > 0) session_->alive(present);
+    // A request that is still leaving is a sign of life, and so is a part of an answer; one that is
+    // stuck is noticed by the check.
+    const std::uint64_t received = connection_->received_bytes();
+    const bool heard = std::exchange(seen_bytes_, received) != received;
+    if (heard || connection_->outbound() > 0) session_->alive(present);
     const std::shared_ptr<net::FramedConnection> checked = connection_;
     checked->check_progress(present);
   }

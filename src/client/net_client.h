@@ -63,6 +63,9 @@ class NetClient final : public ClientCore, private net::FramedConnection::Handle
 
   // On the shard's thread.
   void attempt();
+  // The attempt fails unless more than `received` bytes come in time, or the welcome: a cache that
+  // is far behind is told of much before that.
+  void limit_attempt(std::uint64_t received);
   void connect_to(const boost::asio::ip::tcp::resolver::results_type& endpoints);
   void on_socket(boost::asio::ip::tcp::socket socket);
   // Goes on with the next address: with `leader`, if it is not empty, which the server named.
@@ -93,9 +96,10 @@ class NetClient final : public ClientCore, private net::FramedConnection::Handle
   PrimaryLocator locator_;
   SessionEffects effects_;
   std::shared_ptr<net::FramedConnection> connection_;
-  std::uint64_t attempt_ = 0;  // tells the completions of an attempt that was given up
-  std::string leader_;         // as the server told whose connection is being closed
-  bool elsewhere_ = false;     // that connection is left for another server
+  std::uint64_t seen_bytes_ = 0;  // of connection_, as of its last frame or tick
+  std::uint64_t attempt_ = 0;     // tells the completions of an attempt that was given up
+  std::string leader_;            // as the server told whose connection is being closed
+  bool elsewhere_ = false;        // that connection is left for another server
   PrimaryProbe probe_;
   std::shared_ptr<ProbeConnection> probing_;  // what the probe has under way
   std::string told_failure_;  // last one logged, so that retries do not fill the log

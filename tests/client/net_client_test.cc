@@ -44,6 +44,8 @@ class ServedFake : private net::FramedConnection::Handler {
   void tell(const M& message) {
     connection_->send(message, 0);
   }
+  // Some bytes of a message.
+  void tell_part(ByteView part) { connection_->send_encoded(part); }
   void cut() {
     if (connection_) std::exchange(connection_, nullptr)->detach();
   }
@@ -232,6 +234,73 @@ TEST(NetClient, LeavesASilentPrimaryForOneOfALaterEpoch) {
     EXPECT_EQ(next.count_received<wire::OutcomeQuery>(), 1U);
     EXPECT_EQ(next.count_received<wire::Commit>(), 0U);
   });
+}
+
+TEST(NetClient, StaysWithAServerThatIsInTheMiddleOfAnAnswer) {
+  ServedFake fake;
+  fake.server.put(Oid(1), std::string(1'000, 'x'));
+  client::Options options = options_for({fake.address()});
+  options.heartbeat = std::chrono::milliseconds(300);
+  client::Client client(options);
+  client.wait_connected();
+  fake.on_shard([&] { fake.silent = true; });
+  auto loaded =
+      std::async(std::launch::async, [&] { return client.begin().load(client::Oid{1}).str(); });
+  std::string answer;
+  while (answer.empty()) {
+    std::this_thread::yield();
+    fake.on_shard([&] {
+      if (fake.server.count_received<wire::Load>() == 0) return;
+      const auto& next = fake.server.outgoing.front();
+      std::visit([&](const auto& m) { wire::encode(m, next.request_id, answer); }, next.message);
+      fake.server.outgoing.pop_front();
+    });
+  }
+  // A part each time that the client asks for a sign of life, for much longer than it waits for
+  // one.
+  const auto asked = [&] {
+    std::size_t count = 0;
+    fake.on_shard([&] {
+      count = fake.server.count_received<wire::Ping>() + fake.server.count_received<wire::Hello>();
+    });
+    return count;
+  };
+  for (std::size_t sent = 0; sent < answer.size(); sent += 100) {
+    const std::size_t before = asked();
+    fake.on_shard([&] { fake.tell_part(ByteView(answer).substr(sent, 100)); });
+    while (sent + 100 < answer.size() && asked() == before) std::this_thread::yield();
+  }
+  fake.on_shard([&] {
+    fake.silent = false;
+    fake.say();
+  });
+  EXPECT_EQ(loaded.get().size(), 1'000U);
+  EXPECT_EQ(client.stats().connections, 1U);
+}
+
+TEST(NetClient, AServerThatTellsWhatTheCacheMissedIsWaitedFor) {
+  ServedFake fake;
+  fake.on_shard([&] { fake.silent = true; });
+  client::Options options = options_for({fake.address()});
+  options.connect_timeout = std::chrono::milliseconds(500);
+  client::Client client(options);
+  const auto hellos = [&] {
+    std::size_t count = 0;
+    fake.on_shard([&] { count = fake.server.count_received<wire::Hello>(); });
+    return count;
+  };
+  while (hellos() == 0) std::this_thread::yield();
+  for (std::uint64_t i = 0; i < 15; ++i) {
+    fake.on_shard([&] { fake.tell(wire::Invalidate{Tid(1 + i), {Oid(i)}, true}); });
+    // tidy: allow sleep: it is the time that the server takes
+    std::this_thread::sleep_for(std::chrono::milliseconds(80));
+  }
+  fake.on_shard([&] {
+    fake.silent = false;
+    fake.say();
+  });
+  client.wait_connected();
+  EXPECT_EQ(hellos(), 1U);
 }
 
 TEST(NetClient, StaysWithASilentPrimaryWhenNoneOfALaterEpochAnswers) {
