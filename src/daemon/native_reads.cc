@@ -1,5 +1,6 @@
 #include "daemon/native_reads.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <type_traits>
@@ -18,6 +19,9 @@ using Connection = std::shared_ptr<NativeConnection>;
 constexpr std::size_t kLoadsAtOnce = 64;
 // Log entries read at a time for a catch-up.
 constexpr std::size_t kCatchUpEntries = 4'096;
+// What a catch-up takes at most: it is made ready as a whole, and the cache may as well be filled
+// anew.
+constexpr std::size_t kCatchUpBytesMax = 8 * 1024 * 1024;
 // For what standbys were told; it takes longer only when this server is about to end.
 constexpr Duration kAnnouncedWait = std::chrono::seconds(1);
 
@@ -32,29 +36,49 @@ struct CatchUp {
   std::string frames;
 };
 
-// With more than `bytes_max` the cache is dropped: that is cheaper, and always right.
-Result<CatchUp> read_catch_up(const storage::ObjectStore& store, const Position& from, Tid line,
-                              std::size_t bytes_max) {
-  CatchUp result;
-  ASSIGN_OR_RETURN(result.valid, is_in_history(store, from));
-  if (from.tid > line) result.valid = false;
-  Tid after = from.tid;
-  while (result.valid && after < line) {
+// It, some of the log at a time. With more than `bytes_max` the cache is dropped: that is always
+// right, and above some size cheaper.
+class CatchUpRead {
+ public:
+  CatchUpRead(const Position& from, std::size_t bytes_max)
+      : from_(from), after_(from.tid), bytes_max_(bytes_max) {}
+
+  // Nothing: there is more to read.
+  std::optional<Result<CatchUp>> operator()(const storage::ObjectStore& store, Tid line) {
+    const Result<bool> done = read(store, line);
+    if (!done) return std::unexpected(done.error());
+    if (!*done) return std::nullopt;
+    if (!found_.valid) found_.frames.clear();
+    return std::move(found_);
+  }
+
+ private:
+  Result<bool> read(const storage::ObjectStore& store, Tid line) {
+    if (!std::exchange(begun_, true)) {
+      ASSIGN_OR_RETURN(found_.valid, is_in_history(store, from_));
+      if (from_.tid > line) found_.valid = false;
+    }
+    if (!found_.valid || after_ >= line) return true;
     ASSIGN_OR_RETURN(const std::vector<LogEntry> entries,
-                     store.read_log(after, line, {.entries = kCatchUpEntries}));
-    if (entries.empty()) break;
+                     store.read_log(after_, line, {.entries = kCatchUpEntries}));
+    if (entries.empty()) return true;
     for (const LogEntry& entry : entries) {
       std::vector<Oid> oids;
       oids.reserve(entry.objects.size());
       for (const ObjectSummary& object : entry.objects) oids.push_back(object.oid);
-      after = entry.position.tid;
-      encode_invalidate_frames({after, std::move(oids)}, result.frames);
+      after_ = entry.position.tid;
+      encode_invalidate_frames({after_, std::move(oids)}, found_.frames);
     }
-    if (result.frames.size() > bytes_max) result.valid = false;
+    if (found_.frames.size() > bytes_max_) found_.valid = false;
+    return false;
   }
-  if (!result.valid) result.frames.clear();
-  return result;
-}
+
+  Position from_;
+  Tid after_;
+  std::size_t bytes_max_;
+  bool begun_ = false;
+  CatchUp found_;
+};
 
 template <typename M>
 void send(NativeConnection& connection, std::uint32_t request_id, const Result<M>& answer) {
@@ -332,19 +356,16 @@ void answer_read(ShardHub& hub, const Connection& connection, server::SessionEff
 
 void catch_up(ShardHub& hub, const Connection& connection, const Position& from,
               std::size_t bytes_max) {
-  hub.read_on_pool(
-      connection, ShardHub::Pin::no,
-      [from, bytes_max](const storage::ObjectStore& store, Tid line) {
-        return read_catch_up(store, from, line, bytes_max);
-      },
-      [connection](const Result<CatchUp>& result, Tid) {
-        if (!result) {
-          connection->end(result.error());
-          return;
-        }
-        connection->send_frames(result->frames);
-        connection->caught_up(result->valid);
-      });
+  hub.read_in_turns(connection, ShardHub::Pin::no,
+                    CatchUpRead(from, std::min(bytes_max, kCatchUpBytesMax)),
+                    [connection](const Result<CatchUp>& result, Tid) {
+                      if (!result) {
+                        connection->end(result.error());
+                        return;
+                      }
+                      connection->send_frames(result->frames);
+                      connection->caught_up(result->valid);
+                    });
 }
 
 }  // namespace zeolite::daemon

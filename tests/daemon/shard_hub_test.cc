@@ -260,6 +260,48 @@ TEST_P(ShardHubTest, WhatIsPublishedDuringACatchUpFollowsTheWelcome) {
   EXPECT_EQ(settle(reader), again);
 }
 
+TEST_P(ShardHubTest, CatchUpsLeaveAThreadForLoads) {
+  net::Peer writer = connect();
+  const Tid seen = commit(writer, 1, 1);
+  const Tid missed = commit(writer, 2, 2);
+  wire::Hello warm = hello();
+  warm.cache.tid = seen;
+  control_->log_read.shut();
+  std::vector<net::Peer> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.push_back(dial());
+    readers.back().send(warm, 1);
+  }
+  control_->log_read.wait_for(1);
+  control_->set_cold(true);
+  writer.send(wire::Load{Oid(1)}, 3);
+  EXPECT_EQ(writer.expect<wire::Loaded>(3).tid, seen);
+  control_->log_read.open();
+  for (net::Peer& reader : readers) {
+    EXPECT_EQ(reader.expect<wire::Invalidate>(0).tid, missed);
+    EXPECT_TRUE(reader.expect<wire::Welcome>(1).cache_valid);
+  }
+}
+
+TEST_P(ShardHubTest, ACacheThatMissedTooMuchIsDropped) {
+  config_.outbound_bytes_max = 64 * 1024;
+  net::Peer writer = connect();
+  const Tid seen = commit(writer, 1, 1);
+  wire::Commit large = change(2, 0);
+  for (std::uint64_t oid = 1; oid < 130'000; ++oid) {
+    large.writes.push_back({Oid(oid), oid == 1 ? seen : kNoTid, RevisionKind::data, Bytes()});
+  }
+  writer.send(large, 4);
+  const Tid line = writer.expect<wire::Committed>(4).tid;
+  wire::Hello warm = hello();
+  warm.cache.tid = seen;
+  net::Peer reader = dial();
+  reader.send(warm, 1);
+  const auto welcome = reader.expect<wire::Welcome>(1);
+  EXPECT_FALSE(welcome.cache_valid);
+  EXPECT_EQ(welcome.visible.tid, line);
+}
+
 TEST_P(ShardHubTest, ToolsAreNotTold) {
   wire::Hello tool = hello();
   tool.wants_invalidations = false;
