@@ -1,6 +1,5 @@
 #include "daemon/storage_start.h"
 
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -8,7 +7,6 @@
 #include "blobs/recovery.h"
 #include "blobs/undone_blobs.h"
 #include "daemon/divergence_file.h"
-#include "storage/data_directory.h"
 
 namespace zeolite::daemon {
 
@@ -27,15 +25,7 @@ Result<std::unique_ptr<storage::RocksObjectStore>> open_store(
         "storage " + name + ": " + std::string(text));
   };
   if (config.replication.resume.cluster) options.cluster_id = config.replication.resume.cluster;
-  ASSIGN_OR_RETURN(const std::optional<Id128> before,
-                   storage::DataDirectory::read_cluster_id(storage.directory));
-  ASSIGN_OR_RETURN(auto store, storage::RocksObjectStore::open(options));
-  // Perhaps a disk is not mounted there.
-  if (!before) {
-    log(LogLevel::info, "storage " + storage.name + ": a new, empty database is made in " +
-                            storage.directory.string());
-  }
-  return store;
+  return storage::RocksObjectStore::open(options);
 }
 
 Result<std::unique_ptr<blobs::BlobDirectory>> open_blobs(const ServerConfig& config,

@@ -133,17 +133,6 @@ TEST_F(StandbyOperation, APrimaryThatIsAliveStepsDownWhenItsStandbyIsPromoted) {
   expect_says(a, "stepping down: a standby has promised a later epoch");
 }
 
-// As when its disk is not mounted.
-TEST_F(StandbyOperation, AServerSaysWhenItMakesANewDatabase) {
-  const std::string said = "a new, empty database is made in " + (directory_ / "a").string();
-  ServerProcess a(options("a"));
-  ASSERT_TRUE(a.start()) << a.standard_error();
-  EXPECT_NE(a.standard_error().find(said), std::string::npos) << a.standard_error();
-  EXPECT_EQ(a.stop(), 0);
-  ASSERT_TRUE(a.start()) << a.standard_error();
-  EXPECT_EQ(a.standard_error().find(said), std::string::npos) << a.standard_error();
-}
-
 TEST_F(StandbyOperation, OneThatIsToFollowItselfIsRefused) {
   const ProgramResult result =
       zeolite({"serve", "--data", (directory_ / "a").string(), "--native", "127.0.0.1:0",
