@@ -41,7 +41,8 @@ class LogFeedTest : public StorageEngineTest, private net::FramedConnection::Han
                                         [](const Error& why) { ADD_FAILURE() << why.detail; });
     });
   }
-  ~LogFeedTest() override {
+  // Not in the destructor: until then the shard calls this as a handler.
+  void TearDown() override {
     shard_.run([&] {
       feed_->stop();
       socket_->detach();
