@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/record_bytes.h"
 #include "etcd/etcd_client.h"
 
 namespace zeolite::daemon {
@@ -346,8 +347,6 @@ Result<ServerConfig> config_of(const toml::table& root,
                                const std::filesystem::path& base_directory) {
   constexpr std::uint64_t kMiB = 1ULL << 20;
   constexpr std::uint64_t kTiB = 1ULL << 40;
-  // A standby takes it as one message, which has to fit a frame.
-  constexpr std::uint64_t kTransactionMax = 512 * kMiB;
   constexpr Duration kMillisecond = std::chrono::milliseconds(1);
   constexpr Duration kHour = std::chrono::hours(1);
   ServerConfig c;
@@ -394,7 +393,7 @@ Result<ServerConfig> config_of(const toml::table& root,
                             return reserve_key.take(node);
                           }}}),
       limits_key(c, {size_key("frame", c.frame_bytes_max, 64 * 1024, 1024 * kMiB),
-                     size_key("transaction", c.transaction_bytes_max, 64 * 1024, kTransactionMax),
+                     size_key("transaction", c.transaction_bytes_max, 64 * 1024, kStreamedBytesMax),
                      size_key("staged", c.staged_bytes_max, 64 * 1024, kTiB),
                      size_key("outbound", c.outbound_bytes_max, kMiB, kTiB),
                      size_key("buffers", c.buffers_max, kMiB, kTiB),

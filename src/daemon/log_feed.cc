@@ -17,8 +17,6 @@ constexpr std::size_t kOutboundMax = 8 << 20;
 constexpr std::size_t kBatchBytes = 1 << 20;
 constexpr std::size_t kBatchEntries = 10'000;
 constexpr std::size_t kBlobPiece = 256 << 10;
-// What a frame has room for, with what is around it; only an import brings in more.
-constexpr std::size_t kFrameDataMax = 512 << 20;
 
 bool has_blobs(const LogEntry& entry) {
   return std::ranges::any_of(entry.objects,
@@ -127,7 +125,7 @@ Result<LogFeed::Batch> LogFeed::read_batch(const storage::ObjectStore& store, Ti
     batch.last = record.tid;
     records.push_back(std::move(record));
   }
-  if (data_bytes(records) > kFrameDataMax) {
+  if (data_bytes(records) > kStreamedBytesMax) {  // only an import brings in more
     return make_error(ErrorCode::invalid_argument,
                       "transaction " + to_hex(batch.last) +
                           " is too large to be streamed; a new standby gets "

@@ -7,6 +7,10 @@
 
 namespace zeolite::daemon {
 
+// Of one transaction that standbys are streamed: they take it as one message, and a frame has room
+// for no more, with what is around small objects.
+inline constexpr std::uint64_t kStreamedBytesMax = 512ULL << 20;
+
 // The bytes of the objects' data in these records, without anything around them.
 [[nodiscard]] inline std::uint64_t data_bytes(const TransactionRecord& record) {
   std::uint64_t bytes = 0;

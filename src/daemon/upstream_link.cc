@@ -10,7 +10,7 @@ namespace {
 
 using boost::asio::ip::tcp;
 
-// Longest group that is taken. The largest transaction there can be (config_file.cc) takes half of
+// Longest group that is taken. The largest transaction there can be (record_bytes.h) takes half of
 // it, or, if all its objects are tiny, nearly all.
 constexpr std::size_t kBodyMax = 2'000'000'000;
 constexpr std::size_t kOutboundMax = 16 << 20;

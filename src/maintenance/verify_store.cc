@@ -27,15 +27,16 @@ struct Tally {
 
   void add(Oid oid, Tid tid) {
     ++count;
-    sum += mixed(mixed(oid.value()) ^ tid.value());
+    sum += hash_of(oid, tid);
   }
   void remove(Oid oid, Tid tid) {
     --count;
-    sum -= mixed(mixed(oid.value()) ^ tid.value());
+    sum -= hash_of(oid, tid);
   }
   friend bool operator==(const Tally&, const Tally&) = default;
 
  private:
+  static std::uint64_t hash_of(Oid oid, Tid tid) { return mixed(mixed(oid.value()) ^ tid.value()); }
   // The finaliser of splitmix64: every input bit reaches every output bit.
   static std::uint64_t mixed(std::uint64_t v) {
     v += 0x9E3779B97F4A7C15ULL;
