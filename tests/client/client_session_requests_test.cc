@@ -213,12 +213,19 @@ TEST(ClientSessionRequests, PartialAnswersToALoadOfManyAreCompleted) {
 
 // ---- lost commits ------------------------------------------------------------------------------
 
-TEST(ClientSessionRequests, ACommitThatArrivedButWhoseReplyWasLostIsKnownAsCommitted) {
-  FakeClient client;
+// The first connection of `client` is lost with the reply. Its server has the commit, from when it
+// is delivered.
+std::shared_ptr<std::optional<Answer>> commit_and_lose_reply(FakeClient& client) {
   client.connect();
   client.deliver = false;
-  const auto answer = ask(client, commit_of(client, Oid(1), "a"));
+  auto answer = ask(client, commit_of(client, Oid(1), "a"));
   client.disconnect();
+  return answer;
+}
+
+TEST(ClientSessionRequests, ACommitThatArrivedButWhoseReplyWasLostIsKnownAsCommitted) {
+  FakeClient client;
+  const auto answer = commit_and_lose_reply(client);
   EXPECT_FALSE(*answer);
   client.deliver = true;
   client.connect();
@@ -271,10 +278,7 @@ TEST(ClientSessionRequests, ACommitThatWasNotSentWaitsForTheConnectionAndIsSentO
 
 TEST(ClientSessionRequests, APendingOutcomeIsAskedAgainUntilItIsKnown) {
   FakeClient client;
-  client.connect();
-  client.deliver = false;
-  const auto answer = ask(client, commit_of(client, Oid(1), "a"));
-  client.disconnect();
+  const auto answer = commit_and_lose_reply(client);
   client.deliver = true;
   client.server.hold_outcome = true;
   client.connect();
@@ -290,10 +294,7 @@ TEST(ClientSessionRequests, APendingOutcomeIsAskedAgainUntilItIsKnown) {
 
 TEST(ClientSessionRequests, AnOutcomeThatNobodyWaitsForIsNotAskedForAgain) {
   FakeClient client;
-  client.connect();
-  client.deliver = false;
-  const auto answer = ask(client, commit_of(client, Oid(1), "a"));
-  client.disconnect();
+  const auto answer = commit_and_lose_reply(client);
   client.server.hold_outcome = true;
   client.connect();
   client.deliver_one();  // the invalidation of the catch-up
@@ -316,10 +317,7 @@ TEST(ClientSessionRequests, AnOutcomeThatNobodyWaitsForIsNotAskedForAgain) {
 
 TEST(ClientSessionRequests, AnExpiredOutcomeIsUnknown) {
   FakeClient client;
-  client.connect();
-  client.deliver = false;
-  const auto answer = ask(client, commit_of(client, Oid(1), "a"));
-  client.disconnect();
+  const auto answer = commit_and_lose_reply(client);
   client.deliver = true;
   client.server.expire_outcomes = true;
   client.connect();
@@ -330,10 +328,7 @@ TEST(ClientSessionRequests, AnExpiredOutcomeIsUnknown) {
 
 TEST(ClientSessionRequests, ACommitWithoutAnAnswerUntilItsDeadlineIsUnknown) {
   FakeClient client;
-  client.connect();
-  client.deliver = false;
-  const auto answer = ask(client, commit_of(client, Oid(1), "a"));
-  client.disconnect();
+  const auto answer = commit_and_lose_reply(client);
   client.pass(std::chrono::seconds(10));
   ASSERT_TRUE(*answer);
   EXPECT_EQ((*answer)->error->code, ErrorCode::outcome_unknown);

@@ -155,6 +155,12 @@ class HubTest : public ::testing::Test {
     hello.session.fill(1);
     return hello;
   }
+  // Of a client whose cache is right up to there.
+  static wire::Hello hello_at(Tid tid) {
+    wire::Hello warm = hello();
+    warm.cache.tid = tid;
+    return warm;
+  }
   net::Peer connect(const wire::Hello& message = hello()) {
     net::Peer peer = dial();
     peer.send(message, 1);

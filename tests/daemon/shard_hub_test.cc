@@ -212,8 +212,7 @@ TEST_P(ShardHubTest, AWarmCacheIsBroughtUpToDate) {
   net::Peer writer = connect();
   const Tid seen = commit(writer, 1, 1);
   const Tid missed = commit(writer, 2, 2);
-  wire::Hello warm = hello();
-  warm.cache.tid = seen;
+  const wire::Hello warm = hello_at(seen);
   net::Peer reader = dial();
   reader.send(warm, 1);
   EXPECT_EQ(reader.expect<wire::Invalidate>(0), (wire::Invalidate{missed, {Oid(2)}, true}));
@@ -244,8 +243,7 @@ TEST_P(ShardHubTest, WhatIsPublishedDuringACatchUpFollowsTheWelcome) {
   net::Peer writer = connect();
   const Tid seen = commit(writer, 1, 1);
   const Tid missed = commit(writer, 2, 2);
-  wire::Hello warm = hello();
-  warm.cache.tid = seen;
+  const wire::Hello warm = hello_at(seen);
   net::Peer reader = dial();
   control_->log_read.shut();
   reader.send(warm, 1);
@@ -264,8 +262,7 @@ TEST_P(ShardHubTest, CatchUpsLeaveAThreadForLoads) {
   net::Peer writer = connect();
   const Tid seen = commit(writer, 1, 1);
   const Tid missed = commit(writer, 2, 2);
-  wire::Hello warm = hello();
-  warm.cache.tid = seen;
+  const wire::Hello warm = hello_at(seen);
   control_->log_read.shut();
   std::vector<net::Peer> readers;
   for (int i = 0; i < 3; ++i) {
@@ -293,8 +290,7 @@ TEST_P(ShardHubTest, ACacheThatMissedTooMuchIsDropped) {
   }
   writer.send(large, 4);
   const Tid line = writer.expect<wire::Committed>(4).tid;
-  wire::Hello warm = hello();
-  warm.cache.tid = seen;
+  const wire::Hello warm = hello_at(seen);
   net::Peer reader = dial();
   reader.send(warm, 1);
   const auto welcome = reader.expect<wire::Welcome>(1);

@@ -146,6 +146,15 @@ class StorageEngineTest : public ::testing::Test {
     control_->append.wait_for(before + 1);
     return blocked;
   }
+  // Owner 2's tickets are committed, one after the other, behind `before`.
+  void expect_in_order(commit::Ticket before, std::uint64_t first, std::uint64_t last_one) {
+    Tid last = inbox_.wait_for(before).reply.tid;
+    for (std::uint64_t n = first; n <= last_one; ++n) {
+      const Tid tid = inbox_.wait_for(ticket(2, n)).reply.tid;
+      EXPECT_GT(tid, last);
+      last = tid;
+    }
+  }
 
   std::shared_ptr<StoreControl> control_ = std::make_shared<StoreControl>();
   ManualClock clock_;

@@ -74,12 +74,7 @@ TEST_F(StorageEngineTest, AGroupFormsWhileAnotherIsSynced) {
   const commit::Ticket blocked = block_writer(1);
   for (std::uint64_t oid = 2; oid <= 6; ++oid) submit(2, oid, write(oid));
   control_->append.open();
-  Tid last = inbox_.wait_for(blocked).reply.tid;
-  for (std::uint64_t oid = 2; oid <= 6; ++oid) {
-    const Tid tid = inbox_.wait_for(ticket(2, oid)).reply.tid;
-    EXPECT_GT(tid, last);
-    last = tid;
-  }
+  expect_in_order(blocked, 2, 6);
   EXPECT_EQ(control_->group_sizes(), (std::vector<std::size_t>{1, 1, 5}));
   EXPECT_EQ(engine_->counters().commits, 6U);
 }
@@ -93,12 +88,7 @@ TEST_F(StorageEngineTest, AGroupIsOfBoundedSize) {
   submit(2, 6, large_write(6, 5000));
   submit(2, 7, write(7));
   control_->append.open();
-  Tid last = inbox_.wait_for(blocked).reply.tid;
-  for (std::uint64_t oid = 2; oid <= 7; ++oid) {
-    const Tid tid = inbox_.wait_for(ticket(2, oid)).reply.tid;
-    EXPECT_GT(tid, last);
-    last = tid;
-  }
+  expect_in_order(blocked, 2, 7);
   EXPECT_EQ(control_->group_sizes(), (std::vector<std::size_t>{1, 1, 3, 1, 1, 1}));
 }
 

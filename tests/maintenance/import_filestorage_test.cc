@@ -12,6 +12,7 @@
 #include "filestorage/real_files.h"
 #include "maintenance/verify_store.h"
 #include "storage/memory_object_store.h"
+#include "storage/store_builders.h"
 #include "support/temporary_directory.h"
 
 namespace zeolite::maintenance {
@@ -271,11 +272,11 @@ TEST(ImportFilestorage, IncrementalRefusesToGoOnBehindAPack) {
   MemoryObjectStore store;
   const std::string begin = sample.file.bytes().substr(0, sample.second_end);
   ASSERT_TRUE(import(begin, &store).has_value());
-  TransactionRecord packed;
-  packed.kind = RecordKind::pack;
-  packed.epoch = store.last_position().epoch;
-  packed.tid = store.last_position().tid.next();
-  packed.pack_horizon = store.last_position().tid;
+  const Position end = store.last_position();
+  const TransactionRecord packed =
+      storage::testing::record(end.tid.next().value(), RecordKind::pack)
+          .epoch(end.epoch.value())
+          .pack(end.tid.value());
   ASSERT_TRUE(store.append({&packed, 1}).has_value());
   const auto report = import(sample.file.bytes(), &store, {.incremental = true});
   ASSERT_FALSE(report.has_value());

@@ -53,6 +53,11 @@ class VerifyStoreTest : public testing::Test {
     append(store_, Tid(50), {gone(kB, Tid(40)), data(kC, kNoTid, "c50")});
   }
 
+  // At tid 60.
+  void append_pack(std::uint64_t horizon) {
+    const TransactionRecord pack = storage::testing::record(60, RecordKind::pack).pack(horizon);
+    ASSERT_TRUE(store_.append({&pack, 1}).has_value());
+  }
   VerifyReport verify(const VerifyOptions& options = {}) const {
     auto report = verify_store(store_, options);
     EXPECT_TRUE(report.has_value()) << report.error().detail;
@@ -244,12 +249,7 @@ TEST_F(VerifyStoreTest, DescribesSoManyProblemsAndCountsAll) {
 }
 
 TEST_F(VerifyStoreTest, OfPackedHistoryWhatIsLeftCounts) {
-  TransactionRecord packed;
-  packed.kind = RecordKind::pack;
-  packed.epoch = Epoch(1);
-  packed.tid = Tid(60);
-  packed.pack_horizon = Tid(40);
-  ASSERT_TRUE(store_.append({&packed, 1}).has_value());
+  append_pack(40);
   const std::string digest = verify().digest;
   EXPECT_EQ(verify().transactions, 4U);
   const std::vector<TransactionRecord> removals = {
@@ -265,15 +265,11 @@ TEST_F(VerifyStoreTest, OfPackedHistoryWhatIsLeftCounts) {
 
 // The log names what packs remove.
 TEST_F(VerifyStoreTest, WhatIsMissingBelowThePackHorizonAndWasNotRemovedIsDamage) {
-  TransactionRecord packed;
-  packed.kind = RecordKind::pack;
-  packed.epoch = Epoch(1);
-  packed.tid = Tid(60);
-  packed.pack_horizon = Tid(50);
-  const std::vector<TransactionRecord> records = {
-      packed, storage::testing::removal(61, 60, {{kA, Tid(30)}, {kB, Tid(30)}, {kB, Tid(20)}}),
+  append_pack(50);
+  const std::vector<TransactionRecord> removals = {
+      storage::testing::removal(61, 60, {{kA, Tid(30)}, {kB, Tid(30)}, {kB, Tid(20)}}),
       storage::testing::removal(62, 60, {}, true)};
-  ASSERT_TRUE(store_.append(records).has_value());
+  ASSERT_TRUE(store_.append(removals).has_value());
   EXPECT_TRUE(verify().clean());
   EXPECT_TRUE(verify({.line = Tid(50)}).clean()) << "the removals are above it";
   store_.on_revisions = [](auto& found) {
@@ -285,12 +281,7 @@ TEST_F(VerifyStoreTest, WhatIsMissingBelowThePackHorizonAndWasNotRemovedIsDamage
 }
 
 TEST_F(VerifyStoreTest, WhatIsMissingAboveThePackHorizonIsDamage) {
-  TransactionRecord packed;
-  packed.kind = RecordKind::pack;
-  packed.epoch = Epoch(1);
-  packed.tid = Tid(60);
-  packed.pack_horizon = Tid(30);
-  ASSERT_TRUE(store_.append({&packed, 1}).has_value());
+  append_pack(30);
   store_.on_history = [](Oid oid, Tid line, auto& found) {
     if (oid == kA && line >= Tid(30)) found.clear();
   };
